@@ -1,0 +1,160 @@
+/**
+ * The compiled policy: plain data that `decide` reads. The policy compiler is its only author, and everything it says has
+ * been checked: every name resolves, every ladder descends and ends in an approved anonymous variant, every number is in bounds.
+ */
+import type { Expression } from './expression.ts';
+import type { Json } from './value.ts';
+import type { Class, Dependency, Kind, LateMode, Tier } from './vocabulary.ts';
+
+export interface Artefact {
+  readonly format: 1;
+  /** The policy's id. */
+  readonly policy: string;
+  readonly owner: string | null;
+  /** SHA-256 over the canonical JSON of everything else here, in hex: the same policy has the same revision everywhere. */
+  readonly revision: string;
+  readonly attributes: {
+    readonly request: Readonly<Record<string, AttributeDeclaration>>;
+    readonly session: Readonly<Record<string, AttributeDeclaration>>;
+    readonly profile: Readonly<Record<string, AttributeDeclaration>>;
+  };
+  readonly audiences: Readonly<Record<string, AudienceDeclaration>>;
+  /** Whether the segment rung may be taken without any consent signal. */
+  readonly contextualWithoutSignal: boolean;
+  readonly consent: ConsentSettings;
+  readonly freshnessMaxMs: number;
+  /** Special categories the policy switches on for S3; empty when S3 is off. */
+  readonly sensitiveCategories: readonly string[];
+  readonly deadline: { readonly defaultMs: number; readonly minMs: number; readonly maxMs: number };
+  readonly dependencies: Readonly<Record<Dependency, DependencySettings>>;
+  readonly pages: Readonly<Record<string, Page>>;
+  readonly zones: Readonly<Record<string, Zone>>;
+  readonly variants: Readonly<Record<string, Variant>>;
+  readonly offers: Readonly<Record<string, Offer>>;
+}
+
+export type AttributeType = 'string' | 'int' | 'bool' | 'timestamp' | 'strings';
+
+export interface AttributeDeclaration {
+  readonly type: AttributeType;
+  /** The only values allowed, for `string` and `strings`; null when any is. */
+  readonly values: readonly string[] | null;
+  readonly sensitivity: Sensitivity;
+}
+
+export interface AudienceDeclaration {
+  readonly sensitivity: Sensitivity;
+  /** Whether a caller may name it in `context.audiences`. */
+  readonly edge: boolean;
+}
+
+/** How sensitive something is, computed by data flow over all it reads and declares. */
+export interface Sensitivity {
+  readonly class: Class;
+  /** For S3: each special category that must be enabled and explicitly granted. Sorted, without repeats. */
+  readonly categories: readonly string[];
+  /** True when something S3 in it names no category: never eligible. */
+  readonly uncategorised: boolean;
+}
+
+export interface ConsentSettings {
+  readonly path: 'vendor' | 'publisher';
+  readonly vendorId: number | null;
+  /** A stored grant older than this says nothing; a stored denial does not age. */
+  readonly maxAgeDays: number;
+  /** Regime by `request.country`; a country that is not here is opt-in. */
+  readonly regimes: Readonly<Record<string, string>>;
+  readonly purposeOneCountries: readonly string[];
+}
+
+export interface DependencySettings {
+  /** Null: as long as the zone's own budget and the deadline allow. */
+  readonly budgetMs: number | null;
+  readonly retries: number;
+  /** While the dependency is late or failed, no zone goes above this tier. Null: no cap. */
+  readonly onFailure: Tier | null;
+}
+
+export interface Page {
+  /** Null: the policy's default. */
+  readonly deadlineMs: number | null;
+  readonly zones: readonly string[];
+}
+
+export interface Zone {
+  readonly kind: Kind;
+  /** Higher chooses first on a page. */
+  readonly criticality: number;
+  readonly budgetMs: number | null;
+  readonly late: LateMode;
+  /** What the zone itself declares (S0 when it declares nothing): every rung above anonymous asks for it. */
+  readonly sensitivity: Sensitivity;
+  /** Null: the default of the scope. */
+  readonly maxAgeSeconds: number | null;
+  /** Descending tiers, none twice, ending in `anonymous` with a fixed variant. */
+  readonly ladder: readonly Rung[];
+}
+
+export interface Rung {
+  readonly tier: Tier;
+  /** A fixed variant is a `choose` of one rule without a condition; `arbitrate` names candidate offers, by id, in the policy's order. */
+  readonly select:
+    | { readonly by: 'choose'; readonly rules: readonly Rule[] }
+    | { readonly by: 'arbitrate'; readonly offers: readonly string[] };
+  readonly approved: Approval | null;
+}
+
+export interface Approval {
+  readonly by: string;
+  /** Milliseconds since the epoch. */
+  readonly onMs: number;
+  readonly untilMs: number;
+}
+
+/** What a rule or an offer reads, as written. */
+export interface Reads {
+  /** Names of `request` attributes, sorted. */
+  readonly request: readonly string[];
+  readonly session: boolean;
+  /** True for any `profile.*`, and for any audience that is not `edge` (only the profile can name it). */
+  readonly profile: boolean;
+  /** True for any use of `audiences`. */
+  readonly audiences: boolean;
+  readonly now: boolean;
+}
+
+export interface Rule {
+  /** Null: unconditional. */
+  readonly when: Expression | null;
+  readonly variant: string;
+  /** The highest of what it reads, what it declares and what its variant declares. */
+  readonly sensitivity: Sensitivity;
+  readonly reads: Reads;
+}
+
+export interface Variant {
+  readonly content: Json;
+}
+
+export interface Offer {
+  readonly variant: string;
+  readonly when: Expression | null;
+  /** 0…1,000,000. */
+  readonly propensityPpm: number;
+  /** 0…1,000,000. */
+  readonly value: number;
+  /** In declared order. `perMille` is 0…100,000. */
+  readonly context: readonly { readonly when: Expression; readonly perMille: number }[];
+  /** The sum of the declared levers, per mille; clamped when it is used. */
+  readonly leversPerMille: number;
+  /** Exclusion group, or null. */
+  readonly group: string | null;
+  /** Inclusive, milliseconds since the epoch; null: open. */
+  readonly fromMs: number | null;
+  /** Exclusive. */
+  readonly untilMs: number | null;
+  readonly sensitivity: Sensitivity;
+  readonly reads: Reads;
+  /** The lowest tier whose rung may read all that it reads: below it the offer is no candidate. */
+  readonly lowestTier: Tier;
+}

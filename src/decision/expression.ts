@@ -1,0 +1,52 @@
+/**
+ * A condition, lowered from CEL to plain data: no code generation, no library, no recursion deeper than `expressionDepthMax`.
+ * The policy compiler has already checked names and types; the evaluator still treats any surprise as *unknown*.
+ */
+export type Expression =
+  | { readonly op: 'literal'; readonly value: Literal }
+  | { readonly op: 'list'; readonly items: readonly Expression[] }
+  /** An attribute of a source. Unknown when the source's fact is not known, or when a known fact lacks it. */
+  | { readonly op: 'attribute'; readonly source: AttributeSource; readonly name: string }
+  /** `has(profile.x)`: false for a known fact without x, unknown when the fact is not known. */
+  | { readonly op: 'has'; readonly source: AttributeSource; readonly name: string }
+  /** The list `audiences`. */
+  | { readonly op: 'audiences' }
+  /** The decision's time, in milliseconds since the epoch. Timestamps and durations are both integers of milliseconds. */
+  | { readonly op: 'now' }
+  /** The variable of the nearest enclosing `exists` or `all` of that name. */
+  | { readonly op: 'variable'; readonly name: string }
+  | { readonly op: 'and' | 'or'; readonly operands: readonly Expression[] }
+  | { readonly op: 'not' | 'negate' | 'size'; readonly operand: Expression }
+  | { readonly op: 'if'; readonly condition: Expression; readonly then: Expression; readonly otherwise: Expression }
+  | { readonly op: BinaryOperator; readonly left: Expression; readonly right: Expression }
+  | { readonly op: 'exists' | 'all'; readonly list: Expression; readonly variable: string; readonly condition: Expression };
+
+export type Literal = string | number | boolean | readonly Literal[];
+
+export const binaryOperators = [
+  '==',
+  '!=',
+  '<',
+  '<=',
+  '>',
+  '>=',
+  '+',
+  '-',
+  '*',
+  '/',
+  '%',
+  'in',
+  'startsWith',
+  'endsWith',
+  'contains',
+] as const;
+export type BinaryOperator = (typeof binaryOperators)[number];
+
+export const attributeSources = ['request', 'session', 'profile'] as const;
+export type AttributeSource = (typeof attributeSources)[number];
+
+/** The compiler refuses deeper expressions, so that evaluating one can never exhaust the stack. */
+export const expressionDepthMax = 64;
+
+/** Steps one condition may take before it is given up as unknown: bounds nested list macros. */
+export const expressionStepsMax = 20_000;

@@ -1,0 +1,102 @@
+/**
+ * Evidence: all facts at the instant of deciding. Lateness and failure are values here, never exceptions, so the whole
+ * failure space is an input of a pure function.
+ */
+import type { Attributes } from './value.ts';
+import type { ConsentState, PersonalUseCase, UseCase } from './vocabulary.ts';
+
+/**
+ * One piece of evidence. `absent` means the store answered that there is nothing; `late`, that no answer had come;
+ * `failed`, that asking went wrong; `refused`, that it was not asked because consent or policy forbids or nothing needed it.
+ */
+export type Fact<T> =
+  | { readonly state: 'known'; readonly value: T }
+  | { readonly state: 'absent' }
+  | { readonly state: 'late'; readonly why?: 'deadline_too_short' }
+  | { readonly state: 'failed'; readonly why?: 'circuit_open' }
+  | { readonly state: 'refused' };
+
+export const factStates = ['known', 'absent', 'late', 'failed', 'refused'] as const;
+
+export interface Evidence {
+  readonly identity: IdentityEvidence;
+  readonly consent: ConsentEvidence;
+  readonly profile: Fact<Profile>;
+  readonly session: Fact<Session>;
+}
+
+export interface Profile {
+  readonly attributes: Attributes;
+  readonly audiences: readonly string[];
+}
+
+export interface Session {
+  readonly attributes: Attributes;
+}
+
+/** What was verified about who is asking. Nothing here is a caller's claim. */
+export interface IdentityEvidence {
+  readonly token: TokenEvidence;
+  readonly session: SessionIdEvidence;
+  /** Who the given `deviceId` is linked to. `refused` when none was given. */
+  readonly device: Fact<IdentityLink>;
+  /** The current generation of the token's subject: the store answers `known(0)` where none was ever raised. */
+  readonly generation: Fact<number>;
+  /** Whether the token's `jti` is on the denylist. */
+  readonly tokenRevoked: Fact<boolean>;
+}
+
+export type TokenEvidence =
+  | { readonly state: 'none' }
+  | {
+      readonly state: 'verified';
+      readonly subject: string;
+      readonly method: 'deterministic' | 'probabilistic';
+      /** Signature and claims hold, but `exp` has passed (by at most 30 days). */
+      readonly expired: boolean;
+      /** Seconds since the epoch; null when the token does not say. */
+      readonly authTimeSeconds: number | null;
+      /** The `gen` claim; null when there is none, which is behind any raised generation. */
+      readonly generation: number | null;
+      /** Whether the token is bound to a holder's key (`cnf.jkt`), and whether this request proved it. */
+      readonly binding: 'none' | 'proved' | 'unproved';
+    }
+  /** As if it were not there; the reason is kept. `expired` is one that ran out over 30 days ago. */
+  | { readonly state: 'invalid' | 'expired' | 'keys_stale' }
+  /** Verification did not finish in time, or could not be done. */
+  | { readonly state: 'late' | 'failed' };
+
+/** A session id of ours: `invalid` covers a bad signature, a bad shape and an expired one. */
+export type SessionIdEvidence = { readonly state: 'none' | 'invalid' } | { readonly state: 'verified'; readonly id: string };
+
+export interface IdentityLink {
+  readonly subject: string;
+  readonly method: 'deterministic' | 'probabilistic';
+  readonly confidencePpm: number;
+}
+
+export interface ConsentEvidence {
+  /** What this request itself says: explicit use cases, decoded signals. Order does not matter. */
+  readonly signals: readonly ConsentSignal[];
+  /** `Sec-GPC: 1` was received. */
+  readonly gpc: boolean;
+  /** The record of the token's subject. `refused` when there is no such subject or nothing needed it. */
+  readonly stored: Fact<StoredConsent>;
+  /** The record of the device link's subject, where that is another; its denials count, its grants never do. */
+  readonly linked: Fact<StoredConsent>;
+}
+
+/**
+ * One signal about consent. `invalid` was received and could not be understood or trusted, so it may hide a denial.
+ * `child` marks a signal that says the visitor is a known child: it denies everything.
+ */
+export type ConsentSignal =
+  | { readonly state: 'invalid' }
+  | { readonly state: 'valid'; readonly child?: boolean; readonly useCases: Readonly<Partial<Record<UseCase, 'granted' | 'denied'>>> };
+
+export interface StoredConsent {
+  /** The six personal use cases and `category:<name>`. */
+  readonly useCases: Readonly<Partial<Record<PersonalUseCase | `category:${string}`, ConsentState>>>;
+  /** Milliseconds since the epoch. */
+  readonly recordedAtMs: number;
+}

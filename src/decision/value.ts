@@ -1,0 +1,12 @@
+/** Values a condition may work with. Numbers are integers within ±(2^53 − 1): the core has no floats. */
+export type Scalar = string | number | boolean;
+export type Value = Scalar | readonly Value[];
+
+/** Any JSON: what a variant renders. The core carries it and never looks inside. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+/**
+ * Attributes by name, as stored or as sent. A `timestamp` attribute is a string of RFC 3339 on the wire and in the store's
+ * interface; inside facts it is an integer of milliseconds since 1970-01-01T00:00:00Z.
+ */
+export type Attributes = { readonly [name: string]: Value };

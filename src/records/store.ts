@@ -1,0 +1,100 @@
+/**
+ * What a store must do, whichever it is. Redis and the embedded store implement this and pass one contract suite.
+ *
+ * A store MAY be slow and MAY reject: `evidence/` owns the deadline and turns both into facts. A store MUST read everything a
+ * plan names in one round trip, MUST NOT touch a profile that the plan's conditions do not allow, and MUST keep a subject's
+ * records under keys that share one cluster slot. It decides nothing.
+ */
+import type { Fact, IdentityLink, Profile, Session, StoredConsent } from '../decision/facts.ts';
+import type { PersonalUseCase } from '../decision/vocabulary.ts';
+
+/** Everything one decision wants to know, said once. */
+export interface ReadPlan {
+  /** Subject of a token whose signature verified; null when there is none. Asks for its generation and tombstone. */
+  readonly subject: string | null;
+  /** `iss` and `jti` of that token joined by a newline, to look up on the denylist. */
+  readonly tokenId: string | null;
+  /** The token's `gen` claim, 0 where it has none. */
+  readonly tokenGeneration: number;
+  readonly deviceId: string | null;
+  /** The random part of a verified session id. */
+  readonly sessionId: string | null;
+  /** Whether to read consent records (of the subject, and of the device link's subject where that is another). */
+  readonly consent: boolean;
+  /** Null: the profile is not to be touched. */
+  readonly profile: ProfilePermission | null;
+}
+
+/**
+ * The profile may be read only if some alternative holds against the stored record: neither of its use cases is denied there,
+ * and each is granted by the request or by a stored grant recorded at or after `grantsCountFromMs`. Beyond that: the token is
+ * not revoked, its generation not behind, and the device is linked to nobody else.
+ */
+export interface ProfilePermission {
+  readonly alternatives: readonly {
+    readonly select: PersonalUseCase;
+    readonly activation: PersonalUseCase;
+    readonly selectGranted: boolean;
+    readonly activationGranted: boolean;
+  }[];
+  readonly grantsCountFromMs: number;
+}
+
+/** What the store said. An erased subject reads as one never seen. */
+export interface StoreReading {
+  /** Null: no `deviceId` in the plan, or no link. */
+  readonly link: IdentityLink | null;
+  readonly generation: number;
+  readonly tokenRevoked: boolean;
+  readonly consent: StoredConsent | null;
+  /** The record of the link's subject where that is not `plan.subject`. */
+  readonly linkedConsent: StoredConsent | null;
+  /** `known`, `absent`, or `refused` where the permission did not hold. `failed` when what is stored is not what we wrote. */
+  readonly profile: Fact<Profile>;
+  readonly session: Session | null;
+}
+
+export type WriteOutcome = 'created' | 'replaced' | 'erased';
+
+export interface StoredProfile extends Profile {
+  readonly expiresAtMs: number;
+}
+
+export interface Store {
+  readonly kind: 'redis' | 'embedded';
+  read(plan: ReadPlan): Promise<StoreReading>;
+
+  /** TTL in seconds is required for everything personal. `erased`: a tombstone stands and nothing was written. */
+  putProfile(subject: string, profile: Profile, ttlSeconds: number): Promise<WriteOutcome>;
+  getProfile(subject: string): Promise<StoredProfile | null>;
+  /** False when there was none. */
+  deleteProfile(subject: string): Promise<boolean>;
+  putIdentity(namespace: string, value: string, link: IdentityLink, ttlSeconds: number): Promise<WriteOutcome>;
+  putConsent(subject: string, consent: StoredConsent, ttlSeconds: number): Promise<WriteOutcome>;
+  putSession(sessionId: string, session: Session, ttlSeconds: number): Promise<void>;
+  /** Merges attributes into a living session and keeps its expiry; false when there is none. */
+  patchSession(sessionId: string, session: Session): Promise<boolean>;
+  /** Raises the subject's generation by one and answers the new one. */
+  raiseGeneration(subject: string): Promise<number>;
+  /** `tokenId` as in the plan. */
+  revokeToken(tokenId: string, untilMs: number): Promise<void>;
+
+  /** Many writes at once, for `load`: the outcome of each, in order. */
+  writeBatch(writes: readonly StoreWrite[]): Promise<readonly WriteOutcome[]>;
+
+  /** For the status page: resolves when the store answers, rejects when it does not. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export type StoreWrite =
+  | { readonly kind: 'profile'; readonly subject: string; readonly profile: Profile; readonly ttlSeconds: number }
+  | {
+      readonly kind: 'identity';
+      readonly namespace: string;
+      readonly value: string;
+      readonly link: IdentityLink;
+      readonly ttlSeconds: number;
+    }
+  | { readonly kind: 'consent'; readonly subject: string; readonly consent: StoredConsent; readonly ttlSeconds: number }
+  | { readonly kind: 'session'; readonly sessionId: string; readonly session: Session; readonly ttlSeconds: number };
