@@ -1,0 +1,84 @@
+/**
+ * What the rest of the service may tell telemetry, and nothing more: there is no way to pass a subject, a token, a consent
+ * string or an attribute's value through this interface. Times are the clock's monotonic milliseconds.
+ */
+import type { ZoneDecision } from '../decision/decision.ts';
+import type { Fact } from '../decision/facts.ts';
+import type { Dependency, Scope } from '../decision/vocabulary.ts';
+
+export interface Telemetry {
+  /** Opens the root span of a decision, as a child of the caller's context where the carrier brings a valid one. Never throws. */
+  startDecision(carrier: TraceCarrier, opening: DecisionOpening): DecisionTrace;
+  readonly metrics: Metrics;
+  /** Every metric as Prometheus text, for the management port. */
+  metricsText(): Promise<string>;
+  /** Sends what is buffered and lets go of every resource. Resolves even where an exporter cannot be reached. */
+  shutdown(): Promise<void>;
+}
+
+/** The W3C headers as they came; anything malformed is as if it were not there. */
+export interface TraceCarrier {
+  readonly traceparent?: string | undefined;
+  readonly tracestate?: string | undefined;
+}
+
+export interface DecisionOpening {
+  /** When the request's headers were read. */
+  readonly startMs: number;
+  /** Which route asks: a closed list, so that it can be a label. */
+  readonly route: DecisionRoute;
+}
+
+export type DecisionRoute = 'post_decide' | 'get_decide' | 'ofrep';
+
+export const stages = ['identity', 'consent', 'gather', 'arbitrate'] as const;
+export type Stage = (typeof stages)[number];
+
+export interface DecisionTrace {
+  /** Whether the sampler keeps this decision. Work done only for a span should ask this first. */
+  readonly recording: boolean;
+  /** The `traceparent` of this decision's span, for the response; null where there is no telemetry. */
+  readonly traceparent: string | null;
+  /** A child span for a stage that has ended; costs nothing unless the root records. */
+  stage(name: Stage, startMs: number, endMs: number): void;
+  /** Closes the root span and counts the decision. Call it once, after the answer is known. */
+  end(closing: DecisionClosing): void;
+  /** Closes the root span of a request that got a problem instead of a decision: counts nothing. */
+  abandon(endMs: number, status: number): void;
+}
+
+export interface DecisionClosing {
+  readonly zones: readonly ZoneDecision[];
+  /** How far the answer as a whole may be cached. */
+  readonly scope: Scope;
+  readonly revision: string;
+  /** A page of the policy, or null; never text that a caller made up. */
+  readonly page: string | null;
+  readonly endMs: number;
+  /** From the request's headers to the answer. */
+  readonly durationMs: number;
+  /** By how much the answer missed its deadline; 0 when it kept it. */
+  readonly overshootMs: number;
+  /** The state of each dependency's fact; those that were not asked for are absent here. */
+  readonly facts: FactStates;
+}
+
+export type FactState = Fact<unknown>['state'];
+export type FactStates = Readonly<Partial<Record<Dependency, FactState>>>;
+
+export interface Metrics {
+  /** How long a dependency took to answer, or to be given up on. */
+  dependencyAnswered(dependency: Dependency, durationMs: number, state: FactState): void;
+  /** A request that was turned away before any work began. */
+  requestShed(): void;
+}
+
+/** Keeps nothing and costs nothing: for tests, and to measure what telemetry costs. */
+export const noTelemetry: Telemetry = {
+  startDecision: () => noTrace,
+  metrics: { dependencyAnswered() {}, requestShed() {} },
+  metricsText: async () => '',
+  shutdown: async () => {},
+};
+
+const noTrace: DecisionTrace = { recording: false, traceparent: null, stage() {}, end() {}, abandon() {} };
