@@ -1,0 +1,149 @@
+/**
+ * The door of the core: whatever stands where evidence or a question should, `decide` gets the right shape. What is malformed
+ * becomes the weakest state of its kind, so damage can only lower a tier.
+ */
+import type {
+  ConsentEvidence,
+  ConsentSignal,
+  Evidence,
+  Fact,
+  IdentityEvidence,
+  IdentityLink,
+  Profile,
+  Session,
+  SessionIdEvidence,
+  StoredConsent,
+  TokenEvidence,
+} from './facts.ts';
+import { factStates } from './facts.ts';
+import type { Question } from './question.ts';
+import type { Attributes } from './value.ts';
+
+export function admitEvidence(given: unknown): Evidence {
+  const evidence = record(given);
+  return {
+    identity: admitIdentity(record(evidence?.identity)),
+    consent: admitConsent(record(evidence?.consent)),
+    profile: fact(evidence?.profile, isProfile),
+    session: fact(evidence?.session, isSession),
+  };
+}
+
+export function admitQuestion(given: Question): Question {
+  const question: Partial<Record<keyof Question, unknown>> = record(given) ?? {};
+  return {
+    nowMs: Number.isSafeInteger(question.nowMs) ? (question.nowMs as number) : 0,
+    audience: question.audience === 'personal' ? 'personal' : 'shared',
+    page: typeof question.page === 'string' ? question.page : null,
+    zones: strings(question.zones),
+    shownOffers: strings(question.shownOffers),
+    request: (record(question.request) as Attributes | undefined) ?? {},
+    audiences: Array.isArray(question.audiences) ? strings(question.audiences) : null,
+    explain: question.explain === true,
+  };
+}
+
+type Json = Record<string, unknown>;
+
+function record(value: unknown): Json | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : undefined;
+}
+
+function strings(value: unknown): readonly string[] {
+  if (!Array.isArray(value)) return [];
+  return value.every((item) => typeof item === 'string') ? value : value.filter((item) => typeof item === 'string');
+}
+
+const damaged = { state: 'failed' } as const;
+
+function fact<T>(given: unknown, isValue: (value: unknown) => value is T): Fact<T> {
+  const state = record(given)?.state;
+  if (!factStates.includes(state as Fact<T>['state'])) return damaged;
+  return state !== 'known' || isValue((given as Json).value) ? (given as Fact<T>) : damaged;
+}
+
+function isProfile(value: unknown): value is Profile {
+  const profile = record(value);
+  return record(profile?.attributes) !== undefined && Array.isArray(profile?.audiences) && strings(profile.audiences) === profile.audiences;
+}
+
+function isSession(value: unknown): value is Session {
+  return record(record(value)?.attributes) !== undefined;
+}
+
+function isLink(value: unknown): value is IdentityLink {
+  return typeof record(value)?.subject === 'string';
+}
+
+function isStoredConsent(value: unknown): value is StoredConsent {
+  const stored = record(value);
+  return record(stored?.useCases) !== undefined && Number.isSafeInteger(stored?.recordedAtMs);
+}
+
+function isGeneration(value: unknown): value is number {
+  return Number.isSafeInteger(value);
+}
+
+function isBoolean(value: unknown): value is boolean {
+  return typeof value === 'boolean';
+}
+
+function admitIdentity(given: Json | undefined): IdentityEvidence {
+  return {
+    token: admitToken(given?.token),
+    session: admitSessionId(given?.session),
+    device: fact(given?.device, isLink),
+    generation: fact(given?.generation, isGeneration),
+    tokenRevoked: fact(given?.tokenRevoked, isBoolean),
+  };
+}
+
+function admitToken(given: unknown): TokenEvidence {
+  const token = record(given);
+  switch (token?.state) {
+    case 'none':
+    case 'invalid':
+    case 'expired':
+    case 'keys_stale':
+    case 'late':
+    case 'failed':
+      return given as TokenEvidence;
+    case 'verified':
+      return isVerifiedToken(token) ? (given as TokenEvidence) : { state: 'invalid' };
+    default:
+      return { state: 'failed' };
+  }
+}
+
+function isVerifiedToken(token: Json): boolean {
+  const isTime = token.authTimeSeconds === null || Number.isSafeInteger(token.authTimeSeconds);
+  const isGenerationClaim = token.generation === null || Number.isSafeInteger(token.generation);
+  return (
+    typeof token.subject === 'string' &&
+    typeof token.expired === 'boolean' &&
+    typeof token.binding === 'string' &&
+    isTime &&
+    isGenerationClaim
+  );
+}
+
+function admitSessionId(given: unknown): SessionIdEvidence {
+  const session = record(given);
+  if (session?.state === 'verified' && typeof session.id === 'string') return given as SessionIdEvidence;
+  return { state: session?.state === 'none' ? 'none' : 'invalid' };
+}
+
+function admitConsent(given: Json | undefined): ConsentEvidence {
+  const signals = given?.signals;
+  return {
+    signals: Array.isArray(signals) ? signals.map(admitSignal) : [{ state: 'invalid' }],
+    gpc: given?.gpc !== false,
+    stored: fact(given?.stored, isStoredConsent),
+    linked: fact(given?.linked, isStoredConsent),
+  };
+}
+
+function admitSignal(given: unknown): ConsentSignal {
+  const signal = record(given);
+  return signal?.state === 'valid' && record(signal.useCases) !== undefined ? (given as ConsentSignal) : { state: 'invalid' };
+}

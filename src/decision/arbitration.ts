@@ -1,0 +1,57 @@
+/**
+ * Which of several eligible offers: priority = propensity × value × context × levers, in integers. Every multiplication by a
+ * per-mille factor is followed by a floored division by 1000, so that the answer is the same to the last digit on every engine.
+ */
+import type { Offer } from './artefact.ts';
+import type { Score } from './decision.ts';
+import { compareStrings, holds, type Scope } from './evaluate.ts';
+import { stableHash } from './hash.ts';
+
+const contextBounds = { min: 1, max: 100_000 };
+const leverBounds = { min: 1, max: 10_000 };
+
+export function scoreOf(offer: Offer, scope: Scope): Score {
+  const contextPerMille = clamp(contextProduct(offer, scope), contextBounds);
+  const leversPerMille = clamp(1000 + offer.leversPerMille, leverBounds);
+  const expected = offer.propensityPpm * offer.value;
+  const priority = timesPerMille(timesPerMille(expected, contextPerMille), leversPerMille);
+  return { propensityPpm: offer.propensityPpm, value: offer.value, contextPerMille, leversPerMille, priority };
+}
+
+export interface Contender {
+  readonly id: string;
+  readonly score: Score;
+}
+
+/** The highest priority first; ties by a hash of offer and visitor, then by id, never by the order of the policy. */
+export function ranked<T extends Contender>(contenders: readonly T[], seed: string): readonly T[] {
+  const hashed = contenders.map((contender) => ({ contender, hash: stableHash(`${contender.id}\n${seed}`) }));
+  hashed.sort(
+    (a, b) => b.contender.score.priority - a.contender.score.priority || a.hash - b.hash || compareStrings(a.contender.id, b.contender.id),
+  );
+  return hashed.map(({ contender }) => contender);
+}
+
+/** Six factors of at most 100,000 per mille stay below 2^53; a longer chain is multiplied in BigInt. */
+const exactFactorsMax = 6;
+
+function contextProduct(offer: Offer, scope: Scope): number {
+  const factors = offer.context.filter(({ when }) => holds(when, scope) === 'true').map(({ perMille }) => perMille);
+  if (factors.length <= exactFactorsMax) return factors.reduce(timesPerMille, 1000);
+  const product = factors.reduce((sofar, perMille) => (sofar * BigInt(perMille)) / 1000n, 1000n);
+  return product > BigInt(contextBounds.max) ? contextBounds.max : Number(product);
+}
+
+/**
+ * floor(amount × perMille ÷ 1000) without passing 2^53: the thousands and the rest are multiplied apart. With the bounds of the
+ * policy (10^12 × 10^5 ‰ × 10^4 ‰) every intermediate fits.
+ */
+export function timesPerMille(amount: number, perMille: number): number {
+  const rest = amount % 1000;
+  const restProduct = rest * perMille;
+  return ((amount - rest) / 1000) * perMille + (restProduct - (restProduct % 1000)) / 1000;
+}
+
+function clamp(value: number, { min, max }: { min: number; max: number }): number {
+  return value < min ? min : value > max ? max : value;
+}

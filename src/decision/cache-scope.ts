@@ -1,0 +1,105 @@
+/**
+ * How far an answer may be cached, from what the decision consulted. INVARIANT: two questions with the same non-null key get
+ * the same answer, byte for byte; so a key names everything that could have changed it, and nothing else.
+ */
+import type { Zone } from './artefact.ts';
+import type { CacheAnswer, Step } from './decision.ts';
+import { candidateOffers, readablesOf } from './reading.ts';
+import { causeOf } from './reasons.ts';
+import type { Standing } from './standing.ts';
+import type { Scope } from './vocabulary.ts';
+
+const maxAgeDefaultSeconds = { public: 60, segment: 30 } as const;
+
+export function cacheAnswer(standing: Standing, id: string, zone: Zone, steps: readonly Step[]): CacheAnswer {
+  const degraded = isDegraded(standing, steps);
+  const scope = scopeOfAnswer(standing, zone, degraded);
+  if (scope === 'none' || scope === 'private') return { scope, maxAgeSeconds: 0, key: null, tags: [], degraded };
+  return {
+    scope,
+    maxAgeSeconds: zone.maxAgeSeconds ?? maxAgeDefaultSeconds[scope],
+    key: scope === 'public' ? publicKey(standing, id) : segmentKey(standing, id, zone),
+    tags: ['stepwell', `policy-${standing.artefact.policy}`, `zone-${id}`],
+    degraded,
+  };
+}
+
+/** A better answer may come in a moment: what ran late or broke, or consent that has not been heard yet. */
+function isDegraded({ question }: Standing, steps: readonly Step[]): boolean {
+  return steps.some(({ reason }) => {
+    const cause = causeOf(reason);
+    if (cause === 'time' || cause === 'fault' || cause === 'load') return true;
+    return question.audience === 'personal' && (reason === 'consent_unavailable' || reason === 'activation_unavailable');
+  });
+}
+
+function scopeOfAnswer(standing: Standing, zone: Zone, degraded: boolean): Scope {
+  if (degraded || standing.question.explain) return 'none';
+  if (standing.question.audience === 'personal') return zone.ladder.length > 1 ? 'private' : 'public';
+  return appliesToSegments(standing, zone) ? 'segment' : 'public';
+}
+
+/** Whether some S0 rule of the segment rung could apply to somebody, at some time. */
+function appliesToSegments({ artefact }: Standing, zone: Zone): boolean {
+  if (!artefact.contextualWithoutSignal || zone.sensitivity.class !== 'S0') return false;
+  const rung = zone.ladder.find(({ tier }) => tier === 'segment');
+  if (rung === undefined) return false;
+  const written = rung.select.by === 'choose' ? rung.select.rules : candidateOffers(artefact, rung);
+  return written.some(({ sensitivity }) => sensitivity.class === 'S0');
+}
+
+function publicKey({ artefact }: Standing, id: string): string {
+  return `${artefact.policy}@${artefact.revision.slice(0, 16)}/${id}`;
+}
+
+/** Where zones arbitrate, what one shows depends on the others of the page: then the key covers the whole question. */
+function segmentKey(standing: Standing, id: string, zone: Zone): string {
+  const { artefact, question } = standing;
+  const arbitrates = zone.ladder.some(({ tier, select }) => tier === 'segment' && select.by === 'arbitrate');
+  const zones = arbitrates
+    ? question.zones.flatMap((other) => (Object.hasOwn(artefact.zones, other) ? [artefact.zones[other] as Zone] : []))
+    : [zone];
+  const parts = [...(arbitrates ? pageParts(standing) : []), ...readParts(standing, zones), ...windowParts(standing, zones)];
+  return parts.length === 0 ? publicKey(standing, id) : `${publicKey(standing, id)}?${parts.join('&')}`;
+}
+
+function pageParts({ question }: Standing): readonly string[] {
+  return [`@page=${escaped(question.page ?? '')}`, `@zones=${list(question.zones)}`, `@shown=${list([...question.shownOffers].sort())}`];
+}
+
+function readParts({ artefact, question }: Standing, zones: readonly Zone[]): readonly string[] {
+  const reads = zones.flatMap((zone) =>
+    zone.ladder.filter(({ tier }) => tier === 'segment').flatMap((rung) => readablesOf(artefact, zone, rung, question.nowMs)),
+  );
+  const usable = reads.filter(({ sensitivity }) => sensitivity.class === 'S0').map((readable) => readable.reads);
+  const names = [...new Set(usable.flatMap(({ request }) => request))].sort();
+  const attributes = names
+    .filter((name) => Object.hasOwn(question.request, name))
+    .map((name) => `${name}=${written(question.request[name])}`);
+  const audiences =
+    usable.some((read) => read.audiences) && question.audiences !== null ? [`@audiences=${list([...question.audiences].sort())}`] : [];
+  const now = usable.some((read) => read.now) ? [`@now=${question.nowMs}`] : [];
+  return [...attributes, ...audiences, ...now];
+}
+
+/** How many openings and closings of offer windows have passed: it changes exactly when the set of open offers may. */
+function windowParts({ artefact, question }: Standing, zones: readonly Zone[]): readonly string[] {
+  const offers = zones.flatMap((zone) =>
+    zone.ladder.filter(({ tier }) => tier === 'segment').flatMap((rung) => candidateOffers(artefact, rung)),
+  );
+  const edges = [...new Set(offers.flatMap(({ fromMs, untilMs }) => [fromMs, untilMs]))].filter((edge) => edge !== null);
+  return edges.length === 0 ? [] : [`@window=${edges.filter((edge) => edge <= question.nowMs).length}`];
+}
+
+function written(value: unknown): string {
+  return Array.isArray(value) ? list(value.map(String)) : escaped(String(value));
+}
+
+function list(items: readonly string[]): string {
+  return items.map(escaped).join(',');
+}
+
+/** Percent-encodes all that a key uses as a mark. Written out because lone surrogates would make `encodeURIComponent` throw. */
+function escaped(text: string): string {
+  return text.replace(/[^A-Za-z0-9_.~-]/g, (unit) => `%${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}

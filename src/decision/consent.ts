@@ -1,0 +1,98 @@
+/**
+ * What may be done with what is known about a person. Denials win over everything; whatever may hide a denial (a signal that
+ * does not decode, a record that did not come) takes every grant away. Silence is `unavailable`, never permission.
+ */
+import type { ConsentSettings } from './artefact.ts';
+import type { ConsentEvidence, ConsentSignal, Evidence, Fact, StoredConsent } from './facts.ts';
+import { failure, type GateFailure, unread } from './gate-failure.ts';
+import type { IdentityView } from './identity.ts';
+import { type ConsentState, contextualUseCases, gpcUseCases, type PersonalUseCase, personalUseCases, type UseCase } from './vocabulary.ts';
+
+export interface ConsentView {
+  readonly states: Readonly<Record<UseCase, ConsentState>>;
+  readonly gpc: boolean;
+  readonly child: boolean;
+  /** The late or failed record, or link to one, that may hold a denial. */
+  readonly unread: GateFailure | null;
+  /** Special categories explicitly granted in the stored record. */
+  readonly grantedCategories: readonly string[];
+}
+
+const dayMs = 86_400_000;
+/** A record may be this far ahead of our clock, for skew between machines; beyond it, its grants say nothing. */
+const clockSkewMs = 300_000;
+
+export function weighConsent(settings: ConsentSettings, evidence: Evidence, identity: IdentityView, nowMs: number): ConsentView {
+  const { signals, gpc } = evidence.consent;
+  const records = countingRecords(evidence, identity);
+  const invalid = signals.some((signal) => signal.state === 'invalid');
+  const readable = records.every(({ fact }) => fact.state === 'known' || fact.state === 'absent');
+  const child = signals.some((signal) => signal.state === 'valid' && signal.child === true);
+  const whole = records.find(({ grants }) => grants)?.fact;
+  const grants = readable && whole?.state === 'known' && isFresh(whole.value, settings, nowMs) ? whole.value : null;
+
+  const states = {} as Record<UseCase, ConsentState>;
+  for (const useCase of contextualUseCases)
+    states[useCase] = merged(said(signals, useCase, 'denied') || child, !invalid && said(signals, useCase, 'granted'));
+  for (const useCase of personalUseCases) {
+    const denied =
+      child || said(signals, useCase, 'denied') || (gpc && deniedByGpc(useCase)) || records.some(({ fact }) => denies(fact, useCase));
+    const granted = !invalid && readable && (said(signals, useCase, 'granted') || grants?.useCases[useCase] === 'granted');
+    states[useCase] = merged(denied, granted);
+  }
+  return { states, gpc, child, unread: firstUnread(records), grantedCategories: grants === null ? [] : grantedCategories(grants) };
+}
+
+export function deniedByGpc(useCase: UseCase): boolean {
+  return (gpcUseCases as readonly UseCase[]).includes(useCase);
+}
+
+function merged(denied: boolean, granted: boolean): ConsentState {
+  return denied ? 'denied' : granted ? 'granted' : 'unavailable';
+}
+
+function said(signals: readonly ConsentSignal[], useCase: UseCase, what: 'granted' | 'denied'): boolean {
+  return signals.some((signal) => signal.state === 'valid' && signal.useCases[useCase] === what);
+}
+
+interface CountingRecord {
+  readonly fact: Fact<StoredConsent>;
+  /** Whether its grants count, or its denials only. */
+  readonly grants: boolean;
+}
+
+/** Which stored records speak for this visitor. One that could not be found out stands here as late or failed. */
+function countingRecords({ identity: evidence, consent }: Evidence, identity: IdentityView): readonly CountingRecord[] {
+  const records: CountingRecord[] = [];
+  if (identity.token !== null) records.push({ fact: consent.stored, grants: identity.state === 'high_confidence' });
+  if (evidence.token.state === 'late' || evidence.token.state === 'failed')
+    records.push({ fact: { state: evidence.token.state }, grants: false });
+  const { device } = evidence;
+  if (device.state === 'late' || device.state === 'failed') records.push({ fact: device, grants: false });
+  if (device.state === 'known' && device.value.subject !== identity.token?.subject) records.push({ fact: consent.linked, grants: false });
+  return records;
+}
+
+function firstUnread(records: readonly CountingRecord[]): GateFailure | null {
+  for (const state of ['late', 'failed'] as const) {
+    const record = records.find(({ fact }) => fact.state === state);
+    if (record !== undefined) return unread(record.fact, 'consent') ?? failure('consent_failed');
+  }
+  return null;
+}
+
+function denies(fact: ConsentEvidence['stored'], useCase: PersonalUseCase): boolean {
+  return fact.state === 'known' && fact.value.useCases[useCase] === 'denied';
+}
+
+/** A stored grant ages, and one from the future proves a wrong clock; a stored denial does neither. */
+function isFresh(record: StoredConsent, settings: ConsentSettings, nowMs: number): boolean {
+  const ageMs = nowMs - record.recordedAtMs;
+  return ageMs <= settings.maxAgeDays * dayMs && ageMs >= -clockSkewMs;
+}
+
+function grantedCategories(record: StoredConsent): readonly string[] {
+  return Object.entries(record.useCases)
+    .filter(([name, state]) => name.startsWith('category:') && state === 'granted')
+    .map(([name]) => name.slice('category:'.length));
+}

@@ -1,0 +1,152 @@
+/**
+ * The decision: for every zone the highest rung whose gates all hold and which has something eligible. It cannot fail and it
+ * cannot wait: for any artefact that loaded and any evidence it answers, and less evidence never raises a zone's tier.
+ */
+import { admitEvidence, admitQuestion } from './admit.ts';
+import type { Artefact, Rung, Zone } from './artefact.ts';
+import { cacheAnswer } from './cache-scope.ts';
+
+import type { Candidate, ConsentAnswer, Decision, Downgrade, Explanation, Step, ZoneDecision } from './decision.ts';
+import type { Evidence } from './facts.ts';
+import { failure, type GateFailure } from './gate-failure.ts';
+import { gateFailure } from './gates.ts';
+import type { Question } from './question.ts';
+import { causeOf } from './reasons.ts';
+import { type Selection, type Shown, select } from './select.ts';
+import { type Standing, weigh } from './standing.ts';
+import type { LateMode, Render } from './vocabulary.ts';
+import { gpcUseCases, tierHeight, useCases } from './vocabulary.ts';
+
+export function decide(artefact: Artefact, question: Question, evidence: Evidence): Decision {
+  const standing = weigh(artefact, admitQuestion(question), admitEvidence(evidence));
+  const shown = shownBefore(standing);
+  const decided = new Map<string, ZoneDecision>();
+  for (const id of choosingOrder(standing)) decided.set(id, decideZone(standing, id, shown));
+  return {
+    identity: { state: standing.identity.state },
+    consent: consentAnswer(standing),
+    zones: standing.question.zones.map((id) => decided.get(id) ?? nothingToShow(id)),
+  };
+}
+
+function decideZone(standing: Standing, id: string, shown: Shown): ZoneDecision {
+  const zone = zoneOf(standing.artefact, id);
+  const ladder = zone === undefined ? [] : openLadder(standing, zone);
+  const top = ladder[0];
+  if (zone === undefined || top === undefined) return nothingToShow(id);
+  const failures: { readonly rung: Rung; readonly failure: GateFailure }[] = [];
+  const candidates: Candidate[] | null = standing.question.explain ? [] : null;
+  for (const rung of ladder) {
+    const gate = gateFailure(standing, zone, rung);
+    const selection = gate === null ? select(standing, zone, rung, shown, candidates) : null;
+    if (selection === null) {
+      failures.push({ rung, failure: gate ?? failure('no_eligible_offer') });
+      continue;
+    }
+    remember(standing.artefact, selection, shown);
+    const steps = failures.map((failed): Step => ({ tier: failed.rung.tier, reason: failed.failure.reason }));
+    const downgrade = failures[0] === undefined ? null : downgradeOf(top, rung, failures[0].failure, steps);
+    const render = renderOf(zone.late, downgrade);
+    const isShown = render !== 'suppress';
+    return {
+      zone: id,
+      tier: rung.tier,
+      intendedTier: top.tier,
+      variant: isShown ? selection.variant : null,
+      offer: isShown ? selection.offer : null,
+      content: isShown ? (standing.artefact.variants[selection.variant]?.content ?? null) : null,
+      render,
+      downgrade,
+      cache: cacheAnswer(standing, id, zone, steps),
+      holdout: null,
+      propensityPpm: null,
+      ...(candidates === null ? {} : { explain: explanation(standing, [...steps, { tier: rung.tier, reason: null }], candidates) }),
+    };
+  }
+  return nothingToShow(id);
+}
+
+/** A shared question has its ladders cut at segment. */
+function openLadder({ question }: Standing, zone: Zone): readonly Rung[] {
+  return question.audience === 'personal' ? zone.ladder : zone.ladder.filter(({ tier }) => tierHeight(tier) <= tierHeight('segment'));
+}
+
+function downgradeOf(top: Rung, served: Rung, first: GateFailure, steps: readonly Step[]): Downgrade {
+  return { from: top.tier, to: served.tier, reason: first.reason, cause: causeOf(first.reason), dependency: first.dependency, steps };
+}
+
+const renderWhenLate: Readonly<Record<LateMode, Render>> = { fallback: 'now', defer: 'defer', suppress: 'suppress' };
+
+/** A zone's `late` mode is for what may be better in a moment; a visitor who said no gets the fallback at once. */
+function renderOf(late: LateMode, downgrade: Downgrade | null): Render {
+  const cause = downgrade?.cause;
+  return cause === 'time' || cause === 'fault' || cause === 'load' ? renderWhenLate[late] : 'now';
+}
+
+/** Zones choose in order of criticality, then of the page (of the request, where none is named). */
+function choosingOrder({ artefact, question }: Standing): readonly string[] {
+  const onPage = question.page !== null && Object.hasOwn(artefact.pages, question.page) ? artefact.pages[question.page]?.zones : undefined;
+  const place = (id: string, index: number) => {
+    const found = onPage?.indexOf(id) ?? -1;
+    return found >= 0 ? found : (onPage?.length ?? 0) + index;
+  };
+  return question.zones
+    .map((id, index) => ({ id, criticality: zoneOf(artefact, id)?.criticality ?? 0, place: place(id, index) }))
+    .sort((a, b) => b.criticality - a.criticality || a.place - b.place)
+    .map(({ id }) => id);
+}
+
+function zoneOf(artefact: Artefact, id: string): Zone | undefined {
+  return Object.hasOwn(artefact.zones, id) ? artefact.zones[id] : undefined;
+}
+
+function shownBefore({ artefact, question }: Standing): Shown {
+  const shown: Shown = { offers: new Set(), groups: new Set() };
+  for (const offer of question.shownOffers) remember(artefact, { variant: '', offer }, shown);
+  return shown;
+}
+
+function remember(artefact: Artefact, { offer }: Selection, shown: Shown): void {
+  if (offer === null) return;
+  shown.offers.add(offer);
+  const group = Object.hasOwn(artefact.offers, offer) ? artefact.offers[offer]?.group : undefined;
+  if (typeof group === 'string') shown.groups.add(group);
+}
+
+function consentAnswer({ consent }: Standing): ConsentAnswer {
+  const states = Object.fromEntries(useCases.map((useCase) => [useCase, consent.states[useCase]])) as Record<
+    (typeof useCases)[number],
+    ConsentAnswer['offers']
+  >;
+  return { ...states, gpc: { received: consent.gpc, honored: consent.gpc ? gpcUseCases : [] } };
+}
+
+function explanation(
+  { evidence }: Standing,
+  rungs: readonly { tier: Step['tier']; reason: Step['reason'] | null }[],
+  candidates: readonly Candidate[],
+): Explanation {
+  const { identity, consent, profile, session } = evidence;
+  return {
+    rungs: rungs.map(({ tier, reason }) => ({ tier, gate: reason })),
+    candidates,
+    facts: { identity: identity.token.state, consent: consent.stored.state, profile: profile.state, session: session.state },
+  };
+}
+
+/** For a zone that the artefact does not have; the service answers 404 before it asks. */
+function nothingToShow(zone: string): ZoneDecision {
+  return {
+    zone,
+    tier: 'anonymous',
+    intendedTier: 'anonymous',
+    variant: null,
+    offer: null,
+    content: null,
+    render: 'suppress',
+    downgrade: null,
+    cache: { scope: 'none', maxAgeSeconds: 0, key: null, tags: [], degraded: false },
+    holdout: null,
+    propensityPpm: null,
+  };
+}

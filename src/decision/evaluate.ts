@@ -1,0 +1,279 @@
+/**
+ * Evaluates one condition against what is known, in Kleene's three-valued logic. It promises to be total: whatever the data
+ * holds, the answer is a value or `undefined`, which means *unknown*. What CEL calls an error is unknown here, because a rule
+ * applies only when its condition is true.
+ */
+import type { BinaryOperator, Expression } from './expression.ts';
+import { expressionStepsMax } from './expression.ts';
+import type { Attributes, Value } from './value.ts';
+
+/** What a rung may read. A source is undefined when its fact is not known. */
+export interface Scope {
+  readonly request: Attributes | undefined;
+  readonly session: Attributes | undefined;
+  readonly profile: Attributes | undefined;
+  /** Audiences known to hold; undefined when nothing about them is known. */
+  readonly audiences: readonly string[] | undefined;
+  /** True when there may be more audiences than are listed: absence from the list then proves nothing. */
+  readonly audiencesOpen: boolean;
+  readonly nowMs: number;
+}
+
+type Unknown = undefined;
+
+interface Run {
+  readonly scope: Scope;
+  stepsLeft: number;
+}
+
+interface Bindings {
+  readonly name: string;
+  readonly value: Value | Unknown;
+  readonly outer: Bindings | null;
+}
+
+export function evaluate(expression: Expression, scope: Scope): Value | Unknown {
+  return worth(expression, { scope, stepsLeft: expressionStepsMax }, null);
+}
+
+/** A rule without a condition applies to everybody. */
+export function holds(condition: Expression | null, scope: Scope): 'true' | 'false' | 'unknown' {
+  if (condition === null) return 'true';
+  const value = evaluate(condition, scope);
+  return value === true ? 'true' : value === false ? 'false' : 'unknown';
+}
+
+function worth(expression: Expression, run: Run, bindings: Bindings | null): Value | Unknown {
+  if (--run.stepsLeft < 0) return undefined;
+  switch (expression.op) {
+    case 'literal':
+      return expression.value;
+    case 'attribute':
+      return attributeOf(run.scope[expression.source], expression.name);
+    case 'has': {
+      const attributes = run.scope[expression.source];
+      return attributes === undefined ? undefined : Object.hasOwn(attributes, expression.name);
+    }
+    case 'audiences':
+      return run.scope.audiencesOpen ? undefined : run.scope.audiences;
+    case 'now':
+      return admissible(run.scope.nowMs);
+    case 'variable':
+      return boundValue(expression.name, bindings);
+    case 'list':
+      return listOf(expression.items, run, bindings);
+    case 'and':
+      return junction(expression.operands, false, run, bindings);
+    case 'or':
+      return junction(expression.operands, true, run, bindings);
+    case 'not': {
+      const value = worth(expression.operand, run, bindings);
+      return typeof value === 'boolean' ? !value : undefined;
+    }
+    case 'negate': {
+      const value = worth(expression.operand, run, bindings);
+      return typeof value === 'number' ? integer(-value) : undefined;
+    }
+    case 'size':
+      return sizeOf(worth(expression.operand, run, bindings));
+    case 'if': {
+      const condition = worth(expression.condition, run, bindings);
+      if (typeof condition !== 'boolean') return undefined;
+      return worth(condition ? expression.then : expression.otherwise, run, bindings);
+    }
+    case 'exists':
+    case 'all':
+      return quantified(expression, run, bindings);
+    case 'in': {
+      const element = worth(expression.left, run, bindings);
+      const { known, open } = listItems(expression.right, run, bindings);
+      return membership(element, known, open);
+    }
+    default:
+      return binary(expression.op, worth(expression.left, run, bindings), worth(expression.right, run, bindings));
+  }
+}
+
+function attributeOf(attributes: Attributes | undefined, name: string): Value | Unknown {
+  if (attributes === undefined || !Object.hasOwn(attributes, name)) return undefined;
+  return admissible(attributes[name]);
+}
+
+/** Stored data may be anything: only strings, booleans, safe integers and lists of those are values. */
+function admissible(value: unknown): Value | Unknown {
+  if (typeof value === 'string' || typeof value === 'boolean') return value;
+  if (typeof value === 'number') return integer(value);
+  if (!Array.isArray(value)) return undefined;
+  const scalars = value.every((item) => typeof item === 'string' || typeof item === 'boolean' || Number.isSafeInteger(item));
+  return scalars ? (value as readonly Value[]) : undefined;
+}
+
+/** Adding zero turns −0 into 0, so that no answer depends on the sign of nothing. */
+function integer(value: number): number | Unknown {
+  return Number.isSafeInteger(value) ? value + 0 : undefined;
+}
+
+function boundValue(name: string, bindings: Bindings | null): Value | Unknown {
+  for (let binding = bindings; binding !== null; binding = binding.outer) {
+    if (binding.name === name) return binding.value;
+  }
+  return undefined;
+}
+
+function listOf(items: readonly Expression[], run: Run, bindings: Bindings | null): readonly Value[] | Unknown {
+  const values: Value[] = [];
+  for (const item of items) {
+    const value = worth(item, run, bindings);
+    if (value === undefined) return undefined;
+    values.push(value);
+  }
+  return values;
+}
+
+/** `&&` is decided by a false, `||` by a true; an unknown operand leaves it unknown only when nothing decided it. */
+function junction(operands: readonly Expression[], decisive: boolean, run: Run, bindings: Bindings | null): boolean | Unknown {
+  let unknown = false;
+  for (const operand of operands) {
+    const value = worth(operand, run, bindings);
+    if (value === decisive) return decisive;
+    if (value !== !decisive) unknown = true;
+  }
+  return unknown ? undefined : !decisive;
+}
+
+interface ListItems {
+  readonly known: readonly (Value | Unknown)[] | Unknown;
+  readonly open: boolean;
+}
+
+/** A list whose items need not all be known: `audiences` without the profile, and literals with an unknown item. */
+function listItems(list: Expression, run: Run, bindings: Bindings | null): ListItems {
+  if (list.op === 'audiences') return { known: run.scope.audiences, open: run.scope.audiencesOpen };
+  if (list.op === 'list') return { known: list.items.map((item) => worth(item, run, bindings)), open: false };
+  const value = worth(list, run, bindings);
+  return { known: Array.isArray(value) ? (value as readonly Value[]) : undefined, open: false };
+}
+
+function membership(element: Value | Unknown, items: readonly (Value | Unknown)[] | Unknown, open: boolean): boolean | Unknown {
+  if (element === undefined || items === undefined) return undefined;
+  let unknown = open;
+  for (const item of items) {
+    const same = item === undefined ? undefined : equal(element, item);
+    if (same === true) return true;
+    if (same === undefined) unknown = true;
+  }
+  return unknown ? undefined : false;
+}
+
+function quantified(expression: Expression & { op: 'exists' | 'all' }, run: Run, bindings: Bindings | null): boolean | Unknown {
+  const decisive = expression.op === 'exists';
+  const { known, open } = listItems(expression.list, run, bindings);
+  if (known === undefined) return undefined;
+  let unknown = open;
+  for (const item of known) {
+    const value = worth(expression.condition, run, { name: expression.variable, value: item, outer: bindings });
+    if (value === decisive) return decisive;
+    if (value !== !decisive) unknown = true;
+    if (run.stepsLeft < 0) return undefined;
+  }
+  return unknown ? undefined : !decisive;
+}
+
+/** Length in Unicode code points, as CEL counts. */
+function sizeOf(value: Value | Unknown): number | Unknown {
+  if (Array.isArray(value)) return value.length;
+  if (typeof value !== 'string') return undefined;
+  let size = 0;
+  for (const _ of value) size++;
+  return size;
+}
+
+function binary(op: Exclude<BinaryOperator, 'in'>, left: Value | Unknown, right: Value | Unknown): Value | Unknown {
+  if (left === undefined || right === undefined) return undefined;
+  switch (op) {
+    case '==':
+      return equal(left, right);
+    case '!=': {
+      const same = equal(left, right);
+      return same === undefined ? undefined : !same;
+    }
+    case '<':
+    case '<=':
+    case '>':
+    case '>=':
+      return ordered(op, compare(left, right));
+    case 'startsWith':
+    case 'endsWith':
+      return typeof left === 'string' && typeof right === 'string' ? left[op](right) : undefined;
+    case 'contains':
+      return typeof left === 'string' && typeof right === 'string' ? left.includes(right) : undefined;
+    default:
+      return typeof left === 'number' && typeof right === 'number' ? arithmetic(op, left, right) : undefined;
+  }
+}
+
+/** Undefined for values of different types: the compiler lets none through, so the data is not what was declared. */
+function equal(left: Value, right: Value): boolean | Unknown {
+  if (typeof left !== 'object' || typeof right !== 'object') return typeof left === typeof right ? left === right : undefined;
+  if (left.length !== right.length) return false;
+  let unknown = false;
+  for (let index = 0; index < left.length; index++) {
+    const same = equal(left[index] as Value, right[index] as Value);
+    if (same === false) return false;
+    if (same === undefined) unknown = true;
+  }
+  return unknown ? undefined : true;
+}
+
+function compare(left: Value, right: Value): number | Unknown {
+  if (typeof left === 'number' && typeof right === 'number') return left - right;
+  if (typeof left === 'boolean' && typeof right === 'boolean') return Number(left) - Number(right);
+  if (typeof left === 'string' && typeof right === 'string') return compareStrings(left, right);
+  return undefined;
+}
+
+/** By Unicode code point, as CEL orders strings; comparing UTF-16 units would put U+FFFD above U+10000. */
+export function compareStrings(left: string, right: string): number {
+  const length = Math.min(left.length, right.length);
+  for (let index = 0; index < length; index++) {
+    const a = left.charCodeAt(index);
+    const b = right.charCodeAt(index);
+    if (a !== b) return codePointRank(a) - codePointRank(b);
+  }
+  return left.length - right.length;
+}
+
+/** Surrogates stand for code points above every other unit. */
+function codePointRank(unit: number): number {
+  return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit;
+}
+
+function ordered(op: '<' | '<=' | '>' | '>=', difference: number | Unknown): boolean | Unknown {
+  if (difference === undefined) return undefined;
+  switch (op) {
+    case '<':
+      return difference < 0;
+    case '<=':
+      return difference <= 0;
+    case '>':
+      return difference > 0;
+    case '>=':
+      return difference >= 0;
+  }
+}
+
+/** Integers within ±(2^53 − 1): beyond that, and for a division by zero, the answer is unknown. */
+function arithmetic(op: '+' | '-' | '*' | '/' | '%', left: number, right: number): number | Unknown {
+  switch (op) {
+    case '+':
+      return integer(left + right);
+    case '-':
+      return integer(left - right);
+    case '*':
+      return integer(left * right);
+    case '/':
+      return right === 0 ? undefined : integer((left - (left % right)) / right);
+    case '%':
+      return right === 0 ? undefined : integer(left % right);
+  }
+}

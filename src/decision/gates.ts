@@ -1,0 +1,91 @@
+/**
+ * The gates of a rung: consent, identity, class, facts, in this order; the first that fails is the step's reason. Nothing here
+ * opens a gate for want of evidence.
+ */
+import type { Rung, Zone } from './artefact.ts';
+import { type ConsentView, deniedByGpc } from './consent.ts';
+import { failure, type GateFailure, unread } from './gate-failure.ts';
+import { readablesOf } from './reading.ts';
+import type { Reason } from './reasons.ts';
+import { classLoss } from './sensitivity.ts';
+import { clearanceOf, type Standing } from './standing.ts';
+import { type Dependency, type Kind, type Tier, tierHeight, type UseCase, useCasesOfKind } from './vocabulary.ts';
+
+/** The first gate that fails; null when all hold. The anonymous rung has no gates. */
+export function gateFailure(standing: Standing, zone: Zone, rung: Rung): GateFailure | null {
+  if (rung.tier === 'anonymous') return null;
+  if (rung.tier === 'segment') return segmentConsentFailure(standing, zone.kind) ?? caps(standing, rung.tier);
+  return (
+    consentFailure(standing.consent, zone.kind, rung.tier) ??
+    cap(standing, 'consent', standing.consent.unread, rung.tier) ??
+    (rung.tier === 'user' ? standing.identity.userFailure : standing.identity.sessionFailure) ??
+    cap(standing, 'identity', standing.identity.unread, rung.tier) ??
+    zoneClassFailure(standing, zone, rung.tier) ??
+    factCaps(standing, rung.tier) ??
+    factsFailure(standing, zone, rung)
+  );
+}
+
+/** In the order of the contract: a denial is named before a silence, and what hides a denial before plain silence. */
+function consentFailure({ states, child, gpc, unread: hidden }: ConsentView, kind: Kind, tier: Tier): GateFailure | null {
+  const { select, activation } = useCasesOfKind[kind];
+  const asked: readonly UseCase[] = tier === 'user' ? [select, activation] : [select];
+  const denied = asked.filter((useCase) => states[useCase] === 'denied');
+  const unavailable = asked.filter((useCase) => states[useCase] === 'unavailable');
+  if (child) return failure('child');
+  if (gpc && denied.some(deniedByGpc)) return failure('gpc');
+  if (denied.length > 0) return failure(denied.includes(select) ? 'consent_denied' : 'activation_denied');
+  if (unavailable.length === 0) return null;
+  return hidden ?? failure(unavailable.includes(select) ? 'consent_unavailable' : 'activation_unavailable');
+}
+
+function segmentConsentFailure({ artefact, consent }: Standing, kind: Kind): GateFailure | null {
+  const { contextual, select } = useCasesOfKind[kind];
+  if (consent.states[contextual] === 'denied') return failure('consent_denied');
+  const open = consent.states[select] === 'granted' || consent.states[contextual] === 'granted' || artefact.contextualWithoutSignal;
+  return open ? null : (consent.unread ?? failure('consent_unavailable'));
+}
+
+/** While a dependency is late or failed, `onFailure` keeps every zone at or below a tier. */
+function cap({ artefact }: Standing, dependency: Dependency, missing: GateFailure | null, tier: Tier): GateFailure | null {
+  if (missing === null) return null;
+  const onFailure = artefact.dependencies[dependency].onFailure;
+  return onFailure !== null && tierHeight(tier) > tierHeight(onFailure) ? missing : null;
+}
+
+function factCaps(standing: Standing, tier: Tier): GateFailure | null {
+  const { profile, session } = standing.evidence;
+  return cap(standing, 'profile', unread(profile, 'profile'), tier) ?? cap(standing, 'session', unread(session, 'session'), tier);
+}
+
+function caps(standing: Standing, tier: Tier): GateFailure | null {
+  return (
+    cap(standing, 'consent', standing.consent.unread, tier) ??
+    cap(standing, 'identity', standing.identity.unread, tier) ??
+    factCaps(standing, tier)
+  );
+}
+
+const publicClassReasons: Readonly<Partial<Record<string, Reason>>> = {
+  identity_unbound: 'identity_unbound',
+  step_up_required: 'step_up_required',
+  explicit_consent_missing: 'explicit_consent_missing',
+};
+
+/**
+ * Only a zone that itself declares a sensitive class says why its class was not met; for anything else the reason would tell
+ * that something sensitive was there.
+ */
+function zoneClassFailure(standing: Standing, zone: Zone, tier: Tier): GateFailure | null {
+  if (tier !== 'user' || zone.sensitivity.class === 'S0') return null;
+  const reason = publicClassReasons[classLoss(zone.sensitivity, clearanceOf(standing, tier, zone.kind)) ?? ''];
+  return reason === undefined ? null : failure(reason);
+}
+
+function factsFailure({ artefact, question, evidence }: Standing, zone: Zone, rung: Rung): GateFailure | null {
+  const fact = rung.tier === 'user' ? evidence.profile : evidence.session;
+  const dependency = rung.tier === 'user' ? 'profile' : 'session';
+  if (fact.state === 'known') return null;
+  const isRead = readablesOf(artefact, zone, rung, question.nowMs).some(({ reads }) => reads[dependency]);
+  return isRead ? (unread(fact, dependency) ?? failure(`${dependency}_absent`)) : null;
+}

@@ -1,0 +1,50 @@
+/**
+ * What a class asks for. S0 is request facts, S1 ordinary behaviour; S2 and S3 exist on the user rung only, and there they ask
+ * for a person who authenticated a short while ago and holds the key the token is bound to; S3 also for an explicit grant.
+ */
+import type { Sensitivity } from './artefact.ts';
+import type { LossReason } from './decision.ts';
+import { classes, higherClass, type Tier } from './vocabulary.ts';
+
+export const stepUpMaxAgeSeconds = 900;
+
+/** What this visitor may be shown on one rung, as far as classes go. */
+export interface Clearance {
+  readonly tier: Tier;
+  /** On the segment rung: whether more than request facts may select. */
+  readonly beyondRequestFacts: boolean;
+  readonly enabledCategories: readonly string[];
+  readonly grantedCategories: readonly string[];
+  readonly holderProved: boolean;
+  readonly authenticatedRecently: boolean;
+}
+
+/** What both declare: the highest class, and every category of either. */
+export function combined(a: Sensitivity, b: Sensitivity): Sensitivity {
+  if (a.class === 'S0' && a.categories.length === 0 && !a.uncategorised) return b;
+  if (b.class === 'S0' && b.categories.length === 0 && !b.uncategorised) return a;
+  return {
+    class: higherClass(a.class, b.class),
+    categories: [...new Set([...a.categories, ...b.categories])].sort(),
+    uncategorised: a.uncategorised || b.uncategorised,
+  };
+}
+
+/** Whether the policy switches this on at all, whoever asks. */
+export function isEnabled(sensitivity: Sensitivity, enabledCategories: readonly string[]): boolean {
+  if (sensitivity.class !== 'S3') return true;
+  if (sensitivity.uncategorised || sensitivity.categories.length === 0) return false;
+  return sensitivity.categories.every((category) => enabledCategories.includes(category));
+}
+
+/** The first condition of its class that is not met; null when it may be shown. */
+export function classLoss(sensitivity: Sensitivity, clearance: Clearance): LossReason | null {
+  if (sensitivity.class === 'S0') return null;
+  if (sensitivity.class === 'S1') return clearance.beyondRequestFacts ? null : 'class_not_allowed';
+  if (!classes.includes(sensitivity.class) || clearance.tier !== 'user') return 'class_not_allowed';
+  if (!isEnabled(sensitivity, clearance.enabledCategories)) return 'class_not_enabled';
+  if (!clearance.holderProved) return 'identity_unbound';
+  if (!clearance.authenticatedRecently) return 'step_up_required';
+  const explicit = sensitivity.categories.every((category) => clearance.grantedCategories.includes(category));
+  return sensitivity.class !== 'S3' || explicit ? null : 'explicit_consent_missing';
+}
