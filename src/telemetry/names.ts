@@ -1,0 +1,47 @@
+/**
+ * Every name that telemetry shows the outside, in one place: dashboards and alerts hold on to these, so a change here is a
+ * change of the public surface.
+ */
+export const metricNames = {
+  decisions: 'stepwell_decisions_total',
+  decisionDuration: 'stepwell_decision_duration_milliseconds',
+  dependencyDuration: 'stepwell_dependency_duration_milliseconds',
+  deadlineOvershoot: 'stepwell_deadline_overshoot_milliseconds',
+  facts: 'stepwell_facts_total',
+  requestsShed: 'stepwell_requests_shed_total',
+} as const;
+
+/** What a label says where there is nothing to say: an absent label and an empty one are easily mistaken for a bug. */
+export const nothing = 'none';
+
+export const spanNames = {
+  decide: 'decide',
+  identity: 'identity',
+  consent: 'consent',
+  gather: 'gather',
+  arbitrate: 'arbitrate',
+} as const;
+
+/** Attributes of the `decide` span. Those of zones are lists of one length, in the order of the answer. */
+export const attributeKeys = {
+  route: 'stepwell.route',
+  page: 'stepwell.page',
+  revision: 'stepwell.revision',
+  scope: 'stepwell.scope',
+  overshootMs: 'stepwell.overshoot_ms',
+  status: 'http.response.status_code',
+  zone: 'stepwell.zone',
+  tier: 'stepwell.tier',
+  intendedTier: 'stepwell.intended_tier',
+  reason: 'stepwell.reason',
+  cause: 'stepwell.cause',
+  dependency: 'stepwell.dependency',
+  /** Followed by the dependency's name. */
+  factPrefix: 'stepwell.fact.',
+} as const;
+
+/** Milliseconds. Fine where budgets lie: a decision takes fractions of one, a store a few, a deadline tens. */
+export const durationBucketsMs = [
+  0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5, 7.5, 10, 15, 20, 25, 30, 40, 50, 60, 80, 100, 150, 250, 500, 1000,
+];
+export const overshootBucketsMs = [0.25, 0.5, 1, 2, 3, 5, 10, 20, 50, 100, 250, 1000];

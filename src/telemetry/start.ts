@@ -1,0 +1,147 @@
+/**
+ * Starts OpenTelemetry for the process. Nothing connects anywhere unless a standard `OTEL_*` variable names an exporter or an
+ * endpoint; the Prometheus text is always there, read from the management port and served by no port of its own.
+ */
+import { context, DiagLogLevel, diag, type Meter, metrics, propagation, trace } from '@opentelemetry/api';
+import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
+import { MeterProvider } from '@opentelemetry/sdk-metrics';
+import type { NodeSDKConfiguration } from '@opentelemetry/sdk-node';
+import type { Clock } from '../time/clock.ts';
+import { startDecisionSpan } from './decision-span.ts';
+import { createInstruments } from './instruments.ts';
+import { metricNames } from './names.ts';
+import { createDefaultSampler } from './sampler.ts';
+import { type DecisionTrace, noTelemetry, type Telemetry } from './telemetry.ts';
+
+export interface TelemetryOptions {
+  readonly clock: Clock;
+  /** The environment to look for `OTEL_*` in; the SDK itself reads the process's own. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Hears what the SDK complains about: an exporter that cannot be reached, a variable it does not understand. */
+  readonly warn?: (message: string) => void;
+  /** Instead of the exporters that the environment names. */
+  readonly spanProcessors?: NonNullable<NodeSDKConfiguration['spanProcessors']>;
+}
+
+const scopeName = 'stepwell';
+/** Zones × tiers × reasons of a large policy; the SDK's default of 2,000 would fold the rest into one series. */
+const decisionSeriesMax = 20_000;
+const shutdownWaitMs = 3000;
+const warningLengthMax = 300;
+const serializer = new PrometheusSerializer(undefined, false, undefined, true, true);
+
+export async function startTelemetry(options: TelemetryOptions): Promise<Telemetry> {
+  if (isTrue(options.env.OTEL_SDK_DISABLED)) return noTelemetry;
+  if (options.warn !== undefined) listenToComplaints(options.warn);
+  const prometheus = startPrometheus();
+  const exporting = await startExporters(options);
+  const instruments = createInstruments([prometheus.meter, ...exporting.meters]);
+  const { clock } = options;
+  const tracing = exporting.traces ? { tracer: trace.getTracer(scopeName), propagation, clock } : null;
+  return {
+    startDecision(carrier, opening) {
+      const onEnd: DecisionTrace['end'] = (closing) => instruments.decided(opening.route, closing);
+      return tracing === null ? untraced(onEnd) : startDecisionSpan(tracing, carrier, opening, onEnd);
+    },
+    metrics: instruments,
+    metricsText: prometheus.text,
+    async shutdown() {
+      await within(shutdownWaitMs, clock, Promise.allSettled([exporting.shutdown(), prometheus.shutdown()]));
+      letGoOfGlobals();
+    },
+  };
+}
+
+function untraced(end: DecisionTrace['end']): DecisionTrace {
+  return { recording: false, traceparent: null, stage: ignore, end, abandon: ignore };
+}
+
+function ignore(): void {}
+
+function startPrometheus() {
+  const reader = new PrometheusExporter({ preventServerStart: true });
+  const provider = new MeterProvider({ readers: [reader], views: seriesViews() });
+  return {
+    meter: provider.getMeter(scopeName),
+    async text(): Promise<string> {
+      const { resourceMetrics } = await reader.collect();
+      return `${serializer.serialize(resourceMetrics).trimEnd()}\n`;
+    },
+    shutdown: () => provider.shutdown(),
+  };
+}
+
+interface Exporting {
+  readonly traces: boolean;
+  readonly meters: readonly Meter[];
+  shutdown(): Promise<void>;
+}
+
+/** Loads the SDK, with its many exporters, only when something asks for one. */
+async function startExporters({ env, clock, spanProcessors }: TelemetryOptions): Promise<Exporting> {
+  const traces = spanProcessors !== undefined || wants(env, 'TRACES');
+  const pushesMetrics = wants(env, 'METRICS');
+  if (!traces && !pushesMetrics) return { traces, meters: [], shutdown: async () => {} };
+  const { NodeSDK } = await import('@opentelemetry/sdk-node');
+  const sdk = new NodeSDK({
+    ...(namesService(env) ? {} : { serviceName: scopeName }),
+    ...(env.OTEL_TRACES_SAMPLER ? {} : { sampler: createDefaultSampler(clock) }),
+    ...(traces ? {} : { spanProcessors: [] }),
+    ...(spanProcessors === undefined ? {} : { spanProcessors }),
+    ...(pushesMetrics ? {} : { metricReaders: [] }),
+    // Logs are lines on the standard streams, not OpenTelemetry's.
+    logRecordProcessors: [],
+    views: seriesViews(),
+    instrumentations: [],
+  });
+  sdk.start();
+  return { traces, meters: pushesMetrics ? [metrics.getMeter(scopeName)] : [], shutdown: () => sdk.shutdown() };
+}
+
+function seriesViews() {
+  return [{ instrumentName: metricNames.decisions, aggregationCardinalityLimit: decisionSeriesMax }];
+}
+
+/** The SDK by itself would export to localhost when nothing is set; a quiet machine should stay quiet. */
+function wants(env: TelemetryOptions['env'], signal: 'TRACES' | 'METRICS'): boolean {
+  const exporter = env[`OTEL_${signal}_EXPORTER`];
+  if (exporter) return exporter !== 'none';
+  return Boolean(env.OTEL_EXPORTER_OTLP_ENDPOINT || env[`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`]);
+}
+
+function namesService(env: TelemetryOptions['env']): boolean {
+  return Boolean(env.OTEL_SERVICE_NAME) || /(^|,)\s*service\.name=/.test(env.OTEL_RESOURCE_ATTRIBUTES ?? '');
+}
+
+function isTrue(value: string | undefined): boolean {
+  return value?.trim().toLowerCase() === 'true';
+}
+
+/** Only the sentence is passed on: what the SDK appends may hold an endpoint's credentials. */
+function listenToComplaints(warn: (message: string) => void): void {
+  const tell = (message: string): void => warn(`telemetry: ${message.slice(0, warningLengthMax)}`);
+  const quiet = (): void => {};
+  diag.setLogger(
+    { error: tell, warn: tell, info: quiet, debug: quiet, verbose: quiet },
+    { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true },
+  );
+}
+
+/** The SDK registers itself for the whole process; a second start, as in tests, must find that free again. */
+function letGoOfGlobals(): void {
+  trace.disable();
+  metrics.disable();
+  propagation.disable();
+  context.disable();
+  diag.disable();
+}
+
+function within(ms: number, clock: Clock, work: Promise<unknown>): Promise<void> {
+  return new Promise((resolve) => {
+    const dispose = clock.after(ms, resolve);
+    work.then(() => {
+      dispose();
+      resolve();
+    });
+  });
+}
