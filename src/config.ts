@@ -1,0 +1,221 @@
+/**
+ * The environment, read once into a frozen, checked config. Every mistake is reported at once, each with the variable, what
+ * was given (never for a secret) and what is allowed. Reads no file and opens nothing.
+ */
+import { BlockList, isIPv6 } from 'node:net';
+import { nearestName } from './policy/suggest.ts';
+
+export interface Config {
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  readonly managementHost: string;
+  readonly managementPort: number;
+  /** Null: the embedded store in the data directory. */
+  readonly redisUrl: string | null;
+  readonly dataDir: string;
+  /** Null: the demo policy with its demo data. */
+  readonly policyPath: string | null;
+  /** Path of the token issuer's key set; null: no token verifies, except those of the demo's own issuer. */
+  readonly jwksPath: string | null;
+  readonly tokenIssuer: string | null;
+  readonly tokenAudience: string | null;
+  /** URLs that a holder's proof may name. */
+  readonly proofTargets: readonly string[];
+  /** Null: a random one, kept in the data directory. */
+  readonly sessionSecret: string | null;
+  /** Path of the file of API keys; null: loopback callers may do everything and nobody else gets in. */
+  readonly apiKeysPath: string | null;
+  /** Whether `GET /v1/decide` may be called without a key. */
+  readonly publicGet: boolean;
+  readonly workers: number;
+  readonly logLevel: LogLevel;
+}
+
+export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Each variable with one line of help, in the order in which a reader wants to meet them. */
+export const variables = {
+  STEPWELL_HOST: 'address to listen on (127.0.0.1); any other than loopback needs STEPWELL_API_KEYS',
+  STEPWELL_PORT: 'port of the service (8080)',
+  STEPWELL_MANAGEMENT_HOST: 'address of the management port (127.0.0.1)',
+  STEPWELL_MANAGEMENT_PORT: 'port of health, status and metrics (9090)',
+  STEPWELL_REDIS_URL: 'redis://, rediss://, redis+sentinel://, redis+cluster:// or unix:// (absent: the embedded store)',
+  STEPWELL_DATA_DIR: 'where the embedded store and generated secrets live (.stepwell)',
+  STEPWELL_POLICY: 'path of a .yaml, .yml or .json policy (absent: the demo policy and its demo data)',
+  STEPWELL_JWKS: "path of the token issuer's key set",
+  STEPWELL_TOKEN_ISSUER: 'the `iss` a token must carry',
+  STEPWELL_TOKEN_AUDIENCE: 'the `aud` a token must carry',
+  STEPWELL_PROOF_TARGETS: 'URLs a holder proof may name, comma-separated',
+  STEPWELL_SESSION_SECRET: 'secret that signs session ids (absent: random, kept in the data directory)',
+  STEPWELL_API_KEYS: 'path of a JSON file [{ "id", "sha256", "scopes": [] }]',
+  STEPWELL_PUBLIC_GET: '1: GET /v1/decide may be called without a key',
+  STEPWELL_WORKERS: 'processes that serve (1)',
+  STEPWELL_LOG_LEVEL: `${logLevels.join(', ')} (info)`,
+} as const;
+type Variable = keyof typeof variables;
+
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(`the configuration cannot be used\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+    this.problems = problems;
+  }
+}
+
+const sessionSecretLengthMin = 16;
+const redisSchemes = ['redis:', 'rediss:', 'redis+sentinel:', 'redis+cluster:', 'unix:'];
+
+export function readConfig(env: Environment): Config {
+  const problems = unknownVariables(env);
+  const read = createReader(env, problems);
+  const config: Config = {
+    host: read('STEPWELL_HOST', '127.0.0.1', hostName),
+    port: read('STEPWELL_PORT', 8080, portNumber),
+    managementHost: read('STEPWELL_MANAGEMENT_HOST', '127.0.0.1', hostName),
+    managementPort: read('STEPWELL_MANAGEMENT_PORT', 9090, portNumber),
+    redisUrl: read('STEPWELL_REDIS_URL', null, secret(redisUrl)),
+    dataDir: read('STEPWELL_DATA_DIR', '.stepwell', anyText),
+    policyPath: read('STEPWELL_POLICY', null, policyPath),
+    jwksPath: read('STEPWELL_JWKS', null, filePath),
+    tokenIssuer: read('STEPWELL_TOKEN_ISSUER', null, anyText),
+    tokenAudience: read('STEPWELL_TOKEN_AUDIENCE', null, anyText),
+    proofTargets: Object.freeze(read('STEPWELL_PROOF_TARGETS', [], urlList)),
+    sessionSecret: read('STEPWELL_SESSION_SECRET', null, secret(sessionSecret)),
+    apiKeysPath: read('STEPWELL_API_KEYS', null, filePath),
+    publicGet: read('STEPWELL_PUBLIC_GET', false, yesOrNo),
+    workers: read('STEPWELL_WORKERS', 1, oneWorker),
+    logLevel: read('STEPWELL_LOG_LEVEL', 'info', logLevel),
+  };
+  problems.push(...contradictions(config));
+  if (problems.length > 0) throw new ConfigError(problems);
+  return Object.freeze(config);
+}
+
+export function isLoopback(host: string): boolean {
+  if (host === 'localhost') return true;
+  return loopback.check(host, isIPv6(host) ? 'ipv6' : 'ipv4');
+}
+
+const loopback = new BlockList();
+loopback.addSubnet('127.0.0.0', 8, 'ipv4');
+loopback.addAddress('::1', 'ipv6');
+
+/** A value understood, or what should have been written instead. */
+type Parsed<T> = { readonly value: T } | { readonly allowed: string; readonly secret?: true };
+type Parser<T> = (text: string) => Parsed<T>;
+
+function createReader(env: Environment, problems: string[]) {
+  return <T, F>(variable: Variable, fallback: F, parse: Parser<T>): T | F => {
+    const text = env[variable]?.trim();
+    // `NAME=` is how compose files and shells say "not set".
+    if (text === undefined || text === '') return fallback;
+    const parsed = parse(text);
+    if ('value' in parsed) return parsed.value;
+    problems.push(`${variable} is ${parsed.secret ? 'set to something else' : `\`${text}\``}; ${parsed.allowed}`);
+    return fallback;
+  };
+}
+
+function unknownVariables(env: Environment): string[] {
+  const known = Object.keys(variables);
+  return Object.keys(env)
+    .filter((name) => name.startsWith('STEPWELL_') && !known.includes(name))
+    .map((name) => {
+      const nearest = nearestName(name, known);
+      return `${name} is not a variable of this service; ${nearest === null ? `it knows ${known.join(', ')}` : `did you mean ${nearest}?`}`;
+    });
+}
+
+/** What is wrong only together. */
+function contradictions(config: Config): string[] {
+  const problems: string[] = [];
+  if (!isLoopback(config.host) && config.apiKeysPath === null) {
+    problems.push(
+      `STEPWELL_HOST is \`${config.host}\` and STEPWELL_API_KEYS is not set; without keys every caller may read and write profiles, ` +
+        'so the service listens on loopback only: set STEPWELL_API_KEYS, or leave STEPWELL_HOST at 127.0.0.1',
+    );
+  }
+  if (config.port !== 0 && config.port === config.managementPort) {
+    problems.push(`STEPWELL_MANAGEMENT_PORT is \`${config.port}\`, the port of the service; write another, management is never public`);
+  }
+  if (config.jwksPath !== null) {
+    for (const [variable, value] of [
+      ['STEPWELL_TOKEN_ISSUER', config.tokenIssuer],
+      ['STEPWELL_TOKEN_AUDIENCE', config.tokenAudience],
+    ] as const) {
+      if (value === null) problems.push(`${variable} is not set; with STEPWELL_JWKS it must say what a token's claim has to be`);
+    }
+  }
+  return problems;
+}
+
+function secret<T>(parse: Parser<T>): Parser<T> {
+  return (text) => {
+    const parsed = parse(text);
+    return 'value' in parsed ? parsed : { allowed: parsed.allowed, secret: true };
+  };
+}
+
+const anyText: Parser<string> = (text) => ({ value: text });
+
+function hostName(text: string): Parsed<string> {
+  const plain = text.startsWith('[') && text.endsWith(']') ? text.slice(1, -1) : text;
+  return /^[\w.:%-]+$/.test(plain) ? { value: plain } : { allowed: 'write an address or a host name, without a scheme or a port' };
+}
+
+function portNumber(text: string): Parsed<number> {
+  const port = Number(text);
+  return /^\d{1,5}$/.test(text) && port <= 65_535
+    ? { value: port }
+    : { allowed: 'write a whole number from 0 to 65535 (0 takes any free port)' };
+}
+
+function redisUrl(text: string): Parsed<string> {
+  const allowed = 'write redis://, rediss://, redis+sentinel://, redis+cluster://host1,host2 or unix:///path';
+  const scheme = /^[a-z+]+:(?=\/\/.)/i.exec(text)?.[0].toLowerCase();
+  return scheme !== undefined && redisSchemes.includes(scheme) ? { value: text } : { allowed };
+}
+
+function policyPath(text: string): Parsed<string> {
+  return /\.(ya?ml|json)$/i.test(text) ? { value: text } : { allowed: 'write the path of a .yaml, .yml or .json file' };
+}
+
+function filePath(text: string): Parsed<string> {
+  return /^[a-z][a-z+]+:\/\//i.test(text) ? { allowed: 'write the path of a file; addresses are not read' } : { value: text };
+}
+
+function urlList(text: string): Parsed<string[]> {
+  const targets = text
+    .split(',')
+    .map((target) => target.trim())
+    .filter((target) => target !== '');
+  const wrong = targets.find((target) => !/^https?:$/.test(URL.parse(target)?.protocol ?? ''));
+  return wrong === undefined
+    ? { value: targets }
+    : { allowed: `write http:// or https:// addresses, comma-separated; \`${wrong}\` is not one` };
+}
+
+function sessionSecret(text: string): Parsed<string> {
+  return text.length >= sessionSecretLengthMin ? { value: text } : { allowed: `write at least ${sessionSecretLengthMin} characters` };
+}
+
+function yesOrNo(text: string): Parsed<boolean> {
+  if (text === '1' || text.toLowerCase() === 'true') return { value: true };
+  if (text === '0' || text.toLowerCase() === 'false') return { value: false };
+  return { allowed: 'write 1 or 0' };
+}
+
+function oneWorker(text: string): Parsed<number> {
+  return text === '1' ? { value: 1 } : { allowed: 'write 1: one process serves, so start more of them side by side on a shared Redis' };
+}
+
+function logLevel(text: string): Parsed<LogLevel> {
+  const level = logLevels.find((known) => known === text.toLowerCase());
+  return level === undefined ? { allowed: `write one of ${logLevels.join(', ')}` } : { value: level };
+}

@@ -1,0 +1,138 @@
+import { describe, expect, test } from 'vitest';
+import { type Config, ConfigError, type Environment, isLoopback, readConfig, variables } from '../src/config.ts';
+
+const tokens = { STEPWELL_TOKEN_ISSUER: 'https://id.example', STEPWELL_TOKEN_AUDIENCE: 'shop' };
+
+function problemsOf(env: Environment): readonly string[] {
+  try {
+    readConfig(env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+test('an empty environment is the quick start', () => {
+  expect(readConfig({})).toEqual({
+    host: '127.0.0.1',
+    port: 8080,
+    managementHost: '127.0.0.1',
+    managementPort: 9090,
+    redisUrl: null,
+    dataDir: '.stepwell',
+    policyPath: null,
+    jwksPath: null,
+    tokenIssuer: null,
+    tokenAudience: null,
+    proofTargets: [],
+    sessionSecret: null,
+    apiKeysPath: null,
+    publicGet: false,
+    workers: 1,
+    logLevel: 'info',
+  });
+});
+
+const understood: readonly (readonly [Environment, Partial<Config>])[] = [
+  [{ STEPWELL_PORT: '0' }, { port: 0 }],
+  [{ STEPWELL_PORT: ' 8081 ' }, { port: 8081 }],
+  [{ STEPWELL_PORT: '' }, { port: 8080 }],
+  [{ STEPWELL_HOST: '[::1]' }, { host: '::1' }],
+  [{ STEPWELL_HOST: 'localhost' }, { host: 'localhost' }],
+  [
+    { STEPWELL_HOST: '0.0.0.0', STEPWELL_API_KEYS: 'keys.json' },
+    { host: '0.0.0.0', apiKeysPath: 'keys.json' },
+  ],
+  [{ STEPWELL_REDIS_URL: 'redis+cluster://h1:6379,h2,h3' }, { redisUrl: 'redis+cluster://h1:6379,h2,h3' }],
+  [{ STEPWELL_REDIS_URL: 'unix:///run/redis.sock' }, { redisUrl: 'unix:///run/redis.sock' }],
+  [{ STEPWELL_POLICY: 'shop.YML' }, { policyPath: 'shop.YML' }],
+  [
+    { STEPWELL_JWKS: 'jwks.json', ...tokens },
+    { jwksPath: 'jwks.json', tokenIssuer: 'https://id.example', tokenAudience: 'shop' },
+  ],
+  [{ STEPWELL_PROOF_TARGETS: 'https://a.example/x, http://b.example' }, { proofTargets: ['https://a.example/x', 'http://b.example'] }],
+  [{ STEPWELL_PUBLIC_GET: '1' }, { publicGet: true }],
+  [{ STEPWELL_PUBLIC_GET: 'false' }, { publicGet: false }],
+  [{ STEPWELL_LOG_LEVEL: 'WARN' }, { logLevel: 'warn' }],
+  [{ STEPWELL_WORKERS: '1' }, { workers: 1 }],
+  [{ OTEL_TRACES_EXPORTER: 'console', HOME: '/root' }, {}],
+];
+
+test.each(understood)('%j is understood', (env, expected) => {
+  expect(readConfig(env)).toMatchObject(expected);
+});
+
+/** What the one problem says, at least. */
+const refused: readonly (readonly [Environment, readonly string[]])[] = [
+  [{ STEPWELL_PORT: 'abc' }, ['STEPWELL_PORT', '`abc`', '0 to 65535']],
+  [{ STEPWELL_PORT: '65536' }, ['STEPWELL_PORT', '`65536`', '0 to 65535']],
+  [{ STEPWELL_PORT: '-1' }, ['STEPWELL_PORT', '`-1`']],
+  [{ STEPWELL_PORT: '80.5' }, ['STEPWELL_PORT', '`80.5`']],
+  [{ STEPWELL_MANAGEMENT_PORT: '8080' }, ['STEPWELL_MANAGEMENT_PORT', '`8080`', 'never public']],
+  [{ STEPWELL_HOST: 'http://x' }, ['STEPWELL_HOST', '`http://x`', 'without a scheme']],
+  [{ STEPWELL_HOST: '0.0.0.0' }, ['STEPWELL_HOST', '`0.0.0.0`', 'STEPWELL_API_KEYS', 'loopback']],
+  [{ STEPWELL_HOST: '::' }, ['STEPWELL_HOST', '`::`', 'STEPWELL_API_KEYS']],
+  [{ STEPWELL_REDIS_URL: 'http://h' }, ['STEPWELL_REDIS_URL', 'redis+sentinel://']],
+  [{ STEPWELL_POLICY: 'policy.txt' }, ['STEPWELL_POLICY', '`policy.txt`', '.yaml']],
+  [{ STEPWELL_JWKS: 'https://id.example/jwks', ...tokens }, ['STEPWELL_JWKS', 'path of a file']],
+  [{ STEPWELL_JWKS: 'jwks.json', STEPWELL_TOKEN_AUDIENCE: 'shop' }, ['STEPWELL_TOKEN_ISSUER', 'STEPWELL_JWKS']],
+  [{ STEPWELL_PROOF_TARGETS: 'https://a.example,nowhere' }, ['STEPWELL_PROOF_TARGETS', '`nowhere`']],
+  [{ STEPWELL_SESSION_SECRET: 'short' }, ['STEPWELL_SESSION_SECRET', '16 characters']],
+  [{ STEPWELL_PUBLIC_GET: 'maybe' }, ['STEPWELL_PUBLIC_GET', '`maybe`', '1 or 0']],
+  [{ STEPWELL_WORKERS: '4' }, ['STEPWELL_WORKERS', '`4`', 'side by side']],
+  [{ STEPWELL_LOG_LEVEL: 'loud' }, ['STEPWELL_LOG_LEVEL', '`loud`', 'silent']],
+  [{ STEPWELL_PROT: '8080' }, ['STEPWELL_PROT', 'did you mean STEPWELL_PORT?']],
+  [{ STEPWELL_COLOUR_OF_THE_SKY: 'blue' }, ['STEPWELL_COLOUR_OF_THE_SKY', 'STEPWELL_REDIS_URL']],
+];
+
+test.each(refused)('%j is refused with one sentence that says what to write', (env, says) => {
+  const problems = problemsOf(env);
+  expect(problems).toHaveLength(1);
+  for (const part of says) expect(problems[0]).toContain(part);
+});
+
+test('every mistake is reported at once', () => {
+  const problems = problemsOf({ STEPWELL_PORT: 'x', STEPWELL_LOG_LEVEL: 'y', STEPWELL_HOST: '10.0.0.1', STEPWELL_NOPE: '1' });
+  expect(problems).toHaveLength(4);
+});
+
+describe('a secret is never repeated', () => {
+  test.each([
+    ['STEPWELL_SESSION_SECRET', 'hunter2'],
+    ['STEPWELL_REDIS_URL', 'http://user:hunter2@host'],
+  ])('%s', (variable, value) => {
+    const [problem] = problemsOf({ [variable]: value });
+    expect(problem).toContain(variable);
+    expect(problem).not.toContain('hunter2');
+  });
+
+  test('where a plain value would be', () => {
+    expect(problemsOf({ STEPWELL_LOG_LEVEL: 'hunter2' })[0]).toContain('hunter2');
+  });
+});
+
+test('the config cannot be changed afterwards', () => {
+  const config = readConfig({}) as unknown as { port: number; proofTargets: string[] };
+  expect(() => {
+    config.port = 1;
+  }).toThrow();
+  expect(() => config.proofTargets.push('x')).toThrow();
+});
+
+test.each([
+  ['127.0.0.1', true],
+  ['127.8.9.10', true],
+  ['localhost', true],
+  ['::1', true],
+  ['0.0.0.0', false],
+  ['::', false],
+  ['128.0.0.1', false],
+  ['localhost.example', false],
+])('%s is loopback: %s', (host, expected) => {
+  expect(isLoopback(host)).toBe(expected);
+});
+
+test('every variable has a line of help', () => {
+  for (const help of Object.values(variables)) expect(help.length).toBeGreaterThan(10);
+});
