@@ -7,7 +7,7 @@ import type { Artefact, Rung, Zone } from './artefact.ts';
 import { cacheAnswer } from './cache-scope.ts';
 
 import type { Candidate, ConsentAnswer, Decision, Downgrade, Explanation, Step, ZoneDecision } from './decision.ts';
-import type { Evidence } from './facts.ts';
+import { type Evidence, noEvidence } from './facts.ts';
 import { failure, type GateFailure } from './gate-failure.ts';
 import { gateFailure } from './gates.ts';
 import type { Question } from './question.ts';
@@ -18,7 +18,8 @@ import type { LateMode, Render } from './vocabulary.ts';
 import { gpcUseCases, tierHeight, useCases } from './vocabulary.ts';
 
 export function decide(artefact: Artefact, question: Question, evidence: Evidence): Decision {
-  const standing = weigh(artefact, admitQuestion(question), admitEvidence(evidence));
+  const asked = admitQuestion(question);
+  const standing = weigh(artefact, asked, asked.audience === 'personal' ? admitEvidence(evidence) : noEvidence);
   const shown = shownBefore(standing);
   const decided = new Map<string, ZoneDecision>();
   for (const id of choosingOrder(standing)) decided.set(id, decideZone(standing, id, shown));

@@ -100,3 +100,17 @@ export interface StoredConsent {
   /** Milliseconds since the epoch. */
   readonly recordedAtMs: number;
 }
+
+/** What is known of a visitor who is not looked at: a shared question is answered from this, whatever evidence stands beside it. */
+export const noEvidence: Evidence = {
+  identity: {
+    token: { state: 'none' },
+    session: { state: 'none' },
+    device: { state: 'refused' },
+    generation: { state: 'refused' },
+    tokenRevoked: { state: 'refused' },
+  },
+  consent: { signals: [], gpc: false, stored: { state: 'refused' }, linked: { state: 'refused' } },
+  profile: { state: 'refused' },
+  session: { state: 'refused' },
+};
