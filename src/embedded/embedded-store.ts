@@ -1,0 +1,279 @@
+/**
+ * The store for one machine and no services: LMDB in a directory. It keeps its data across restarts, several processes may open the
+ * same directory, and a write is acknowledged when it is on the disk. Reads are synchronous inside and see one snapshot.
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Database, open } from 'lmdb';
+import type { IdentityLink } from '../decision/facts.ts';
+import { decodeProfile, decodeSession, encodeSession, unreadable } from '../records/codec.ts';
+import {
+  consentKey,
+  generationKey,
+  identityKey,
+  presence,
+  profileKey,
+  revokedTokenKey,
+  sessionKey,
+  tagOf,
+  tombstoneKey,
+} from '../records/keys.ts';
+import { batchChunkMax, generationTtlMs, instantOf } from '../records/limits.ts';
+import { mayReadProfile } from '../records/permission.ts';
+import { consentFrom, generationFrom, linkFrom, profileFrom, sessionFrom, tagsOf } from '../records/reading.ts';
+import type { ReadPlan, Store, StoredProfile, StoreReading, StoreWrite, WriteOutcome } from '../records/store.ts';
+import { StoreError } from '../records/store-error.ts';
+import { mergedSession, type PreparedWrite, prepare } from '../records/writes.ts';
+import type { Clock } from '../time/clock.ts';
+
+export interface EmbeddedStoreOptions {
+  readonly directory: string;
+  readonly clock: Clock;
+  /** How often expired records are removed from the disk; they stop being readable at their instant, whatever this says. */
+  readonly sweepEveryMs?: number;
+  /** Calls back again and again and returns its `dispose`; by default a timer that keeps no process alive. */
+  readonly repeat?: (everyMs: number, callback: () => void) => () => void;
+}
+
+export interface EmbeddedStore extends Store {
+  readonly kind: 'embedded';
+  /** Removes at most `sweepRecordsMax` expired records and says how many. */
+  sweepExpired(): Promise<number>;
+}
+
+export const sweepRecordsMax = 512;
+
+/** Digits of the expiry that stands before every value, and before every key in the index of expiries. */
+const instantDigits = 16;
+
+export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore {
+  const { directory, clock, sweepEveryMs = 1_000, repeat = repeatUnreferenced } = options;
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const root = open<string, string>({ path: join(directory, 'store.mdb'), noSubdir: true, maxDbs: 4, encoding: 'string' });
+  const records: Database<string, string> = root.openDB('records', { encoding: 'string' });
+  /** `<expiry><key>` of every record, in the order of expiry, so that a sweep touches only what has expired. */
+  const expiries: Database<string, string> = root.openDB('expiries', { encoding: 'string' });
+  let closing: Promise<void> | null = null;
+  let sweeping: Promise<void> = Promise.resolve();
+
+  /** Null where nothing living is stored. */
+  function get(key: string, nowMs: number): string | null {
+    const stored = records.get(key);
+    if (stored === undefined) return null;
+    const expiresAtMs = expiryOf(stored);
+    if (expiresAtMs === null) return unreadable;
+    return expiresAtMs > nowMs ? stored.slice(instantDigits) : null;
+  }
+
+  const exists = (key: string, nowMs: number): boolean => get(key, nowMs) !== null;
+
+  /** Inside a transaction only. */
+  function put(key: string, text: string, expiresAtMs: number): void {
+    forgetExpiry(key);
+    const instant = String(expiresAtMs).padStart(instantDigits, '0');
+    records.put(key, instant + text);
+    expiries.put(instant + key, '');
+  }
+
+  /** Inside a transaction only. */
+  function remove(key: string): void {
+    forgetExpiry(key);
+    records.remove(key);
+  }
+
+  function forgetExpiry(key: string): void {
+    const before = records.get(key);
+    if (before !== undefined) expiries.remove(before.slice(0, instantDigits) + key);
+  }
+
+  /** Resolves when the work is committed and flushed to the disk. */
+  async function durably<T>(work: () => T): Promise<T> {
+    if (closing !== null) throw closed();
+    const outcome = await root.transaction(work);
+    await root.flushed;
+    return outcome;
+  }
+
+  function readNow(plan: ReadPlan): StoreReading {
+    if (closing !== null) throw closed();
+    // Another process may have committed a revocation since this turn of the event loop took its snapshot.
+    records.resetReadTxn();
+    const nowMs = clock.nowMs();
+    const tags = tagsOf(plan);
+    const erased = tags.subject !== null && exists(tombstoneKey(tags.subject), nowMs);
+    const link = tags.device === null ? null : livingLink(linkFrom(tags.device, get(identityKey(tags.device), nowMs)), nowMs);
+    const linkedTag = link === null || link.subject === plan.subject ? null : tagOf(link.subject);
+    const generation = tags.subject === null ? 0 : generationFrom(get(generationKey(tags.subject), nowMs));
+    const tokenRevoked = tags.token !== null && exists(revokedTokenKey(tags.token), nowMs);
+    const wanted = tags.subject !== null && !erased && (plan.consent || plan.profile !== null);
+    const consent = wanted && tags.subject !== null ? consentFrom(tags.subject, get(consentKey(tags.subject), nowMs)) : null;
+    const allowed = tags.subject !== null && mayReadProfile(plan, { link, generation, tokenRevoked, consent });
+    return {
+      link,
+      generation,
+      tokenRevoked,
+      consent: plan.consent ? consent : null,
+      linkedConsent: plan.consent && linkedTag !== null ? consentFrom(linkedTag, get(consentKey(linkedTag), nowMs)) : null,
+      profile:
+        allowed && tags.subject !== null
+          ? profileFrom(tags.subject, erased ? null : get(profileKey(tags.subject), nowMs))
+          : { state: 'refused' },
+      session: tags.session === null ? null : sessionFrom(tags.session, get(sessionKey(tags.session), nowMs)),
+    };
+  }
+
+  /** A link to an erased subject reads as none. */
+  function livingLink(link: IdentityLink | null, nowMs: number): IdentityLink | null {
+    return link !== null && exists(tombstoneKey(tagOf(link.subject)), nowMs) ? null : link;
+  }
+
+  /** Inside a transaction only: the check against the tombstone and the write cannot come apart. */
+  function apply(prepared: PreparedWrite): WriteOutcome {
+    const nowMs = clock.nowMs();
+    if (prepared.subjectTag !== null && exists(tombstoneKey(prepared.subjectTag), nowMs)) return 'erased';
+    const outcome = exists(prepared.key, nowMs) ? 'replaced' : 'created';
+    put(prepared.key, prepared.text, nowMs + prepared.ttlMs);
+    return outcome;
+  }
+
+  async function writeBatch(writes: readonly StoreWrite[]): Promise<readonly WriteOutcome[]> {
+    const prepared = writes.map(prepare);
+    const outcomes: WriteOutcome[] = [];
+    for (let from = 0; from < prepared.length; from += batchChunkMax) {
+      if (closing !== null) throw closed();
+      outcomes.push(...(await root.transaction(() => prepared.slice(from, from + batchChunkMax).map(apply))));
+    }
+    await root.flushed;
+    return outcomes;
+  }
+
+  async function write(one: StoreWrite): Promise<WriteOutcome> {
+    const prepared = prepare(one);
+    return durably(() => apply(prepared));
+  }
+
+  async function sweepExpired(): Promise<number> {
+    const end = String(clock.nowMs()).padStart(instantDigits, '0');
+    const due = Array.from(expiries.getKeys({ end, limit: sweepRecordsMax }));
+    if (due.length === 0) return 0;
+    return durably(() => {
+      for (const entry of due) {
+        const instant = entry.slice(0, instantDigits);
+        const key = entry.slice(instantDigits);
+        // The record may have been written anew since: its index entry is then another one.
+        if (records.get(key)?.startsWith(instant) === true) records.remove(key);
+        expiries.remove(entry);
+      }
+      return due.length;
+    });
+  }
+
+  async function sweepAll(): Promise<void> {
+    while (closing === null && (await sweepExpired()) === sweepRecordsMax);
+  }
+
+  let sweepUnderWay = false;
+  const stopSweeping = repeat(sweepEveryMs, () => {
+    if (sweepUnderWay || closing !== null) return;
+    sweepUnderWay = true;
+    // A sweep that fails is tried again at the next beat; what has expired is unreadable meanwhile.
+    sweeping = sweepAll()
+      .catch(() => {})
+      .finally(() => {
+        sweepUnderWay = false;
+      });
+  });
+
+  return {
+    kind: 'embedded',
+    read: async (plan) => readNow(plan),
+    putProfile: (subject, profile, ttlSeconds) => write({ kind: 'profile', subject, profile, ttlSeconds }),
+    putIdentity: (namespace, value, link, ttlSeconds) => write({ kind: 'identity', namespace, value, link, ttlSeconds }),
+    putConsent: (subject, consent, ttlSeconds) => write({ kind: 'consent', subject, consent, ttlSeconds }),
+    putSession: async (sessionId, session, ttlSeconds) => {
+      await write({ kind: 'session', sessionId, session, ttlSeconds });
+    },
+
+    async getProfile(subject): Promise<StoredProfile | null> {
+      if (closing !== null) throw closed();
+      records.resetReadTxn();
+      const nowMs = clock.nowMs();
+      const tag = tagOf(subject);
+      const stored = exists(tombstoneKey(tag), nowMs) ? undefined : records.get(profileKey(tag));
+      const expiresAtMs = stored === undefined ? null : expiryOf(stored);
+      if (stored === undefined || expiresAtMs === null || expiresAtMs <= nowMs) return null;
+      const profile = decodeProfile(tag, stored.slice(instantDigits));
+      return profile === null ? null : { ...profile, expiresAtMs };
+    },
+
+    async deleteProfile(subject) {
+      const key = profileKey(tagOf(subject));
+      return durably(() => {
+        const existed = exists(key, clock.nowMs());
+        remove(key);
+        return existed;
+      });
+    },
+
+    async patchSession(sessionId, session) {
+      const tag = tagOf(sessionId);
+      const key = sessionKey(tag);
+      return durably(() => {
+        const stored = records.get(key);
+        const expiresAtMs = stored === undefined ? null : expiryOf(stored);
+        if (stored === undefined || expiresAtMs === null || expiresAtMs <= clock.nowMs()) return false;
+        const before = decodeSession(tag, stored.slice(instantDigits));
+        if (before === null) return false;
+        put(key, encodeSession(tag, mergedSession(before, session)), expiresAtMs);
+        return true;
+      });
+    },
+
+    async raiseGeneration(subject) {
+      const key = generationKey(tagOf(subject));
+      return durably(() => {
+        const nowMs = clock.nowMs();
+        const raised = generationFrom(get(key, nowMs)) + 1;
+        put(key, String(raised), nowMs + generationTtlMs);
+        return raised;
+      });
+    },
+
+    async revokeToken(tokenId, untilMs) {
+      const until = instantOf(untilMs);
+      if (until <= clock.nowMs()) return;
+      await durably(() => put(revokedTokenKey(tagOf(tokenId)), presence, until));
+    },
+
+    writeBatch,
+    ping: async () => {
+      if (closing !== null) throw closed();
+      records.get(presence);
+    },
+    sweepExpired,
+    close() {
+      closing ??= (async () => {
+        stopSweeping();
+        await sweeping;
+        await root.flushed;
+        await root.close();
+      })();
+      return closing;
+    },
+  };
+}
+
+/** Null where what is stored does not open with an instant. */
+function expiryOf(stored: string): number | null {
+  const digits = stored.slice(0, instantDigits);
+  return /^\d{16}$/.test(digits) ? Number(digits) : null;
+}
+
+function closed(): StoreError {
+  return new StoreError('closed', 'the store is closed');
+}
+
+function repeatUnreferenced(everyMs: number, callback: () => void): () => void {
+  const timer = setInterval(callback, everyMs).unref();
+  return () => clearInterval(timer);
+}

@@ -1,0 +1,180 @@
+/**
+ * Records to text and back. Decoding is total: whatever is stored, it returns a record or null, never throws, never does more work
+ * than the size caps allow, and accepts only what encoding writes. Encoding refuses what could not be read back.
+ *
+ * Every record opens with a header: a letter for its kind, a digit for the schema's version, and the tag of what it belongs to.
+ * So an answer that belongs to another subject, session or device is recognised, and a later schema is not misread.
+ */
+import type { IdentityLink, Profile, Session, StoredConsent } from '../decision/facts.ts';
+import type { Attributes, Value } from '../decision/value.ts';
+import { type ConsentState, type PersonalUseCase, personalUseCases } from '../decision/vocabulary.ts';
+import { tagLength, tagOf } from './keys.ts';
+import { recordCharsMax, valueDepthMax } from './limits.ts';
+import { StoreError } from './store-error.ts';
+
+/** INVARIANT: the Redis script reads headers and consent records by these positions. */
+export const headers = { profile: 'p1', consent: 'c1', identity: 'i1', session: 's1' } as const;
+export const headerLength = 2 + tagLength;
+
+/** What a store hands to a decoder for a value of a wrong type or an impossible size. No encoder writes it. */
+export const unreadable = '';
+
+export function encodeProfile(subjectTag: string, profile: Profile): string {
+  if (!isListOfStrings(profile.audiences)) throw new StoreError('invalid', 'audiences must be a list of strings');
+  return sealed(headers.profile, subjectTag, JSON.stringify([checkedAttributes(profile.attributes), profile.audiences]));
+}
+
+export function decodeProfile(subjectTag: string, text: string): Profile | null {
+  const body = listBody(headers.profile, subjectTag, text);
+  if (body === null || body.length !== 2) return null;
+  const attributes = attributesFrom(body[0]);
+  return attributes !== null && isListOfStrings(body[1]) ? { attributes, audiences: body[1] } : null;
+}
+
+export function encodeSession(sessionTag: string, session: Session): string {
+  return sealed(headers.session, sessionTag, JSON.stringify([checkedAttributes(session.attributes)]));
+}
+
+export function decodeSession(sessionTag: string, text: string): Session | null {
+  const body = listBody(headers.session, sessionTag, text);
+  if (body === null || body.length !== 1) return null;
+  const attributes = attributesFrom(body[0]);
+  return attributes === null ? null : { attributes };
+}
+
+/** The subject's tag stands first, so that the Redis script finds that subject's consent without decoding. */
+export function encodeIdentity(identityTag: string, link: IdentityLink): string {
+  if (!isConfidence(link.confidencePpm)) throw new StoreError('invalid', 'a confidence must be a whole number of parts per million');
+  const body = JSON.stringify([link.subject, link.method, link.confidencePpm]);
+  return sealed(headers.identity, identityTag, tagOf(link.subject) + body);
+}
+
+export function decodeIdentity(identityTag: string, text: string): IdentityLink | null {
+  if (!isSealed(headers.identity, identityTag, text)) return null;
+  const [subject, method, confidencePpm, ...more] = parsedList(text.slice(headerLength + tagLength)) ?? [];
+  if (typeof subject !== 'string' || tagOf(subject) !== text.slice(headerLength, headerLength + tagLength)) return null;
+  if ((method !== 'deterministic' && method !== 'probabilistic') || !isConfidence(confidencePpm) || more.length > 0) return null;
+  return { subject, method, confidencePpm };
+}
+
+const letterOf = { unavailable: 'u', denied: 'd', granted: 'g' } as const satisfies Record<ConsentState, string>;
+const stateOf = new Map<unknown, ConsentState>([
+  ['u', 'unavailable'],
+  ['d', 'denied'],
+  ['g', 'granted'],
+]);
+/** The record says nothing about the use case. */
+const unsaid = '.';
+const categoryPrefix = 'category:';
+
+/** One letter for each of `personalUseCases`, in their order; the instant; the categories. */
+export function encodeConsent(subjectTag: string, consent: StoredConsent): string {
+  const said = new Map(Object.entries(consent.useCases));
+  const letters = personalUseCases.map((useCase) => letterFor(take(said, useCase))).join('');
+  if (!Number.isSafeInteger(consent.recordedAtMs)) throw new StoreError('invalid', 'a consent must say when it was recorded');
+  const categories: [string, string][] = [];
+  for (const [name, state] of said) {
+    if (!name.startsWith(categoryPrefix))
+      throw new StoreError('invalid', 'a stored consent speaks only for personal use cases and categories');
+    if (state !== undefined) categories.push([name.slice(categoryPrefix.length), letterFor(state)]);
+  }
+  return sealed(
+    headers.consent,
+    subjectTag,
+    `${letters}|${consent.recordedAtMs}|${categories.length > 0 ? JSON.stringify(categories) : ''}`,
+  );
+}
+
+export function decodeConsent(subjectTag: string, text: string): StoredConsent | null {
+  if (!isSealed(headers.consent, subjectTag, text)) return null;
+  const [, letters, instant, rest] = /^([.udg]{6})\|(-?\d{1,16})\|(.*)$/s.exec(text.slice(headerLength)) ?? [];
+  if (letters === undefined || instant === undefined || rest === undefined) return null;
+  const recordedAtMs = Number(instant);
+  if (!Number.isSafeInteger(recordedAtMs) || String(recordedAtMs) !== instant) return null;
+  const useCases: Partial<Record<PersonalUseCase | `category:${string}`, ConsentState>> = Object.create(null);
+  personalUseCases.forEach((useCase, position) => {
+    const state = stateOf.get(letters[position]);
+    if (state !== undefined) useCases[useCase] = state;
+  });
+  for (const entry of rest === '' ? [] : (parsedList(rest) ?? [null])) {
+    if (!Array.isArray(entry) || entry.length !== 2) return null;
+    const [name, letter] = entry;
+    const state = stateOf.get(letter);
+    if (typeof name !== 'string' || state === undefined) return null;
+    useCases[`category:${name}`] = state;
+  }
+  return { useCases, recordedAtMs };
+}
+
+/** A counter as Redis keeps it; null when the text is none. */
+export function decodeGeneration(text: string): number | null {
+  if (!/^(0|[1-9]\d{0,15})$/.test(text)) return null;
+  const generation = Number(text);
+  return Number.isSafeInteger(generation) ? generation : null;
+}
+
+function take(said: Map<string, ConsentState | undefined>, useCase: string): ConsentState | undefined {
+  const state = said.get(useCase);
+  said.delete(useCase);
+  return state;
+}
+
+function letterFor(state: ConsentState | undefined): string {
+  return state === undefined ? unsaid : letterOf[state];
+}
+
+function sealed(header: string, tag: string, body: string): string {
+  const text = header + tag + body;
+  if (text.length > recordCharsMax) throw new StoreError('invalid', `a record must not be longer than ${recordCharsMax} characters`);
+  return text;
+}
+
+function isSealed(header: string, tag: string, text: string): boolean {
+  return text.length <= recordCharsMax && text.startsWith(header) && text.startsWith(tag, header.length);
+}
+
+function listBody(header: string, tag: string, text: string): readonly unknown[] | null {
+  return isSealed(header, tag, text) ? parsedList(text.slice(headerLength)) : null;
+}
+
+function parsedList(json: string): readonly unknown[] | null {
+  try {
+    const parsed: unknown = JSON.parse(json);
+    return Array.isArray(parsed) ? parsed : null;
+  } catch {
+    return null;
+  }
+}
+
+/** A null prototype: a stored `__proto__` or `constructor` is a name like any other. */
+function attributesFrom(parsed: unknown): Attributes | null {
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return null;
+  const attributes: Record<string, Value> = Object.create(null);
+  for (const [name, value] of Object.entries(parsed)) {
+    if (!isValue(value, valueDepthMax)) return null;
+    attributes[name] = value;
+  }
+  return attributes;
+}
+
+function checkedAttributes(attributes: Attributes): Attributes {
+  for (const value of Object.values(attributes)) {
+    if (!isValue(value, valueDepthMax))
+      throw new StoreError('invalid', 'an attribute must be a string, a whole number, a boolean or a list of them');
+  }
+  return attributes;
+}
+
+function isValue(value: unknown, depthLeft: number): value is Value {
+  if (typeof value === 'string' || typeof value === 'boolean') return true;
+  if (typeof value === 'number') return Number.isSafeInteger(value);
+  return Array.isArray(value) && depthLeft > 0 && value.every((item) => isValue(item, depthLeft - 1));
+}
+
+function isListOfStrings(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
+}
+
+function isConfidence(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 1_000_000;
+}

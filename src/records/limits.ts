@@ -1,0 +1,34 @@
+/** The numbers both stores keep to, and the checks that hold writers to them. */
+import { StoreError } from './store-error.ts';
+
+/** UTF-16 units of one stored record. What is larger is neither written nor read. */
+export const recordCharsMax = 65_536;
+
+/** How deep lists may nest inside an attribute. */
+export const valueDepthMax = 8;
+
+/** A hundred years: a bound against overflow, not a retention rule. */
+export const ttlSecondsMax = 3_155_760_000;
+
+/**
+ * How long a raised generation is remembered after the last raise. It must outlive every issuer's memory of it: were it to lapse,
+ * the next revocation would count from one again and miss the tokens that carry a higher one. Ten years; it holds no attribute.
+ */
+export const generationTtlMs = 315_576_000_000;
+
+/** Writes that share one pipeline or one transaction. */
+export const batchChunkMax = 256;
+
+export function ttlMsOf(ttlSeconds: number): number {
+  if (!Number.isInteger(ttlSeconds) || ttlSeconds < 1 || ttlSeconds > ttlSecondsMax) {
+    throw new StoreError('invalid', `a lifetime must be a whole number of seconds from 1 to ${ttlSecondsMax}`);
+  }
+  return ttlSeconds * 1000;
+}
+
+export function instantOf(untilMs: number): number {
+  if (!Number.isFinite(untilMs) || Math.abs(untilMs) > Number.MAX_SAFE_INTEGER) {
+    throw new StoreError('invalid', 'an end of revocation must be a number of milliseconds since the epoch');
+  }
+  return Math.ceil(untilMs);
+}

@@ -1,0 +1,66 @@
+/**
+ * What a plan names, by tag, and how stored text becomes a `StoreReading`: the same for both stores.
+ *
+ * A link, a generation or a consent record that we cannot read might say *no*. It is never taken for absent: the whole read is
+ * rejected as `unreadable`. A profile or a session that we cannot read can only say *yes*: it is `failed`, or not there.
+ */
+import type { Fact, IdentityLink, Profile, Session, StoredConsent } from '../decision/facts.ts';
+import { decodeConsent, decodeGeneration, decodeIdentity, decodeProfile, decodeSession } from './codec.ts';
+import { deviceNamespace, identityTag, tagOf } from './keys.ts';
+import type { ReadPlan, StoreReading } from './store.ts';
+import { StoreError } from './store-error.ts';
+
+export interface PlanTags {
+  readonly subject: string | null;
+  readonly token: string | null;
+  readonly device: string | null;
+  readonly session: string | null;
+}
+
+export function tagsOf(plan: ReadPlan): PlanTags {
+  return {
+    subject: plan.subject === null ? null : tagOf(plan.subject),
+    token: plan.tokenId === null ? null : tagOf(plan.tokenId),
+    device: plan.deviceId === null ? null : identityTag(deviceNamespace, plan.deviceId),
+    session: plan.sessionId === null ? null : tagOf(plan.sessionId),
+  };
+}
+
+/** What a store says to a plan that names nothing, or of which nothing is stored. */
+export const emptyReading: StoreReading = {
+  link: null,
+  generation: 0,
+  tokenRevoked: false,
+  consent: null,
+  linkedConsent: null,
+  profile: { state: 'refused' },
+  session: null,
+};
+
+export function linkFrom(tag: string | null, text: string | null): IdentityLink | null {
+  return tag === null || text === null ? null : readable(decodeIdentity(tag, text), 'identity link');
+}
+
+export function generationFrom(text: string | null): number {
+  return text === null ? 0 : readable(decodeGeneration(text), 'generation');
+}
+
+export function consentFrom(subjectTag: string | null, text: string | null): StoredConsent | null {
+  return subjectTag === null || text === null ? null : readable(decodeConsent(subjectTag, text), 'consent record');
+}
+
+/** Of a profile that might be read: `absent`, `known`, or `failed` where what is stored is another's, or nobody's. */
+export function profileFrom(subjectTag: string, text: string | null): Fact<Profile> {
+  if (text === null) return { state: 'absent' };
+  const value = decodeProfile(subjectTag, text);
+  return value === null ? { state: 'failed' } : { state: 'known', value };
+}
+
+export function sessionFrom(tag: string | null, text: string | null): Session | null {
+  return tag === null || text === null ? null : decodeSession(tag, text);
+}
+
+function readable<T>(record: T | null, kind: string): T {
+  if (record === null) throw new StoreError('unreadable', `a stored ${kind} is not what was written`);
+  return record;
+}
