@@ -1,0 +1,53 @@
+/** The programs outside npm that tests and benchmarks run for real: where each is, and what to say when it is not there. */
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+export interface Program {
+  /** Names it goes by, the likeliest first. */
+  readonly commands: readonly string[];
+  readonly debianPackage: string;
+  readonly usedBy: string;
+  /** Whether `npm test` fails without it. */
+  readonly neededByTests: boolean;
+}
+
+export const programs = {
+  redis: { commands: ['redis-server'], debianPackage: 'redis-server', usedBy: 'the Redis suites', neededByTests: true },
+  chromium: {
+    commands: ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'],
+    debianPackage: 'chromium',
+    usedBy: 'the browser suite',
+    neededByTests: true,
+  },
+  wrk: { commands: ['wrk'], debianPackage: 'wrk', usedBy: 'the benchmarks, beside autocannon', neededByTests: false },
+} as const satisfies Record<string, Program>;
+
+/** The full path of the program, or null when it is not on the search path. */
+export function findProgram(program: Program): string | null {
+  const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
+  for (const command of program.commands) {
+    const found = folders.map((folder) => join(folder, command)).find(isExecutable);
+    if (found !== undefined) return found;
+  }
+  return null;
+}
+
+/** For a suite that cannot do without: the path, or an error that says how to get it. */
+export function needProgram(program: Program): string {
+  const path = findProgram(program);
+  if (path === null) throw new Error(missingSentence(program));
+  return path;
+}
+
+export function missingSentence(program: Program): string {
+  return `\`${program.commands[0]}\` was not found, and ${program.usedBy} need it: apt-get install ${program.debianPackage}`;
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
