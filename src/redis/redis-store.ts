@@ -1,0 +1,208 @@
+/**
+ * The store on Redis (6.2 or later, or Valkey). A read is one command and one round trip, whatever the plan names; every personal
+ * record has an expiry; writes and the tombstone that forbids them are checked in one step.
+ */
+
+import { personalUseCases } from '../decision/vocabulary.ts';
+import { decodeProfile, encodeSession } from '../records/codec.ts';
+import {
+  consentKey,
+  generationKey,
+  identityKey,
+  presence,
+  profileKey,
+  revokedTokenKey,
+  sessionKey,
+  tagOf,
+  tombstoneKey,
+} from '../records/keys.ts';
+import { batchChunkMax, generationTtlMs, instantOf } from '../records/limits.ts';
+import {
+  consentFrom,
+  emptyReading,
+  generationFrom,
+  linkFrom,
+  type PlanTags,
+  profileFrom,
+  sessionFrom,
+  tagsOf,
+} from '../records/reading.ts';
+import type { ProfilePermission, ReadPlan, Store, StoredProfile, StoreReading, StoreWrite, WriteOutcome } from '../records/store.ts';
+import { StoreError } from '../records/store-error.ts';
+import { mergedSession, type PreparedWrite, prepare } from '../records/writes.ts';
+import { type ConnectionOptions, connect, type Reply, type ScriptCall } from './connection.ts';
+import { getProfileScript, putScript, raiseScript, readScript, replaceScript } from './scripts.ts';
+
+export interface RedisStore extends Store {
+  readonly kind: 'redis';
+  /** True once connected, false if that took longer than `withinMs`. Nothing needs to wait for it: reads reject until then. */
+  connected(withinMs: number): Promise<boolean>;
+}
+
+/** How often a patch is tried again when others change the session meanwhile. */
+export const patchAttemptsMax = 8;
+
+/** Never throws for a Redis that is not there, only for an address that makes no sense. */
+export function openRedisStore(options: ConnectionOptions): RedisStore {
+  const connection = connect(options);
+  let reads = 0;
+
+  async function read(plan: ReadPlan): Promise<StoreReading> {
+    const tags = tagsOf(plan);
+    if (tags.subject !== null || tags.device !== null || tags.token !== null) return readByScript(plan, tags);
+    if (tags.session === null) return emptyReading;
+    return { ...emptyReading, session: sessionFrom(tags.session, await getText(sessionKey(tags.session))) };
+  }
+
+  async function readByScript(plan: ReadPlan, tags: PlanTags): Promise<StoreReading> {
+    reads = (reads + 1) % Number.MAX_SAFE_INTEGER;
+    const echo = reads.toString(36);
+    const reply = textsOf(await connection.run(readScript, keysOf(tags), argumentsOf(plan, tags, echo)));
+    const [echoed, link, generation, revoked, consent, linkedConsent, mayReadProfile, profile, session] = reply ?? [];
+    if (echoed !== echo) {
+      connection.drop();
+      throw new StoreError('misrouted', 'an answer of Redis belonged to another question');
+    }
+    const identityLink = linkFrom(tags.device, link ?? null);
+    const linkedTag = identityLink === null || identityLink.subject === plan.subject ? null : tagOf(identityLink.subject);
+    const storedConsent = consentFrom(tags.subject, consent ?? null);
+    return {
+      link: identityLink,
+      generation: generationFrom(generation ?? null),
+      tokenRevoked: revoked === presence,
+      consent: plan.consent ? storedConsent : null,
+      linkedConsent: consentFrom(linkedTag, linkedConsent ?? null),
+      profile: mayReadProfile === presence && tags.subject !== null ? profileFrom(tags.subject, profile ?? null) : { state: 'refused' },
+      session: sessionFrom(tags.session, session ?? null),
+    };
+  }
+
+  /** Null for a value of another type: there is no such record. */
+  async function getText(key: string): Promise<string | null> {
+    try {
+      const reply = await connection.command('GET', [key]);
+      return typeof reply === 'string' ? reply : null;
+    } catch (error) {
+      if (error instanceof StoreError && error.code === 'refused' && error.message.endsWith('WRONGTYPE')) return null;
+      throw error;
+    }
+  }
+
+  async function write(one: StoreWrite): Promise<WriteOutcome> {
+    const { keys, args } = putCall(prepare(one));
+    return outcomeOf(await connection.run(putScript, keys, args));
+  }
+
+  async function writeBatch(writes: readonly StoreWrite[]): Promise<readonly WriteOutcome[]> {
+    const calls = writes.map((one) => putCall(prepare(one)));
+    const outcomes: WriteOutcome[] = [];
+    for (let from = 0; from < calls.length; from += batchChunkMax) {
+      const replies = await connection.runAll(putScript, calls.slice(from, from + batchChunkMax));
+      outcomes.push(...replies.map(outcomeOf));
+    }
+    return outcomes;
+  }
+
+  return {
+    kind: 'redis',
+    read,
+    putProfile: (subject, profile, ttlSeconds) => write({ kind: 'profile', subject, profile, ttlSeconds }),
+    putIdentity: (namespace, value, link, ttlSeconds) => write({ kind: 'identity', namespace, value, link, ttlSeconds }),
+    putConsent: (subject, consent, ttlSeconds) => write({ kind: 'consent', subject, consent, ttlSeconds }),
+    putSession: async (sessionId, session, ttlSeconds) => {
+      await write({ kind: 'session', sessionId, session, ttlSeconds });
+    },
+
+    async getProfile(subject): Promise<StoredProfile | null> {
+      const tag = tagOf(subject);
+      const [text, expiresAt] = textsOf(await connection.run(getProfileScript, [profileKey(tag), tombstoneKey(tag)], [])) ?? [];
+      const profile = typeof text === 'string' ? decodeProfile(tag, text) : null;
+      return profile === null ? null : { ...profile, expiresAtMs: Number(expiresAt) };
+    },
+
+    deleteProfile: async (subject) => (await connection.command('UNLINK', [profileKey(tagOf(subject))])) === 1,
+
+    async patchSession(sessionId, session) {
+      const tag = tagOf(sessionId);
+      const key = sessionKey(tag);
+      for (let attempt = 0; attempt < patchAttemptsMax; attempt += 1) {
+        const text = await getText(key);
+        const before = sessionFrom(tag, text);
+        if (text === null || before === null) return false;
+        const after = encodeSession(tag, mergedSession(before, session));
+        if ((await connection.run(replaceScript, [key], [text, after])) === 1) return true;
+      }
+      throw new StoreError('contended', 'others kept changing the session');
+    },
+
+    async raiseGeneration(subject) {
+      return Number(await connection.run(raiseScript, [generationKey(tagOf(subject))], [generationTtlMs]));
+    },
+
+    async revokeToken(tokenId, untilMs) {
+      const until = instantOf(untilMs);
+      if (until > 0) await connection.command('SET', [revokedTokenKey(tagOf(tokenId)), presence, 'PXAT', until]);
+    },
+
+    writeBatch,
+    ping: async () => {
+      await connection.command('PING', []);
+    },
+    connected: connection.connected,
+    close: connection.close,
+  };
+}
+
+/** In the order that the read script expects. */
+function keysOf(tags: PlanTags): string[] {
+  const { subject, token, device, session } = tags;
+  return [
+    device === null ? '' : identityKey(device),
+    token === null ? '' : revokedTokenKey(token),
+    session === null ? '' : sessionKey(session),
+    subject === null ? '' : tombstoneKey(subject),
+    subject === null ? '' : generationKey(subject),
+    subject === null ? '' : consentKey(subject),
+    subject === null ? '' : profileKey(subject),
+  ];
+}
+
+function argumentsOf(plan: ReadPlan, tags: PlanTags, echo: string): (string | number)[] {
+  return [
+    echo,
+    tags.subject ?? '',
+    tags.device ?? '',
+    plan.consent ? 1 : 0,
+    plan.tokenGeneration,
+    plan.profile === null ? '-' : alternativesText(plan.profile),
+    plan.profile?.grantsCountFromMs ?? 0,
+  ];
+}
+
+function alternativesText(permission: ProfilePermission): string {
+  const digit = (granted: boolean): number => (granted ? 1 : 0);
+  return permission.alternatives
+    .map(
+      ({ select, activation, selectGranted, activationGranted }) =>
+        `${personalUseCases.indexOf(select)}${personalUseCases.indexOf(activation)}${digit(selectGranted)}${digit(activationGranted)}`,
+    )
+    .join('');
+}
+
+function putCall(prepared: PreparedWrite): ScriptCall {
+  const keys = prepared.subjectTag === null ? [prepared.key] : [prepared.key, tombstoneKey(prepared.subjectTag)];
+  return { keys, args: [prepared.text, prepared.ttlMs] };
+}
+
+const outcomes = ['created', 'replaced', 'erased'] as const satisfies readonly WriteOutcome[];
+
+function outcomeOf(reply: Reply): WriteOutcome {
+  const outcome = typeof reply === 'number' ? outcomes[reply] : undefined;
+  if (outcome === undefined) throw new StoreError('misrouted', 'an answer of Redis belonged to another question');
+  return outcome;
+}
+
+/** A flat list of texts and nulls, or null for anything else. */
+function textsOf(reply: Reply): readonly (string | null)[] | null {
+  return Array.isArray(reply) && reply.every((item) => item === null || typeof item === 'string') ? reply : null;
+}
