@@ -1,0 +1,92 @@
+/** The sections `attributes` and `audiences`: what conditions may name, with types and classes. */
+import type { AttributeDeclaration, AttributeType, AudienceDeclaration } from '../decision/artefact.ts';
+import { type AttributeSource, attributeSources } from '../decision/expression.ts';
+import type { Declarations } from './condition.ts';
+import type { Node } from './document.ts';
+import { readNamed } from './names.ts';
+import type { Report } from './problems.ts';
+import { type Fields, readBoolean, readFields, readOneOf, readTexts, required } from './read.ts';
+import { readLabel, unlabelled } from './sensitivity.ts';
+
+const attributeTypes = ['string', 'int', 'bool', 'timestamp', 'strings'] as const satisfies readonly AttributeType[];
+const attributesMax = 1_000;
+const audiencesMax = 10_000;
+const valuesMax = 1_000;
+
+/** Parameters of the cacheable call and members of a request's context: an attribute of that name could not be told from them. */
+const takenByRequests: readonly string[] = ['page', 'zones', 'audiences'];
+
+export function readDeclarations(report: Report, root: Fields): Declarations {
+  return { attributes: readAttributes(report, root.get('attributes')), audiences: readAudiences(report, root.get('audiences')) };
+}
+
+function readAttributes(report: Report, node: Node | undefined): Record<AttributeSource, Map<string, AttributeDeclaration>> {
+  const attributes = {
+    request: new Map<string, AttributeDeclaration>(),
+    session: new Map<string, AttributeDeclaration>(),
+    profile: new Map<string, AttributeDeclaration>(),
+  };
+  if (node === undefined || (node.kind === 'scalar' && node.value === null)) return attributes;
+  const fields = readFields(report, node, '`attributes`', attributeSources);
+  if (fields === undefined) return attributes;
+  for (const source of attributeSources) {
+    for (const { id, at, node: declared } of readNamed(
+      report,
+      fields.get(source),
+      `\`attributes.${source}\``,
+      'an attribute',
+      attributesMax,
+    )) {
+      if (source === 'request' && takenByRequests.includes(id)) {
+        report.error(
+          'invalid-name',
+          at,
+          `a request attribute cannot be named \`${id}\`: a request has a field of that name, choose another`,
+        );
+      }
+      attributes[source].set(id, readAttribute(report, declared, `attribute \`${source}.${id}\``));
+    }
+  }
+  return attributes;
+}
+
+/** A broken declaration still declares the name, so that its uses are not reported as unknown. */
+function readAttribute(report: Report, node: Node, what: string): AttributeDeclaration {
+  const fields = readFields(report, node, what, ['type', 'values', 'class', 'category']);
+  if (fields === undefined) return { type: 'string', values: null, sensitivity: unlabelled };
+  const typeNode = required(report, fields, 'type', what, '`type: string`, int, bool, timestamp or strings');
+  const type = typeNode && readOneOf(report, typeNode, `the type of ${what}`, attributeTypes);
+  return {
+    type: type ?? 'string',
+    values: readValues(report, fields, what, type),
+    sensitivity: readLabel(report, fields, what, unlabelled),
+  };
+}
+
+function readValues(report: Report, fields: Fields, what: string, type: AttributeType | undefined): readonly string[] | null {
+  const node = fields.get('values');
+  if (node === undefined) return null;
+  if (type !== undefined && type !== 'string' && type !== 'strings') {
+    report.error('unknown-field', fields.keyAt('values'), `${what} is of type ${type}: only string and strings take \`values\``);
+    return null;
+  }
+  const values = readTexts(report, node, `\`values\` of ${what}`, valuesMax);
+  if (values?.length === 0 && node.kind === 'list' && node.items.length === 0) {
+    report.error('missing-field', node.at, `\`values\` of ${what} is empty: write the values allowed, or leave it out for any`);
+  }
+  return values === undefined || values.length === 0 ? null : values;
+}
+
+function readAudiences(report: Report, node: Node | undefined): Map<string, AudienceDeclaration> {
+  const audiences = new Map<string, AudienceDeclaration>();
+  for (const { id, node: declared } of readNamed(report, node, '`audiences`', 'an audience', audiencesMax)) {
+    const what = `audience \`${id}\``;
+    const fields = readFields(report, declared, what, ['class', 'category', 'edge']);
+    const edge = fields?.get('edge');
+    audiences.set(id, {
+      sensitivity: fields === undefined ? unlabelled : readLabel(report, fields, what, unlabelled),
+      edge: (edge && readBoolean(report, edge, `\`edge\` of ${what}`)) ?? false,
+    });
+  }
+  return audiences;
+}

@@ -1,0 +1,94 @@
+/** The rules of a `choose` rung: first match, each naming its variant, none behind one that always applies. */
+import type { Rule } from '../decision/artefact.ts';
+import type { Tier } from '../decision/vocabulary.ts';
+import { noUses } from './cel/lowering.ts';
+import { type Condition, type Declarations, readBeyond, readCondition, readsOf, sensitivityOf, warnIfConstant } from './condition.ts';
+import type { Node } from './document.ts';
+import { warnIfNeverEligible } from './eligibility.ts';
+import type { Report } from './problems.ts';
+import { type Fields, readFields, readList, required } from './read.ts';
+import { harmless, highest, readLabel } from './sensitivity.ts';
+import { names } from './suggest.ts';
+import { readVariantName, type Variants } from './variants.ts';
+
+const rulesMax = 1_000;
+
+export interface RuleSurroundings {
+  readonly text: string;
+  readonly declarations: Declarations;
+  readonly variants: Variants;
+  readonly enabledCategories: readonly string[];
+}
+
+export function readRules(report: Report, node: Node, tier: Tier, what: string, around: RuleSurroundings): readonly Rule[] {
+  const list = readList(report, node, `\`choose\` of ${what}`, rulesMax);
+  if (list === undefined) return [];
+  if (list.items.length === 0)
+    report.error('missing-field', list.at, `\`choose\` of ${what} is empty: write a rule, or leave the rung out`);
+  let unconditional = false;
+  return list.items.map((item, index) => {
+    const where = `rule ${index + 1} of ${what}`;
+    const fields = readFields(report, item, where, ['when', 'variant', 'class', 'category']);
+    if (unconditional) {
+      report.error(
+        'rule-unreachable',
+        item.at,
+        `${where} can never apply, since a rule before it has no condition: move that one to the end`,
+      );
+    }
+    if (fields === undefined) return broken;
+    unconditional ||= fields.get('when') === undefined;
+    return readRule(report, fields, tier, where, around);
+  });
+}
+
+const broken: Rule = {
+  when: null,
+  variant: '',
+  sensitivity: harmless,
+  reads: { request: [], session: false, profile: false, audiences: false, now: false },
+};
+
+function readRule(report: Report, fields: Fields, tier: Tier, what: string, around: RuleSurroundings): Rule {
+  const { declarations, variants } = around;
+  const whenNode = fields.get('when');
+  const when = whenNode && readCondition(report, around.text, declarations, whenNode, `\`when\` of ${what}`);
+  if (when !== undefined) warnIfConstant(report, when, `\`when\` of ${what}`);
+  if (when !== undefined) checkReach(report, when, tier, what, declarations);
+  const variantNode = required(report, fields, 'variant', what, '`variant: <id>`');
+  const variant = (variantNode && readVariantName(report, variantNode, what, variants)) ?? '';
+  const uses = when?.uses ?? noUses();
+  const sensitivity = highest([
+    sensitivityOf(uses, declarations),
+    readLabel(report, fields, what, harmless),
+    variants.get(variant)?.sensitivity ?? harmless,
+  ]);
+  warnIfNeverEligible(report, { at: fields.at, what, sensitivity, tier, enabledCategories: around.enabledCategories });
+  return { when: when?.expression ?? null, variant, sensitivity, reads: readsOf(uses, declarations) };
+}
+
+function checkReach(report: Report, when: Condition, tier: Tier, what: string, declarations: Declarations): void {
+  const beyond = readBeyond(tier, when.uses, declarations);
+  if (beyond.length === 0) return;
+  const higher = beyond.every((name) => name.startsWith('session.')) ? 'session' : 'user';
+  report.error(
+    'rung-reads-too-much',
+    when.at,
+    `${what} reads ${names(beyond.slice(0, 5))}, which a ${tier} rung may not: move the rule to the ${higher} rung`,
+  );
+}
+
+/** A rung with one variant for everybody is a rule without a condition. */
+export function readFixedRule(report: Report, node: Node, tier: Tier, what: string, around: RuleSurroundings): Rule {
+  const variant = readVariantName(report, node, what, around.variants) ?? '';
+  const sensitivity = around.variants.get(variant)?.sensitivity ?? harmless;
+  if (tier === 'anonymous') {
+    if (sensitivity.class === 'S2' || sensitivity.class === 'S3') {
+      const message = `${what} shows variant \`${variant}\` of class ${sensitivity.class} to everybody: name a variant of class S0 or S1`;
+      report.error('anonymous-sensitive', node.at, message);
+    }
+  } else {
+    warnIfNeverEligible(report, { at: node.at, what, sensitivity, tier, enabledCategories: around.enabledCategories });
+  }
+  return { ...broken, variant, sensitivity };
+}

@@ -1,0 +1,44 @@
+/** The section `variants`: what renders, with the class its content declares. */
+import type { Sensitivity } from '../decision/artefact.ts';
+import type { Json } from '../decision/value.ts';
+import type { Node } from './document.ts';
+import { readNamed } from './names.ts';
+import type { Report } from './problems.ts';
+import { readFields, readJson, readText, required } from './read.ts';
+import { harmless, readLabel } from './sensitivity.ts';
+import { didYouMean } from './suggest.ts';
+
+const variantsMax = 100_000;
+
+export interface DeclaredVariant {
+  readonly content: Json;
+  readonly sensitivity: Sensitivity;
+}
+
+export type Variants = ReadonlyMap<string, DeclaredVariant>;
+
+export function readVariants(report: Report, node: Node | undefined): Variants {
+  const variants = new Map<string, DeclaredVariant>();
+  for (const { id, node: declared } of readNamed(report, node, '`variants`', 'a variant', variantsMax)) {
+    const what = `variant \`${id}\``;
+    const fields = readFields(report, declared, what, ['content', 'class', 'category']);
+    const content = fields && required(report, fields, 'content', what, '`content: { … }`');
+    variants.set(id, {
+      content: content === undefined ? null : readJson(content),
+      sensitivity: fields === undefined ? harmless : readLabel(report, fields, what, harmless),
+    });
+  }
+  return variants;
+}
+
+/** The name of a variant that exists. */
+export function readVariantName(report: Report, node: Node, what: string, variants: Variants): string | undefined {
+  const name = readText(report, node, `the variant of ${what}`);
+  if (name === undefined || variants.has(name)) return name;
+  report.error(
+    'unknown-variant',
+    node.at,
+    `${what} names a variant \`${name.slice(0, 64)}\` that \`variants\` does not define${didYouMean(name, variants.keys())}`,
+  );
+  return undefined;
+}
