@@ -1,0 +1,341 @@
+/**
+ * Gathers what a question needs, in one round trip, until its instants come; never rejects, never waits beyond them, never
+ * decides. What has not come when an instant comes is `late` there, and stays so for what was decided then.
+ *
+ * A route walks its batches: `await gathering.until(batch.atMs)`, decide with `gathering.snapshot(batch.atMs)`, and `close()`
+ * after the last. Once gathering is complete nothing more can come, so every zone that remains can be decided at once.
+ */
+import type { Artefact } from '../decision/artefact.ts';
+import type { Evidence, Fact, SessionIdEvidence, StoredConsent, TokenEvidence } from '../decision/facts.ts';
+import type { Needs } from '../decision/needs.ts';
+import type { ReadPlan, Store, StoreReading } from '../records/store.ts';
+import type { Clock } from '../time/clock.ts';
+import { type Asker, type Asking, type Reading, type RequestConsent, readingFor, type StoreDependency, storeDependencies } from './plan.ts';
+
+export interface GatherRequest {
+  readonly artefact: Artefact;
+  readonly needs: Needs;
+  /** As the caller gave them; an empty string is as good as none. */
+  readonly identity: PresentedIdentity;
+  readonly consent: RequestConsent;
+  /** Wall clock of the decision. */
+  readonly nowMs: number;
+  /** Monotonic: when the request's headers were read. Budgets of dependencies count from here. */
+  readonly startedAtMs: number;
+  /** Monotonic: the latest instant any zone waits for. */
+  readonly deadlineAtMs: number;
+}
+
+export interface PresentedIdentity {
+  readonly token?: string | undefined;
+  readonly proof?: string | undefined;
+  readonly sessionId?: string | undefined;
+  readonly deviceId?: string | undefined;
+}
+
+export interface Gathering {
+  /** Whether nothing more can come: everything answered, or every budget ran out. */
+  readonly complete: boolean;
+  /** Resolves at the instant, or earlier when gathering is complete. Never rejects. */
+  until(atMs: number): Promise<void>;
+  /** What had come by an instant that is past or present: for the same instant, the same evidence. */
+  snapshot(atMs: number): Evidence;
+  /** For spans and `Server-Timing`: what has been begun and ended so far. */
+  timing(): GatherTiming;
+  /** The last zone is decided: lets go of every timer. A reply that comes after this is dropped and counted. */
+  close(): void;
+}
+
+/** Monotonic. Null where the stage never began; `endMs` null where it has not ended. */
+export interface GatherTiming {
+  readonly token: StageTiming | null;
+  readonly store: StageTiming | null;
+}
+
+export interface StageTiming {
+  readonly startMs: number;
+  readonly endMs: number | null;
+}
+
+export interface Gatherer {
+  gather(request: GatherRequest): Gathering;
+}
+
+export interface GathererParts {
+  readonly store: Store;
+  readonly verifier: TokenVerification;
+  readonly sessionIds: SessionIdVerification;
+  readonly clock: Clock;
+  /** A store's reply came when nobody waited any more. */
+  readonly onAbandoned?: (reply: AbandonedReply) => void;
+}
+
+export interface AbandonedReply {
+  readonly outcome: 'answered' | 'failed';
+  /** From asking to the reply. */
+  readonly durationMs: number;
+}
+
+/** What gathering asks of token verification. A promise is for a signature seen the first time. */
+export interface TokenVerification {
+  verify(
+    token: string,
+    presentation: { readonly proof?: string | undefined; readonly nowMs: number },
+  ): VerifiedToken | Promise<VerifiedToken>;
+}
+
+export interface VerifiedToken {
+  readonly evidence: TokenEvidence;
+  readonly tokenId: string | null;
+}
+
+export interface SessionIdVerification {
+  verify(sessionId: string, nowMs: number): SessionIdEvidence;
+}
+
+/** With less left than this, asking costs the store a reply that nobody can use. */
+const askingFloorMs = 1;
+
+const noToken: VerifiedToken = { evidence: { state: 'none' }, tokenId: null };
+const failedToken: VerifiedToken = { evidence: { state: 'failed' }, tokenId: null };
+
+export function createGatherer(parts: GathererParts): Gatherer {
+  return { gather: (request) => new RunningGathering(parts, request) };
+}
+
+interface TokenArrival extends VerifiedToken {
+  /** Before the start where it came at once: nothing waited for it, so it is in time however little is left. */
+  readonly usableFromMs: number;
+  readonly endMs: number;
+}
+
+type Reply = { readonly atMs: number } & (
+  | { readonly reading: StoreReading; readonly failure: null }
+  | { readonly reading: null; readonly failure: { readonly state: 'failed'; readonly why?: 'circuit_open' } }
+);
+
+interface Waiter {
+  readonly atMs: number;
+  readonly resolve: () => void;
+  disarm: () => void;
+}
+
+class RunningGathering implements Gathering {
+  readonly #parts: GathererParts;
+  readonly #request: GatherRequest;
+  readonly #session: SessionIdEvidence;
+  readonly #deviceId: string | null;
+  #tokenStartMs: number | null = null;
+  #token: TokenArrival | null = null;
+  /** Null while the token is being verified: what to ask depends on whose it is. */
+  #reading: Reading | null = null;
+  #askedAtMs: number | null = null;
+  #reply: Reply | null = null;
+  /** After this instant no reply can be used any more. */
+  #lastUsefulAtMs: number;
+  #complete = false;
+  readonly #waiters = new Set<Waiter>();
+
+  constructor(parts: GathererParts, request: GatherRequest) {
+    this.#parts = parts;
+    this.#request = request;
+    this.#lastUsefulAtMs = request.deadlineAtMs;
+    const { identity, needs, nowMs } = request;
+    this.#session = needs.identity && identity.sessionId ? sessionEvidence(parts.sessionIds, identity.sessionId, nowMs) : { state: 'none' };
+    this.#deviceId = needs.identity && identity.deviceId ? identity.deviceId : null;
+    if (needs.identity && identity.token) this.#verifyToken(identity.token, identity.proof);
+    else this.#ask(noToken);
+  }
+
+  get complete(): boolean {
+    return this.#complete;
+  }
+
+  until(atMs: number): Promise<void> {
+    const nowMs = this.#parts.clock.monotonicMs();
+    if (nowMs >= this.#lastUsefulAtMs) this.#finish();
+    if (this.#complete || nowMs >= atMs) return Promise.resolve();
+    return new Promise((resolve) => {
+      const waiter: Waiter = { atMs, resolve, disarm: () => {} };
+      this.#waiters.add(waiter);
+      this.#arm(waiter);
+    });
+  }
+
+  snapshot(atMs: number): Evidence {
+    const reading = this.#reading ?? readingFor(this.#asker({ evidence: { state: 'late' }, tokenId: null }));
+    const fact = <T>(asking: Asking, dependency: StoreDependency, pick: (from: StoreReading) => Fact<T>): Fact<T> => {
+      if (asking === 'refused') return { state: 'refused' };
+      if (asking === 'too_short') return { state: 'late', why: 'deadline_too_short' };
+      const reply = this.#reply;
+      if (reply === null || reply.atMs > Math.min(atMs, this.#limitOf(dependency))) return { state: 'late' };
+      return reply.failure ?? pick(reply.reading);
+    };
+    return {
+      identity: {
+        token: this.#tokenAt(atMs),
+        session: this.#session,
+        device: fact(reading.device, 'identity', ({ link }) => knownOrAbsent(link)),
+        generation: fact(reading.token, 'identity', ({ generation }) => ({ state: 'known', value: generation })),
+        tokenRevoked: fact(reading.token, 'identity', ({ tokenRevoked }) => ({ state: 'known', value: tokenRevoked })),
+      },
+      consent: {
+        signals: this.#request.consent.signals,
+        gpc: this.#request.consent.gpc,
+        stored: fact(reading.stored, 'consent', ({ consent }) => knownOrAbsent(consent)),
+        linked: fact(reading.linked, 'consent', (from) => linkedConsent(from, reading.plan)),
+      },
+      profile: fact(reading.profile, 'profile', ({ profile }) => profile),
+      session: this.#hasNoSession() ? { state: 'absent' } : fact(reading.session, 'session', ({ session }) => knownOrAbsent(session)),
+    };
+  }
+
+  timing(): GatherTiming {
+    return { token: stage(this.#tokenStartMs, this.#token?.endMs), store: stage(this.#askedAtMs, this.#reply?.atMs) };
+  }
+
+  close(): void {
+    this.#finish();
+  }
+
+  #verifyToken(token: string, proof: string | undefined): void {
+    const { clock, verifier } = this.#parts;
+    this.#tokenStartMs = clock.monotonicMs();
+    try {
+      const verified = verifier.verify(token, { proof, nowMs: this.#request.nowMs });
+      if (!(verified instanceof Promise)) this.#tokenVerified(verified, Number.NEGATIVE_INFINITY);
+      else {
+        verified.then(
+          (value) => this.#tokenVerified(value, clock.monotonicMs()),
+          () => this.#tokenVerified(failedToken, clock.monotonicMs()),
+        );
+      }
+    } catch {
+      this.#tokenVerified(failedToken, Number.NEGATIVE_INFINITY);
+    }
+  }
+
+  #tokenVerified(verified: VerifiedToken, usableFromMs: number): void {
+    if (this.#complete) return;
+    this.#token = { ...verified, usableFromMs, endMs: this.#parts.clock.monotonicMs() };
+    this.#ask(verified);
+  }
+
+  /** The one round trip, or none where nothing would use it. */
+  #ask(token: VerifiedToken): void {
+    const reading = readingFor(this.#asker(token));
+    this.#reading = reading;
+    if (reading.plan === null) this.#finish();
+    else this.#read(reading, reading.plan);
+  }
+
+  #read(reading: Reading, plan: ReadPlan): void {
+    this.#lastUsefulAtMs = Math.max(...askedDependencies(reading).map((dependency) => this.#limitOf(dependency)));
+    for (const waiter of this.#waiters) this.#arm(waiter);
+    const { clock, store } = this.#parts;
+    this.#askedAtMs = clock.monotonicMs();
+    readFrom(store, plan).then(
+      (answer) => this.#replied({ atMs: clock.monotonicMs(), reading: answer, failure: null }),
+      (error: unknown) => this.#replied({ atMs: clock.monotonicMs(), reading: null, failure: failureOf(error) }),
+    );
+  }
+
+  #replied(reply: Reply): void {
+    if (this.#complete || reply.atMs > this.#lastUsefulAtMs) {
+      const durationMs = reply.atMs - (this.#askedAtMs ?? reply.atMs);
+      this.#parts.onAbandoned?.({ outcome: reply.failure === null ? 'answered' : 'failed', durationMs });
+    } else {
+      this.#reply = reply;
+    }
+    this.#finish();
+  }
+
+  #finish(): void {
+    this.#complete = true;
+    for (const waiter of this.#waiters) {
+      waiter.disarm();
+      waiter.resolve();
+    }
+    this.#waiters.clear();
+  }
+
+  /** A timer that fires a little early still counts as its instant: to answer in time matters more. */
+  #arm(waiter: Waiter): void {
+    waiter.disarm();
+    const lastUsefulAtMs = this.#lastUsefulAtMs;
+    const atMs = Math.min(waiter.atMs, lastUsefulAtMs);
+    waiter.disarm = this.#parts.clock.after(Math.max(0, atMs - this.#parts.clock.monotonicMs()), () => {
+      this.#waiters.delete(waiter);
+      waiter.resolve();
+      if (atMs === lastUsefulAtMs) this.#finish();
+    });
+  }
+
+  #asker({ evidence, tokenId }: VerifiedToken): Asker {
+    const { artefact, needs, consent, nowMs } = this.#request;
+    const atMs = this.#parts.clock.monotonicMs();
+    return {
+      artefact,
+      needs,
+      consent,
+      nowMs,
+      token: evidence,
+      tokenId,
+      deviceId: this.#deviceId,
+      sessionId: this.#session.state === 'verified' ? this.#session.id : null,
+      hasTime: (dependency) => this.#limitOf(dependency) - atMs >= askingFloorMs,
+    };
+  }
+
+  #tokenAt(atMs: number): TokenEvidence {
+    if (this.#token !== null) {
+      const inTime = this.#token.usableFromMs <= Math.min(atMs, this.#limitOf('identity'));
+      return inTime ? this.#token.evidence : { state: 'late' };
+    }
+    return this.#tokenStartMs === null ? { state: 'none' } : { state: 'late' };
+  }
+
+  #hasNoSession(): boolean {
+    return this.#request.needs.session && this.#session.state !== 'verified';
+  }
+
+  /** The last instant at which an answer of this dependency counts. */
+  #limitOf(dependency: StoreDependency): number {
+    const { artefact, startedAtMs, deadlineAtMs } = this.#request;
+    const { budgetMs } = artefact.dependencies[dependency];
+    return budgetMs === null ? deadlineAtMs : Math.min(deadlineAtMs, startedAtMs + budgetMs);
+  }
+}
+
+/** A store may also throw before it returns a promise; to gathering that is the same rejection. */
+async function readFrom(store: Store, plan: ReadPlan): Promise<StoreReading> {
+  return store.read(plan);
+}
+
+function sessionEvidence(sessionIds: SessionIdVerification, sessionId: string, nowMs: number): SessionIdEvidence {
+  const verified = sessionIds.verify(sessionId, nowMs);
+  return verified.state === 'verified' ? { state: 'verified', id: verified.id } : { state: verified.state };
+}
+
+function askedDependencies({ token, device, stored, linked, profile, session }: Reading): readonly StoreDependency[] {
+  const asked = { identity: [token, device], consent: [stored, linked], profile: [profile], session: [session] };
+  return storeDependencies.filter((dependency) => asked[dependency].includes('asked'));
+}
+
+/** A link to nobody has no record, and one to the token's own subject adds none. */
+function linkedConsent({ link, linkedConsent }: StoreReading, plan: ReadPlan | null): Fact<StoredConsent> {
+  return link === null || link.subject === plan?.subject ? { state: 'refused' } : knownOrAbsent(linkedConsent);
+}
+
+function knownOrAbsent<T>(value: T | null): Fact<T> {
+  return value === null ? { state: 'absent' } : { state: 'known', value };
+}
+
+function failureOf(error: unknown): { readonly state: 'failed'; readonly why?: 'circuit_open' } {
+  const isOpen = typeof error === 'object' && error !== null && 'code' in error && error.code === 'circuit_open';
+  return isOpen ? { state: 'failed', why: 'circuit_open' } : { state: 'failed' };
+}
+
+function stage(startMs: number | null, endMs: number | undefined): StageTiming | null {
+  return startMs === null ? null : { startMs, endMs: endMs ?? null };
+}

@@ -1,0 +1,78 @@
+/** What a token must claim, whatever the time. Times are compared with the clock elsewhere, on every use. */
+import { isObject } from './strict-json.ts';
+
+export interface Claims {
+  readonly tokenId: string;
+  readonly subject: string;
+  readonly issuedAtSeconds: number;
+  readonly expiresAtSeconds: number;
+  readonly notBeforeSeconds: number | null;
+  readonly authTimeSeconds: number | null;
+  readonly generation: number | null;
+  readonly method: 'deterministic' | 'probabilistic';
+  /** Only its holder may use it: by key thumbprint, or by a means we do not know and so cannot see proved. */
+  readonly bound: boolean;
+}
+
+export interface ExpectedParties {
+  readonly issuer: string;
+  readonly audience: string;
+}
+
+const identifierLengthMax = 256;
+const lifeMaxSeconds = 3600;
+
+/** Null when a claim is missing, of the wrong type, or not for us. */
+export function claimsOf(payload: Readonly<Record<string, unknown>> | null, { issuer, audience }: ExpectedParties): Claims | null {
+  if (payload === null || payload.iss !== issuer || !isAudience(payload.aud, audience)) return null;
+  const { sub, jti, iat, exp, nbf, auth_time: authTime, gen, idm = 'deterministic', cnf } = payload;
+  if (!isSubject(sub) || !isIdentifier(jti)) return null;
+  if (!isTime(iat) || !isTime(exp) || exp - iat > lifeMaxSeconds) return null;
+  if (!isOptional(nbf, isTime) || !isOptional(authTime, isTime) || !isOptional(gen, isGeneration)) return null;
+  if (idm !== 'deterministic' && idm !== 'probabilistic') return null;
+  if (!isOptional(cnf, isConfirmation)) return null;
+  return {
+    tokenId: `${issuer}\n${jti}`,
+    subject: sub,
+    issuedAtSeconds: iat,
+    expiresAtSeconds: exp,
+    notBeforeSeconds: nbf ?? null,
+    // The core works in integers; rounding down can only make an authentication older than it is.
+    authTimeSeconds: authTime === undefined ? null : Math.floor(authTime),
+    generation: gen ?? null,
+    method: idm,
+    bound: cnf !== undefined,
+  };
+}
+
+/** A token for several audiences could be replayed to us by any of them. */
+function isAudience(given: unknown, audience: string): boolean {
+  return given === audience || (Array.isArray(given) && given.length === 1 && given[0] === audience);
+}
+
+/** What integrations send for "nobody": taking it for a person would merge everybody into one. */
+const nobody = /^(?:[0-]*|-1|null|nil|none|nan|undefined|unknown|anonymous|not set|\(not set\)|\[object object\]|true|false)$/i;
+
+function isSubject(value: unknown): value is string {
+  return isIdentifier(value) && !nobody.test(value.trim());
+}
+
+function isIdentifier(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= identifierLengthMax && value.isWellFormed();
+}
+
+function isTime(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0 && value <= Number.MAX_SAFE_INTEGER;
+}
+
+function isGeneration(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isConfirmation(value: unknown): value is object {
+  return isObject(value) && (value.jkt === undefined || (typeof value.jkt === 'string' && value.jkt !== ''));
+}
+
+function isOptional<T>(value: unknown, is: (value: unknown) => value is T): value is T | undefined {
+  return value === undefined || is(value);
+}

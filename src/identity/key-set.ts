@@ -1,0 +1,133 @@
+/**
+ * The issuer's public keys, imported once when they are loaded and never on the request path. A key set is replaced whole or
+ * not at all: a new one that does not import leaves the old one standing.
+ */
+import { readFile } from 'node:fs/promises';
+import { type CryptoKey, importJWK } from 'jose';
+import { isObject } from './strict-json.ts';
+
+export type KeyAlgorithm = 'Ed25519' | 'ES256';
+
+export interface VerificationKey {
+  readonly algorithm: KeyAlgorithm;
+  readonly key: CryptoKey;
+}
+
+export interface KeySet {
+  /** Changes whenever the keys do: whatever was verified under another revision has to be verified again. */
+  readonly revision: number;
+  find(kid: string): VerificationKey | undefined;
+}
+
+export interface ReplaceableKeySet extends KeySet {
+  /** Rejects with a `KeySetError`, and keeps the old keys, where the new ones are not fit for use. */
+  replace(jwks: unknown): Promise<void>;
+}
+
+/** The key set is not fit for use. The message names the key and what to do, never key material. */
+export class KeySetError extends Error {
+  override readonly name = 'KeySetError';
+}
+
+const keysMax = 100;
+const fileBytesMax = 1_048_576;
+
+export async function keySetOf(jwks: unknown): Promise<ReplaceableKeySet> {
+  let keys = await importKeys(jwks);
+  let revision = 1;
+  return {
+    get revision() {
+      return revision;
+    },
+    find: (kid) => keys.get(kid),
+    async replace(next) {
+      keys = await importKeys(next);
+      revision += 1;
+    },
+  };
+}
+
+export async function loadKeySet(path: string): Promise<ReplaceableKeySet> {
+  try {
+    return await keySetOf(await readJson(path));
+  } catch (cause) {
+    if (cause instanceof KeySetError) throw new KeySetError(`key set \`${path}\`: ${cause.message}`, { cause: cause.cause });
+    throw new KeySetError(`key set \`${path}\` cannot be read`, { cause });
+  }
+}
+
+async function readJson(path: string): Promise<unknown> {
+  const text = await readFile(path, 'utf8');
+  if (text.length > fileBytesMax) throw new KeySetError(`it is larger than ${fileBytesMax} bytes`);
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The parser's message quotes what it read, and the file may be a private key given by mistake: so no cause.
+    throw new KeySetError('it is not JSON');
+  }
+}
+
+async function importKeys(jwks: unknown): Promise<ReadonlyMap<string, VerificationKey>> {
+  if (!isObject(jwks) || !Array.isArray(jwks.keys)) throw new KeySetError('it must be a JSON object with a list `keys`');
+  if (jwks.keys.length > keysMax) throw new KeySetError(`it has more than ${keysMax} keys`);
+  const keys = new Map<string, VerificationKey>();
+  for (const [index, jwk] of jwks.keys.entries()) {
+    const checked = checkKey(jwk, nameOf(jwk, index));
+    if (checked === null) continue;
+    if (keys.has(checked.kid)) throw new KeySetError(`two keys have the \`kid\` \`${checked.kid}\``);
+    keys.set(checked.kid, { algorithm: checked.algorithm, key: await importKey(checked, nameOf(jwk, index)) });
+  }
+  if (keys.size === 0) throw new KeySetError('it has no signing key of type Ed25519 or P-256');
+  return keys;
+}
+
+interface CheckedKey {
+  readonly kid: string;
+  readonly algorithm: KeyAlgorithm;
+  readonly public: { readonly kty: string; readonly crv: string; readonly x: string; readonly y?: string };
+}
+
+const algorithmsOfCurve: Readonly<
+  Record<string, { readonly kty: string; readonly algorithm: KeyAlgorithm; readonly names: readonly string[] }>
+> = {
+  Ed25519: { kty: 'OKP', algorithm: 'Ed25519', names: ['EdDSA', 'Ed25519'] },
+  'P-256': { kty: 'EC', algorithm: 'ES256', names: ['ES256'] },
+};
+
+/**
+ * Null for a public key that serves something else (RSA, encryption, another curve): issuers publish mixed sets. A secret in the
+ * set is an error, not a skip: somebody has to hear that it was given away.
+ */
+function checkKey(jwk: unknown, name: string): CheckedKey | null {
+  if (!isObject(jwk)) throw new KeySetError(`${name} is not an object`);
+  if (jwk.kty === 'oct' || 'k' in jwk) throw new KeySetError(`${name} is symmetric: give the issuer's public keys only`);
+  if ('d' in jwk) throw new KeySetError(`${name} is a private key: give its public half, without \`d\`, and consider it exposed`);
+  const curve = typeof jwk.crv === 'string' && Object.hasOwn(algorithmsOfCurve, jwk.crv) ? algorithmsOfCurve[jwk.crv] : undefined;
+  if (curve === undefined || jwk.kty !== curve.kty || !isForVerifying(jwk)) return null;
+  if (jwk.alg !== undefined && !curve.names.includes(String(jwk.alg))) {
+    throw new KeySetError(
+      `${name} is of curve \`${jwk.crv}\` and names another algorithm: \`alg\` must be ${curve.names.join(' or ')}, or absent`,
+    );
+  }
+  if (typeof jwk.kid !== 'string' || jwk.kid === '') throw new KeySetError(`${name} has no \`kid\`: every key needs one`);
+  if (typeof jwk.x !== 'string' || (jwk.kty === 'EC' && typeof jwk.y !== 'string')) throw new KeySetError(`${name} lacks its coordinates`);
+  const point = typeof jwk.y === 'string' && jwk.kty === 'EC' ? { x: jwk.x, y: jwk.y } : { x: jwk.x };
+  return { kid: jwk.kid, algorithm: curve.algorithm, public: { kty: curve.kty, crv: String(jwk.crv), ...point } };
+}
+
+function isForVerifying({ use, key_ops: operations }: Readonly<Record<string, unknown>>): boolean {
+  if (use !== undefined && use !== 'sig') return false;
+  return !Array.isArray(operations) || operations.includes('verify');
+}
+
+async function importKey(checked: CheckedKey, name: string): Promise<CryptoKey> {
+  try {
+    return (await importJWK(checked.public, checked.algorithm)) as CryptoKey;
+  } catch (cause) {
+    throw new KeySetError(`${name} does not import: its coordinates are not a point of the curve`, { cause });
+  }
+}
+
+function nameOf(jwk: unknown, index: number): string {
+  return isObject(jwk) && typeof jwk.kid === 'string' && jwk.kid !== '' ? `key \`${jwk.kid}\`` : `key number ${index + 1}`;
+}
