@@ -1,0 +1,2 @@
+/** The one record that the bare route reads. */
+export const bareKey = 'bench:bare';

@@ -1,0 +1,110 @@
+/**
+ * `npm run bench`: the core alone, then decide over HTTP beside a bare route, in under four minutes. `--quick` does one round of a
+ * second to see that everything still runs, and keeps no figures; `--only core` and `--only http` do one half.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, release, tmpdir, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import type { CoreReport } from './core.ts';
+import { benchHttp, type HttpReport } from './http.ts';
+import { canPin } from './pinned-process.ts';
+import { coreTable, httpTables, table } from './report.ts';
+
+const { values } = parseArgs({
+  options: { quick: { type: 'boolean', default: false }, only: { type: 'string' }, json: { type: 'string' } },
+});
+const quick = values.quick;
+const jsonPath =
+  values.json ?? (quick || values.only !== undefined ? null : fileURLToPath(new URL('results/latest.json', import.meta.url)));
+
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+const sayProgress = (text: string): void => void process.stderr.write(`  ${text}\n`);
+
+say(
+  `${describeMachine().processor}, ${describeMachine().processors} CPUs; Node ${process.versions.node}; ${canPin ? 'pinned: server to CPU 0, load and Redis to CPU 1' : 'nothing is pinned'}\n`,
+);
+
+const core = values.only === 'http' ? null : benchCore();
+if (core !== null) say(`The core alone\n\n${coreTable(core)}\n`);
+
+const http = values.only === 'core' ? null : await benchHttpInDirectory();
+if (http !== null) say(describeHttp(http));
+
+if (jsonPath !== null) {
+  mkdirSync(join(jsonPath, '..'), { recursive: true });
+  writeFileSync(
+    jsonPath,
+    `${JSON.stringify({ machine: describeMachine(), versions: versions(), pinned: canPin, core, http }, rounded, 2)}\n`,
+  );
+  say(`written to ${jsonPath}`);
+}
+
+function benchCore(): CoreReport {
+  const { status, stdout } = spawnSync(
+    process.execPath,
+    [fileURLToPath(new URL('core.ts', import.meta.url)), ...(quick ? ['--quick'] : [])],
+    {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
+  if (status !== 0) throw new Error('the bench of the core did not run');
+  return JSON.parse(stdout);
+}
+
+async function benchHttpInDirectory(): Promise<HttpReport> {
+  const directory = mkdtempSync(join(tmpdir(), 'stepwell-bench-'));
+  let isDone = false;
+  try {
+    const report = await benchHttp({
+      directory,
+      rounds: quick ? 1 : 5,
+      secondsOf: quick
+        ? { 'warm-up': 1, autocannon: 1, wrk: 1, 'one connection': 1 }
+        : { 'warm-up': 2, autocannon: 4, wrk: 3, 'one connection': 1 },
+      say: sayProgress,
+    });
+    isDone = true;
+    return report;
+  } finally {
+    // What the servers wrote is worth reading only when something went wrong.
+    if (isDone) rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function describeHttp(report: HttpReport): string {
+  const { visitors, tierMix, connections, rounds, runs } = report;
+  const shares = runs.flatMap(({ userTierShare }) => (userTierShare === null ? [] : [userTierShare]));
+  const mix = Object.entries(tierMix).map(([zoneAndTier, count]) => [zoneAndTier, `${((100 * count) / visitors.count).toFixed(0)} %`]);
+  return [
+    `Over HTTP: ${visitors.count} visitors out of ${visitors.stored.toLocaleString('en')} stored people, ${visitors.requestBytes} bytes asked,`,
+    `${visitors.answerBytes} bytes answered; ${rounds} round(s), ${connections} connections\n`,
+    table(['served', 'of the visitors'], mix),
+    `\nunder load, zones that intend the user tier were served there in ${(100 * Math.min(...shares)).toFixed(2)} % or more of every run\n`,
+    httpTables(report),
+    '',
+  ].join('\n');
+}
+
+function describeMachine(): { processor: string; processors: number; memoryGib: number; system: string } {
+  const all = cpus();
+  return {
+    processor: all[0]?.model.trim() ?? 'unknown',
+    processors: all.length,
+    memoryGib: Math.round(totalmem() / 2 ** 30),
+    system: `${process.platform} ${release()} ${process.arch}`,
+  };
+}
+
+function versions(): Record<string, string> {
+  const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  const of = (name: string): string => manifest.dependencies[name] ?? manifest.devDependencies[name];
+  return { node: process.versions.node, fastify: of('fastify'), ioredis: of('ioredis'), lmdb: of('lmdb'), autocannon: of('autocannon') };
+}
+
+function rounded(_key: string, value: unknown): unknown {
+  return typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(5)) : value;
+}
