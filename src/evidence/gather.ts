@@ -62,7 +62,8 @@ export interface Gatherer {
 }
 
 export interface GathererParts {
-  readonly store: Store;
+  /** Gathering reads and does nothing else. */
+  readonly store: Pick<Store, 'read'>;
   readonly verifier: TokenVerification;
   readonly sessionIds: SessionIdVerification;
   readonly clock: Clock;
@@ -308,7 +309,7 @@ class RunningGathering implements Gathering {
 }
 
 /** A store may also throw before it returns a promise; to gathering that is the same rejection. */
-async function readFrom(store: Store, plan: ReadPlan): Promise<StoreReading> {
+async function readFrom(store: GathererParts['store'], plan: ReadPlan): Promise<StoreReading> {
   return store.read(plan);
 }
 

@@ -1,0 +1,160 @@
+import { describe, expect, it } from 'vitest';
+import type { ConsentSignal, TokenEvidence } from '../../src/decision/facts.ts';
+import type { Needs } from '../../src/decision/needs.ts';
+import { type Asker, readingFor } from '../../src/evidence/plan.ts';
+import { artefactWith, everything, person } from './scene.ts';
+
+const nowMs = Date.UTC(2026, 10, 21);
+
+function asker(changes: Partial<Asker> = {}): Asker {
+  return {
+    artefact: artefactWith({}),
+    needs: everything,
+    consent: { signals: [], gpc: false },
+    token: person,
+    tokenId: 'issuer\njti',
+    deviceId: 'device',
+    sessionId: 'session',
+    nowMs,
+    hasTime: () => true,
+    ...changes,
+  };
+}
+
+function says(useCases: Extract<ConsentSignal, { state: 'valid' }>['useCases'], child = false): Asker['consent'] {
+  return { signals: [{ state: 'valid', useCases, child }], gpc: false };
+}
+
+const grantsCountFromMs = nowMs - 180 * 86_400_000;
+const content = {
+  select: 'content_personalization',
+  activation: 'profile_activation_content',
+  selectGranted: false,
+  activationGranted: false,
+};
+const offer = { select: 'offers', activation: 'profile_activation_offer', selectGranted: false, activationGranted: false };
+
+describe('the plan of one round trip', () => {
+  it('names everything, when everything may be used', () => {
+    expect(readingFor(asker()).plan).toEqual({
+      subject: 'person-1',
+      tokenId: 'issuer\njti',
+      tokenGeneration: 2,
+      deviceId: 'device',
+      sessionId: 'session',
+      consent: true,
+      profile: { alternatives: [content, offer], grantsCountFromMs },
+    });
+  });
+
+  it('takes a token without a generation for generation 0', () => {
+    expect(readingFor(asker({ token: { ...person, generation: null } })).plan?.tokenGeneration).toBe(0);
+  });
+
+  const untouched: readonly { readonly what: string; readonly changes: Partial<Asker> }[] = [
+    { what: 'nobody asks anything', changes: { needs: { identity: false, consent: false, session: false, profileKinds: [] } } },
+    { what: 'nothing is known of the visitor', changes: { token: { state: 'none' }, tokenId: null, deviceId: null, sessionId: null } },
+    { what: 'the token is invalid', changes: { token: { state: 'invalid' }, tokenId: null, deviceId: null, sessionId: null } },
+    { what: 'a session has no grant that could count', changes: { token: { state: 'none' }, tokenId: null, deviceId: null } },
+    { what: 'there is no time', changes: { hasTime: () => false } },
+  ];
+  it.each(untouched)('does not exist where $what', ({ changes }) => {
+    expect(readingFor(asker(changes)).plan).toBeNull();
+  });
+
+  it('asks for the records of an expired token, whose denials still count, and for no profile', () => {
+    const reading = readingFor(asker({ token: { ...person, expired: true } }));
+    expect(reading.plan).toMatchObject({ subject: 'person-1', consent: true, profile: null });
+    expect(reading.profile).toBe('refused');
+  });
+
+  const closed: readonly { readonly what: string; readonly changes: Partial<Asker> }[] = [
+    { what: 'there is no token', changes: { token: { state: 'none' }, tokenId: null } },
+    { what: 'the method is probabilistic', changes: { token: { ...person, method: 'probabilistic' } } },
+    { what: 'the token is bound and nobody proved it', changes: { token: { ...person, binding: 'unproved' } } },
+    { what: 'no rule reads it', changes: { needs: { ...everything, profileKinds: [] } } },
+    { what: 'a signal did not decode', changes: { consent: { signals: [{ state: 'invalid' }], gpc: false } } },
+    { what: 'the visitor is a child', changes: { consent: says({ offers: 'granted', content_personalization: 'granted' }, true) } },
+    { what: 'selecting is denied for both kinds', changes: { consent: says({ offers: 'denied', content_personalization: 'denied' }) } },
+    {
+      what: 'activation is denied for both',
+      changes: { consent: says({ profile_activation_content: 'denied', profile_activation_offer: 'denied' }) },
+    },
+    { what: 'GPC was sent, which denies both activations', changes: { consent: { signals: [], gpc: true } } },
+    {
+      what: 'the one kind that reads it is denied',
+      changes: { needs: { ...everything, profileKinds: ['offer'] }, consent: says({ offers: 'denied' }) },
+    },
+  ];
+  it.each(closed)('leaves the profile shut when $what', ({ changes }) => {
+    const reading = readingFor(asker(changes));
+    expect(reading.plan?.profile).toBeNull();
+    expect(reading.profile).toBe('refused');
+  });
+
+  it('would read the profile in each of these cases but for the one thing wrong', () => {
+    expect(readingFor(asker()).plan?.profile).not.toBeNull();
+  });
+
+  it('drops only the kind that is denied, and says what the request itself grants', () => {
+    const consent = says({ offers: 'denied', content_personalization: 'granted' });
+    expect(readingFor(asker({ consent })).plan?.profile?.alternatives).toEqual([{ ...content, selectGranted: true }]);
+  });
+
+  it('lets a proof open the profile of a bound token', () => {
+    expect(readingFor(asker({ token: { ...person, binding: 'proved' } })).plan?.profile).not.toBeNull();
+  });
+
+  const sessions: readonly {
+    readonly what: string;
+    readonly token: TokenEvidence;
+    readonly consent: Asker['consent'];
+    readonly read: boolean;
+  }[] = [
+    { what: 'a stored grant may count for a proved person', token: person, consent: { signals: [], gpc: false }, read: true },
+    { what: 'the request grants', token: { state: 'none' }, consent: says({ content_personalization: 'granted' }), read: true },
+    { what: 'the request grants for offers', token: { state: 'none' }, consent: says({ offers: 'granted' }), read: true },
+    { what: 'nobody grants', token: { state: 'none' }, consent: { signals: [], gpc: false }, read: false },
+    {
+      what: 'the token has expired and nobody grants',
+      token: { ...person, expired: true },
+      consent: { signals: [], gpc: false },
+      read: false,
+    },
+    { what: 'both kinds are denied', token: person, consent: says({ offers: 'denied', content_personalization: 'denied' }), read: false },
+    {
+      what: 'a grant stands beside a signal that did not decode',
+      token: { state: 'none' },
+      consent: { signals: [{ state: 'invalid' }, ...says({ offers: 'granted' }).signals], gpc: false },
+      read: false,
+    },
+  ];
+  it.each(sessions)('reads the session ($read) when $what', ({ token, consent, read }) => {
+    const reading = readingFor(asker({ token, tokenId: null, consent }));
+    expect(reading.session).toBe(read ? 'asked' : 'refused');
+    expect(reading.plan?.sessionId).toBe(read ? 'session' : null);
+  });
+
+  it('asks for a session alone without naming the person', () => {
+    const needs: Needs = { identity: true, consent: true, session: true, profileKinds: [] };
+    const hasTime: Asker['hasTime'] = (dependency) => dependency === 'session';
+    expect(readingFor(asker({ needs, hasTime })).plan).toEqual({
+      subject: null,
+      tokenId: null,
+      tokenGeneration: 0,
+      deviceId: null,
+      sessionId: 'session',
+      consent: false,
+      profile: null,
+    });
+  });
+
+  it.each(['identity', 'consent'] as const)(
+    'leaves the profile shut when there is no time for %s, without which nobody may use it',
+    (missing) => {
+      const reading = readingFor(asker({ hasTime: (dependency) => dependency !== missing }));
+      expect(reading.plan?.profile).toBeNull();
+      expect(reading.profile).toBe('too_short');
+    },
+  );
+});
