@@ -1,0 +1,92 @@
+/**
+ * Reads a body as JSON, strictly: UTF-8 only, no key twice in one object, no deeper than 16 levels. `JSON.parse` keeps the last of
+ * two equal keys in silence, and a denial followed by a grant must not become a grant.
+ */
+import { isUtf8 } from 'node:buffer';
+import { type Place, pointerOf, ProblemError } from './problem.ts';
+
+export const depthMax = 16;
+
+export function parseJsonBody(bytes: Buffer): unknown {
+  if (!isUtf8(bytes)) throw new ProblemError('malformed-json');
+  const text = bytes.toString('utf8');
+  const value = parse(text);
+  checkShape(text);
+  return value;
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The parser's message quotes the text, so it is dropped.
+    throw new ProblemError('malformed-json');
+  }
+}
+
+const quote = 0x22;
+const backslash = 0x5c;
+
+/** One pass over text that is known to be JSON: a string followed by a colon is a key of the object we are in. */
+function checkShape(text: string): void {
+  const open: (Set<string> | null)[] = [];
+  for (let at = 0; at < text.length; at++) {
+    switch (text.charCodeAt(at)) {
+      case quote: {
+        const end = endOfString(text, at);
+        const keys = open.at(-1);
+        if (keys && isKey(text, end)) addKey(keys, text.slice(at, end));
+        at = end - 1;
+        break;
+      }
+      case 0x7b:
+      case 0x5b:
+        if (open.length === depthMax) throw tooDeep();
+        open.push(text.charCodeAt(at) === 0x7b ? new Set() : null);
+        break;
+      case 0x7d:
+      case 0x5d:
+        open.pop();
+        break;
+    }
+  }
+}
+
+/** Just after the closing quote. */
+function endOfString(text: string, start: number): number {
+  let end = text.indexOf('"', start + 1);
+  while (isEscaped(text, end)) end = text.indexOf('"', end + 1);
+  return end + 1;
+}
+
+function isEscaped(text: string, at: number): boolean {
+  let backslashes = 0;
+  while (text.charCodeAt(at - 1 - backslashes) === backslash) backslashes++;
+  return backslashes % 2 === 1;
+}
+
+function isKey(text: string, end: number): boolean {
+  let at = end;
+  while (text.charCodeAt(at) <= 0x20) at++;
+  return text.charCodeAt(at) === 0x3a;
+}
+
+function addKey(keys: Set<string>, quoted: string): void {
+  // `"a"` and `"\u0061"` are one key.
+  const key: string = quoted.includes('\\') ? JSON.parse(quoted) : quoted.slice(1, -1);
+  if (keys.has(key)) throw repeated(key);
+  keys.add(key);
+}
+
+function repeated(key: string): ProblemError {
+  return new ProblemError('malformed-json', { errors: [place(pointerOf([key]), 'a key may stand only once in an object')] });
+}
+
+function tooDeep(): ProblemError {
+  return new ProblemError('malformed-json', { errors: [place('', `at most ${depthMax} levels are allowed`)] });
+}
+
+function place(pointer: string, detail: string): Place {
+  return { in: 'body', pointer, detail };
+}
+
