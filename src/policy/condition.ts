@@ -2,12 +2,12 @@
  * A condition as the policy writes it: its text lowered, its problems placed in the document, and what it reads followed to the
  * sensitivity of everything it reads.
  */
-import type { AttributeDeclaration, AudienceDeclaration, Reads, Sensitivity } from '../decision/artefact.ts';
+import type { Reads, Sensitivity } from '../decision/artefact.ts';
 import { evaluate } from '../decision/evaluate.ts';
-import { type AttributeSource, attributeSources, type Expression } from '../decision/expression.ts';
+import { attributeSources, type Expression } from '../decision/expression.ts';
 import { type Tier, tierHeight } from '../decision/vocabulary.ts';
 import { lowerWhen } from './cel/lower.ts';
-import { noUses, type Uses } from './cel/lowering.ts';
+import { type Environment, noUses, type Uses } from './cel/lowering.ts';
 import type { Node } from './document.ts';
 import type { Report } from './problems.ts';
 import { readTextScalar } from './read.ts';
@@ -15,10 +15,7 @@ import { placeInScalar } from './scalar-place.ts';
 import { harmless, highest } from './sensitivity.ts';
 
 /** What conditions may name. */
-export interface Declarations {
-  readonly attributes: Readonly<Record<AttributeSource, ReadonlyMap<string, AttributeDeclaration>>>;
-  readonly audiences: ReadonlyMap<string, AudienceDeclaration>;
-}
+export type Declarations = Environment;
 
 export interface Condition {
   /** Null when the text was refused; the report says why. */
@@ -36,6 +33,9 @@ export function readCondition(report: Report, text: string, declarations: Declar
   const lowered = lowerWhen(scalar.value, declarations);
   for (const problem of lowered.problems) {
     report.error(problem.code, placeInScalar(text, scalar, problem.offset), `in ${what}, ${problem.message}`);
+  }
+  for (const lint of lowered.lints) {
+    report.warning(lint.code, placeInScalar(text, scalar, lint.offset), `in ${what}, ${lint.message}`);
   }
   const expression = lowered.typed?.expression ?? null;
   return { expression, uses: lowered.uses, constant: expression && constantOf(expression), at: scalar.at };

@@ -17,10 +17,19 @@ const valuesMax = 1_000;
 const takenByRequests: readonly string[] = ['page', 'zones', 'audiences'];
 
 export function readDeclarations(report: Report, root: Fields): Declarations {
-  return { attributes: readAttributes(report, root.get('attributes')), audiences: readAudiences(report, root.get('audiences')) };
+  const untyped = new Set<AttributeDeclaration>();
+  return {
+    attributes: readAttributes(report, root.get('attributes'), untyped),
+    audiences: readAudiences(report, root.get('audiences')),
+    untyped,
+  };
 }
 
-function readAttributes(report: Report, node: Node | undefined): Record<AttributeSource, Map<string, AttributeDeclaration>> {
+function readAttributes(
+  report: Report,
+  node: Node | undefined,
+  untyped: Set<AttributeDeclaration>,
+): Record<AttributeSource, Map<string, AttributeDeclaration>> {
   const attributes = {
     request: new Map<string, AttributeDeclaration>(),
     session: new Map<string, AttributeDeclaration>(),
@@ -44,23 +53,22 @@ function readAttributes(report: Report, node: Node | undefined): Record<Attribut
           `a request attribute cannot be named \`${id}\`: a request has a field of that name, choose another`,
         );
       }
-      attributes[source].set(id, readAttribute(report, declared, `attribute \`${source}.${id}\``));
+      attributes[source].set(id, readAttribute(report, declared, `attribute \`${source}.${id}\``, untyped));
     }
   }
   return attributes;
 }
 
 /** A broken declaration still declares the name, so that its uses are not reported as unknown. */
-function readAttribute(report: Report, node: Node, what: string): AttributeDeclaration {
+function readAttribute(report: Report, node: Node, what: string, untyped: Set<AttributeDeclaration>): AttributeDeclaration {
   const fields = readFields(report, node, what, ['type', 'values', 'class', 'category']);
-  if (fields === undefined) return { type: 'string', values: null, sensitivity: unlabelled };
-  const typeNode = required(report, fields, 'type', what, '`type: string`, int, bool, timestamp or strings');
+  const typeNode = fields && required(report, fields, 'type', what, '`type: string`, int, bool, timestamp or strings');
   const type = typeNode && readOneOf(report, typeNode, `the type of ${what}`, attributeTypes);
-  return {
-    type: type ?? 'string',
-    values: readValues(report, fields, what, type),
-    sensitivity: readLabel(report, fields, what, unlabelled),
-  };
+  const values = fields === undefined ? null : readValues(report, fields, what, type);
+  const sensitivity = fields === undefined ? unlabelled : readLabel(report, fields, what, unlabelled);
+  const declaration: AttributeDeclaration = { type: type ?? 'string', values, sensitivity };
+  if (type === undefined) untyped.add(declaration);
+  return declaration;
 }
 
 function readValues(report: Report, fields: Fields, what: string, type: AttributeType | undefined): readonly string[] | null {

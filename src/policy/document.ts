@@ -5,6 +5,7 @@
  */
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document as YamlDocument } from 'yaml';
 import type { Report } from './problems.ts';
+import { didYouMean } from './suggest.ts';
 
 export type Node = MapNode | ListNode | ScalarNode;
 
@@ -46,10 +47,6 @@ export interface SourceText {
   placeOf(offset: number): { line: number; column: number };
 }
 
-export interface ReadDocument {
-  readonly lines: LineCounter;
-}
-
 /** Positions for a text that is about to be read: the counter fills while `readDocument` parses. */
 export function sourceText(text: string, lines: LineCounter): SourceText {
   return {
@@ -73,11 +70,12 @@ export function readDocument(text: string, lines: LineCounter, report: Report): 
   }
   const document = parse(text, lines, report);
   if (document === null) return null;
-  if (document.contents === null) {
+  if (document.contents === null && document.errors.length === 0) {
     report.error('missing-field', 0, 'the document is empty: begin with `stepwell: 1` and `policy: <name>`');
     return null;
   }
-  return convertDocument(document, report);
+  // What follows a mistake in the syntax was read wrongly: problems found there would be about a policy nobody wrote.
+  return document.errors.length > 0 ? null : convertDocument(document, report);
 }
 
 function parse(text: string, lines: LineCounter, report: Report): YamlDocument.Parsed | null {
@@ -87,18 +85,26 @@ function parse(text: string, lines: LineCounter, report: Report): YamlDocument.P
     document = parseDocument(text, { lineCounter: lines, version: '1.2', schema: 'core', uniqueKeys: false, prettyErrors: false });
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    report.error('document-too-deep', 0, `the document could not be read: nest it less than ${documentDepthMax} levels deep`);
+    report.error('document-too-deep', 0, tooDeep);
     return null;
   }
   if (document.directives.yaml.explicit && document.directives.yaml.version !== '1.2') {
     report.error('yaml-version', 0, 'the document asks for another version of YAML: write `%YAML 1.2` or leave the directive out');
   }
   for (const error of [...document.errors, ...document.warnings]) {
-    const tooDeep = error.code === 'RESOURCE_EXHAUSTION';
-    report.error(tooDeep ? 'document-too-deep' : 'syntax', error.pos[0], `this is not YAML 1.2 or JSON: ${sentence(error.message)}`);
+    if (error.code === 'RESOURCE_EXHAUSTION') report.error('document-too-deep', error.pos[0], tooDeep);
+    else report.error('syntax', error.pos[0], `this is not YAML 1.2 or JSON: ${advice[error.code] ?? sentence(error.message)}`);
   }
   return document;
 }
+
+const tooDeep = `this is nested too deep: stay within ${documentDepthMax} levels`;
+
+/** Where the library speaks to programmers. */
+const advice: Readonly<Record<string, string>> = {
+  MULTIPLE_DOCS: 'a policy is one document, so remove the `---` and what does not belong to it',
+  TAG_RESOLVE_FAILED: 'tags with `!` are not part of a policy, so leave this one out',
+};
 
 /** The library ends its sentences; ours do not. */
 function sentence(message: string): string {
@@ -122,7 +128,7 @@ function convertDocument(document: YamlDocument.Parsed, report: Report): Node | 
     const range = (source as { range?: [number, number, number] | null } | null)?.range;
     const at = range?.[0] ?? fallbackAt;
     if (depth > documentDepthMax) {
-      report.error('document-too-deep', at, `this is nested too deep: stay within ${documentDepthMax} levels`);
+      report.error('document-too-deep', at, tooDeep);
       return null;
     }
     if (isMap(source)) return { kind: 'map', at, entries: convertEntries(source.items, depth, at) };
@@ -149,8 +155,15 @@ function convertDocument(document: YamlDocument.Parsed, report: Report): Node | 
     const target = anchors()
       .get(alias.source)
       ?.findLast((anchor) => anchor.at < at)?.node;
-    // The parser has already reported an alias without an anchor before it.
-    if (target === undefined) return null;
+    if (target === undefined) {
+      const names = [...anchors().keys()];
+      report.error(
+        'unknown-alias',
+        at,
+        `no anchor \`&${excerpt(alias.source)}\` stands before this alias${didYouMean(alias.source, names)}`,
+      );
+      return null;
+    }
     aliasDepth++;
     const node = convert(target, depth, at);
     aliasDepth--;

@@ -11,7 +11,7 @@ export function checkOfferReach(
   tiersByTag: ReadonlyMap<string, ReadonlySet<Tier>>,
   enabledCategories: readonly string[],
 ): void {
-  for (const [id, { offer, at, tags }] of offers) {
+  for (const [id, { offer, at, labelled, tags }] of offers) {
     const what = `offer \`${id}\``;
     for (const { tag, at: tagAt } of tags) {
       if (tiersByTag.has(tag)) continue;
@@ -25,7 +25,7 @@ export function checkOfferReach(
       const message = `${what} reads what only a ${offer.lowestTier} rung may, and its tags are selected no higher than on a ${highest} rung: select one of its tags on a ${offer.lowestTier} rung, or let it read less`;
       report.error('offer-never-reached', tags[0]?.at ?? at, message);
     }
-    warnIfNeverEligible(report, { at, what, sensitivity: offer.sensitivity, tier: highest, enabledCategories });
+    if (labelled) warnIfNeverEligible(report, { at, what, sensitivity: offer.sensitivity, tier: highest, enabledCategories });
   }
 }
 

@@ -42,6 +42,8 @@ const leverBounds: Bounds = { min: -100_000, max: 100_000 };
 export interface DeclaredOffer {
   readonly offer: Offer;
   readonly at: number;
+  /** Whether it says its class; where it does not, it has been told so already. */
+  readonly labelled: boolean;
   readonly tags: readonly { readonly tag: string; readonly at: number }[];
 }
 
@@ -58,7 +60,9 @@ export function readOffers(report: Report, node: Node | undefined, around: Offer
   for (const { id, at, node: declared } of readNamed(report, node, '`offers`', 'an offer', offersMax)) {
     const what = `offer \`${id}\``;
     const fields = readFields(report, declared, what, known);
-    if (fields !== undefined) offers.set(id, { offer: readOffer(report, fields, what, around), at, tags: readTags(report, fields, what) });
+    if (fields === undefined) continue;
+    const labelled = fields.get('class') !== undefined;
+    offers.set(id, { offer: readOffer(report, fields, what, around), at, labelled, tags: readTags(report, fields, what) });
   }
   return offers;
 }

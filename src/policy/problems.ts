@@ -14,6 +14,7 @@ export const problemCodes = [
   'key-not-text',
   'merge-key',
   'alias-too-large',
+  'unknown-alias',
   'not-json',
   // Shape and bounds of fields.
   'wrong-type',
@@ -57,6 +58,7 @@ export const problemCodes = [
   'integer-out-of-bounds',
   'value-not-allowed',
   'condition-constant',
+  'division-by-zero',
 ] as const;
 export type ProblemCode = (typeof problemCodes)[number];
 

@@ -34,16 +34,18 @@ export interface Lowered {
   readonly typed: Typed | null;
   readonly uses: Uses;
   readonly problems: readonly ExpressionProblem[];
+  readonly lints: readonly ExpressionProblem[];
 }
 
 /** `variables` are names in reach beyond those the environment declares. */
 export function lowerExpression(source: string, environment: Environment, variables: ReadonlyMap<string, Typed> = new Map()): Lowered {
   const uses = noUses();
   const parsed = parseCondition(source);
-  if (parsed.syntax === null) return { typed: null, uses, problems: [parsed] };
+  if (parsed.syntax === null) return { typed: null, uses, problems: [parsed], lints: [] };
   const problems: ExpressionProblem[] = [];
-  const typed = lower(parsed.syntax, { source, environment, uses, problems, variables, depth: 1, lower });
-  return { typed: problems.length === 0 ? typed : null, uses, problems };
+  const lints: ExpressionProblem[] = [];
+  const typed = lower(parsed.syntax, { source, environment, uses, problems, lints, variables, depth: 1, lower });
+  return { typed: problems.length === 0 ? typed : null, uses, problems, lints };
 }
 
 /** An expression that must be true or false. */
@@ -51,7 +53,7 @@ export function lowerWhen(source: string, environment: Environment): Lowered {
   const lowered = lowerExpression(source, environment);
   if (lowered.typed === null || lowered.typed.type.kind === 'bool') return lowered;
   const message = `a condition must be true or false and this is ${describe(lowered.typed.type)}: compare it with something`;
-  return { typed: null, uses: lowered.uses, problems: [{ code: 'expression-type', offset: 0, message }] };
+  return { ...lowered, typed: null, problems: [{ code: 'expression-type', offset: 0, message }] };
 }
 
 function lower(syntax: Syntax, context: Lowering): Typed | null {

@@ -10,6 +10,8 @@ import type { Type } from './types.ts';
 export interface Environment {
   readonly attributes: Readonly<Record<AttributeSource, ReadonlyMap<string, AttributeDeclaration>>>;
   readonly audiences: ReadonlyMap<string, AudienceDeclaration>;
+  /** Declarations whose type could not be read: what is compared with them is not judged. */
+  readonly untyped: ReadonlySet<AttributeDeclaration>;
 }
 
 /** An expression and the type of its value. */
@@ -49,6 +51,8 @@ export interface Lowering {
   readonly environment: Environment;
   readonly uses: Uses;
   readonly problems: ExpressionProblem[];
+  /** What is allowed and surely not meant. */
+  readonly lints: ExpressionProblem[];
   /** Variables of enclosing macros. */
   readonly variables: ReadonlyMap<string, Typed>;
   readonly depth: number;

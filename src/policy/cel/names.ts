@@ -41,7 +41,10 @@ export function lowerAccess(syntax: Syntax, context: Lowering): Typed | null {
   if (access === null) return null;
   const { source, name } = access;
   const declaration = context.environment.attributes[source].get(name);
-  return declaration === undefined ? null : { expression: { op: 'attribute', source, name }, type: typeOfAttribute(declaration) };
+  // An attribute of no readable type was reported where it is declared.
+  return declaration === undefined || context.environment.untyped.has(declaration)
+    ? null
+    : { expression: { op: 'attribute', source, name }, type: typeOfAttribute(declaration) };
 }
 
 /** `has(profile.x)`. */

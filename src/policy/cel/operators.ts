@@ -145,7 +145,8 @@ export function lowerArithmetic(syntax: Binary<'+' | '-' | '*' | '/' | '%'>, con
   }
   const zero = right.expression.op === 'literal' && right.expression.value === 0;
   if (zero && (syntax.op === '/' || syntax.op === '%')) {
-    return complain(context, syntax.args[1], 'expression-type', 'nothing can be divided by 0: write another divisor');
+    const message = 'nothing can be divided by 0, so this is never known: write another divisor';
+    context.lints.push({ code: 'division-by-zero', offset: syntax.args[1].start, message });
   }
   return { expression: { op: syntax.op, left: left.expression, right: right.expression }, type };
 }
