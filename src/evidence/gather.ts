@@ -323,9 +323,13 @@ function askedDependencies({ token, device, stored, linked, profile, session }: 
   return storeDependencies.filter((dependency) => asked[dependency].includes('asked'));
 }
 
-/** A link to nobody has no record, and one to the token's own subject adds none. */
-function linkedConsent({ link, linkedConsent }: StoreReading, plan: ReadPlan | null): Fact<StoredConsent> {
-  return link === null || link.subject === plan?.subject ? { state: 'refused' } : knownOrAbsent(linkedConsent);
+/**
+ * The store keeps one copy of a record, under the token's subject where both are one person. It stands here all the same: of a
+ * token that turns out revoked or late only the device link is left, and the person's denials must not leave with the token.
+ */
+function linkedConsent({ link, consent, linkedConsent }: StoreReading, plan: ReadPlan | null): Fact<StoredConsent> {
+  if (link === null) return { state: 'refused' };
+  return knownOrAbsent(link.subject === plan?.subject ? consent : linkedConsent);
 }
 
 function knownOrAbsent<T>(value: T | null): Fact<T> {

@@ -1,8 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { weighConsent } from '../../src/decision/consent.ts';
 import type { Evidence, Fact } from '../../src/decision/facts.ts';
+import { weighIdentity } from '../../src/decision/identity.ts';
 import type { VerifiedToken } from '../../src/evidence/gather.ts';
-import { type Budgets, begin, everything, fullReading, person, type Scene, type Setting, settled } from './scene.ts';
+import { artefactWith, type Budgets, begin, everything, fullReading, person, type Scene, type Setting, settled } from './scene.ts';
 
 /** The state of every fact, with why, by a name each. */
 function statesOf({ identity, consent, profile, session }: Evidence) {
@@ -79,14 +81,15 @@ describe('gathering', () => {
     });
   });
 
-  it('counts one record where the device is linked to the token’s own subject', async () => {
+  it('keeps the denials of a person whose token is revoked and whose device is linked to the same person', async () => {
     const scene = begin();
-    await scene.store.answer({
-      ...fullReading,
-      link: { subject: 'person-1', method: 'deterministic', confidencePpm: 1 },
-      linkedConsent: null,
-    });
-    expect(at(scene, 1).linked).toBe('refused');
+    const consent = { useCases: { content_personalization: 'denied' as const }, recordedAtMs: 1 };
+    const link = { subject: 'person-1', method: 'deterministic' as const, confidencePpm: 1 };
+    await scene.store.answer({ ...fullReading, tokenRevoked: true, link, consent, linkedConsent: null });
+    const evidence = scene.gathering.snapshot(scene.startedAtMs + 1);
+    expect(evidence.consent.linked).toEqual({ state: 'known', value: consent });
+    const view = weighConsent(artefactWith({}).consent, evidence, weighIdentity(evidence.identity), scene.clock.nowMs());
+    expect(view.states.content_personalization).toBe('denied');
   });
 
   it('resolves at once, without the store, when nothing needs it', () => {
@@ -302,6 +305,15 @@ describe('a token seen for the first time', () => {
     expect(at(scene, 50).token).toBe('late');
   });
 
+  it('starts no timer again for a zone whose instant has passed', async () => {
+    const scene = firstSight();
+    const waiting = scene.gathering.until(scene.startedAtMs + 10);
+    scene.clock.advance(10);
+    await waiting;
+    await scene.verified();
+    expect([scene.store.plans.length, scene.clock.pendingTimers]).toEqual([1, 0]);
+  });
+
   it('does not hold those who wait beyond what the plan can still bring', async () => {
     const scene = firstSight({ budgets: { identity: 20, consent: 20, profile: 20, session: 20 } });
     const waiting = scene.gathering.until(scene.startedAtMs + 50);
@@ -357,6 +369,14 @@ describe('waiting', () => {
     await scene.store.fail(new Error('reset'));
     expect(scene.abandoned).toEqual([{ outcome: 'failed', durationMs: 4 }]);
     expect(at(scene, 40)).toEqual(allStore('late'));
+  });
+
+  it('drops and counts a reply that comes after every budget, even where nobody waited for one', async () => {
+    const scene = begin();
+    scene.clock.advance(51);
+    await scene.store.answer();
+    expect(scene.abandoned).toEqual([{ outcome: 'answered', durationMs: 51 }]);
+    expect([scene.gathering.complete, scene.gathering.timing().store?.endMs]).toEqual([true, null]);
   });
 
   it('says when its stages began and ended', async () => {
