@@ -49,6 +49,10 @@ export interface ConnectionOptions {
   readonly onState?: OnState | undefined;
   /** In [0, 1); spreads reconnections. */
   readonly random?: (() => number) | undefined;
+  /** In place of `commandTimeoutMs`. */
+  readonly commandTimeoutMs?: number | undefined;
+  /** In place of `silenceMaxMs`. */
+  readonly silenceMaxMs?: number | undefined;
 }
 
 export function connect(options: ConnectionOptions): Connection {
@@ -58,6 +62,8 @@ export function connect(options: ConnectionOptions): Connection {
   let state: StoreState | null = null;
   let inFlight = 0;
   let closed = false;
+  /** The connection has shown itself untrustworthy and is on its way down: nothing more may be sent on it. */
+  let dropping = false;
 
   const client = new Redis({
     ...address,
@@ -66,8 +72,8 @@ export function connect(options: ConnectionOptions): Connection {
     autoResendUnfulfilledCommands: false,
     enableAutoPipelining: false,
     connectTimeout: connectTimeoutMs,
-    commandTimeout: commandTimeoutMs,
-    socketTimeout: silenceMaxMs,
+    commandTimeout: options.commandTimeoutMs ?? commandTimeoutMs,
+    socketTimeout: options.silenceMaxMs ?? silenceMaxMs,
     connectionName: 'stepwell',
     retryStrategy: (attempt) => reconnectDelayMs(attempt, random),
   });
@@ -78,7 +84,10 @@ export function connect(options: ConnectionOptions): Connection {
     lastFault = null;
     report('connected');
   });
-  client.on('close', () => report('disconnected'));
+  client.on('close', () => {
+    dropping = false;
+    report('disconnected');
+  });
 
   function report(next: StoreState): void {
     if (next === state) return;
@@ -88,7 +97,7 @@ export function connect(options: ConnectionOptions): Connection {
 
   async function counted<T>(send: () => Promise<T>): Promise<T> {
     if (closed) throw new StoreError('closed', 'the store is closed');
-    if (client.status !== 'ready') throw new StoreError('disconnected', 'there is no connection to Redis');
+    if (client.status !== 'ready' || dropping) throw new StoreError('disconnected', 'there is no connection to Redis');
     if (inFlight >= inFlightMax) throw new StoreError('overloaded', `${inFlightMax} commands to Redis are under way already`);
     inFlight += 1;
     try {
@@ -136,15 +145,20 @@ export function connect(options: ConnectionOptions): Connection {
     command: (name, args) => counted(() => call(name, args)),
     run: (script, keys, args) => counted(() => evaluate(script, keys, args)),
     runAll: (script, calls) => counted(() => evaluateAll(script, calls)),
-    drop: () => client.disconnect(true),
-    connected: (withinMs) => untilReady(client, withinMs),
+    drop() {
+      if (dropping || client.status !== 'ready') return;
+      dropping = true;
+      client.disconnect(true);
+    },
+    connected: async (withinMs) => (client.status === 'ready' && !dropping) || untilReady(client, withinMs),
     async close() {
       if (closed) return;
       closed = true;
-      if (client.status === 'end') return;
+      // Between two attempts the driver has nothing to end, and says nothing when it stops trying.
+      const willEnd = client.status !== 'end' && client.status !== 'reconnecting';
       const ended = new Promise<void>((resolve) => client.once('end', () => resolve()));
       client.disconnect();
-      await ended;
+      if (willEnd) await ended;
     },
   };
 }
@@ -156,7 +170,6 @@ export function reconnectDelayMs(attempt: number, random: () => number): number 
 }
 
 function untilReady(client: Redis, withinMs: number): Promise<boolean> {
-  if (client.status === 'ready') return Promise.resolve(true);
   return new Promise((resolve) => {
     const settle = (ready: boolean): void => {
       clearTimeout(timer);
@@ -188,7 +201,7 @@ function storeErrorFrom(error: unknown): StoreError {
   if (error instanceof StoreError) return error;
   if (!(error instanceof Error)) return new StoreError('disconnected', 'the connection to Redis failed');
   if (error.name === 'ReplyError') return new StoreError('refused', `Redis answered with ${faultCode(error)}`);
-  if (error.message === 'Command timed out') return new StoreError('timed_out', `Redis did not answer within ${commandTimeoutMs} ms`);
+  if (error.message === 'Command timed out') return new StoreError('timed_out', 'Redis did not answer in time');
   return new StoreError('disconnected', 'the connection to Redis went while a command was under way');
 }
 

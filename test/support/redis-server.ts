@@ -34,7 +34,7 @@ export async function startRedis(options: { readonly port?: number } = {}): Prom
 }
 
 export function findRedisServer(): string {
-  const folders = ['/usr/bin', '/usr/local/bin', ...(process.env['PATH'] ?? '').split(delimiter)];
+  const folders = ['/usr/bin', '/usr/local/bin', ...(process.env.PATH ?? '').split(delimiter)];
   const binary = folders.map((folder) => join(folder, 'redis-server')).find((path) => existsSync(path));
   if (binary === undefined) throw new Error('these tests need a real Redis and found no redis-server: apt-get install redis-server');
   return binary;

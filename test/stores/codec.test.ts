@@ -1,0 +1,164 @@
+/** Records survive encoding whole, and decoding is total: whatever is stored, it answers with a record or with null. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { StoredConsent } from '../../src/decision/facts.ts';
+import type { Value } from '../../src/decision/value.ts';
+import { consentStates, personalUseCases } from '../../src/decision/vocabulary.ts';
+import {
+  decodeConsent,
+  decodeGeneration,
+  decodeIdentity,
+  decodeProfile,
+  decodeSession,
+  encodeConsent,
+  encodeIdentity,
+  encodeProfile,
+  encodeSession,
+  headerLength,
+} from '../../src/records/codec.ts';
+import { identityTag, tagOf } from '../../src/records/keys.ts';
+import { recordCharsMax, valueDepthMax } from '../../src/records/limits.ts';
+
+const anyString = fc.string({
+  unit: fc.oneof(fc.string({ unit: 'binary', maxLength: 1 }), fc.constantFrom('\ud800', '\udfff', '"', '|', '\0')),
+});
+const wholeNumber = fc.maxSafeInteger().filter((value) => !Object.is(value, -0));
+const value: fc.Arbitrary<Value> = fc.letrec<{ value: Value }>((tie) => ({
+  value: fc.oneof(
+    { depthSize: 'small', maxDepth: valueDepthMax - 1 },
+    anyString,
+    wholeNumber,
+    fc.boolean(),
+    fc.array(tie('value'), { maxLength: 4 }),
+  ),
+})).value;
+const attributes = fc.dictionary(fc.oneof(anyString, fc.constantFrom('__proto__', 'constructor', 'toString', '0')), value, { maxKeys: 8 });
+const consent: fc.Arbitrary<StoredConsent> = fc.record({
+  useCases: fc
+    .uniqueArray(
+      fc.tuple(
+        fc.oneof(
+          fc.constantFrom(...personalUseCases),
+          anyString.map((name) => `category:${name}` as const),
+        ),
+        fc.constantFrom(...consentStates),
+      ),
+      {
+        selector: ([useCase]) => useCase,
+      },
+    )
+    .map((entries) => Object.fromEntries(entries) as StoredConsent['useCases']),
+  recordedAtMs: wholeNumber,
+});
+const link = fc.record({
+  subject: anyString,
+  method: fc.constantFrom('deterministic' as const, 'probabilistic' as const),
+  confidencePpm: fc.nat(1_000_000),
+});
+
+const tag = tagOf('anna');
+const decoders = [decodeProfile, decodeSession, decodeConsent, decodeIdentity] as const;
+
+/** Every decoder's answer to the text; throws when one of them does. */
+function decoded(text: string): readonly unknown[] {
+  return [...decoders.map((decode) => decode(tag, text)), decodeGeneration(text)];
+}
+
+describe('records', () => {
+  it('come back from encoding as they went in', () => {
+    fc.assert(
+      fc.property(attributes, fc.array(anyString), consent, link, (stored, audiences, record, identity) => {
+        expect(decodeProfile(tag, encodeProfile(tag, { attributes: stored, audiences }))).toEqual({ attributes: stored, audiences });
+        expect(decodeSession(tag, encodeSession(tag, { attributes: stored }))).toEqual({ attributes: stored });
+        expect(decodeConsent(tag, encodeConsent(tag, record))).toEqual(record);
+        expect(decodeIdentity(tag, encodeIdentity(tag, identity))).toEqual(identity);
+      }),
+    );
+  });
+
+  it('survive the way through UTF-8', () => {
+    fc.assert(
+      fc.property(attributes, (stored) => {
+        const text = encodeSession(tag, { attributes: stored });
+        expect(Buffer.from(text).toString()).toBe(text);
+      }),
+    );
+  });
+
+  it('are nobody else\u2019s', () => {
+    const other = tagOf('bob');
+    expect(decodeProfile(other, encodeProfile(tag, { attributes: {}, audiences: [] }))).toBeNull();
+    expect(decodeSession(other, encodeSession(tag, { attributes: {} }))).toBeNull();
+    expect(decodeConsent(other, encodeConsent(tag, { useCases: {}, recordedAtMs: 0 }))).toBeNull();
+    expect(decodeIdentity(other, encodeIdentity(tag, { subject: 'x', method: 'deterministic', confidencePpm: 0 }))).toBeNull();
+  });
+
+  it('carry consent where the Redis script looks for it', () => {
+    const text = encodeConsent(tag, {
+      useCases: { content_personalization: 'granted', analytics_offer: 'denied', offers: 'unavailable' },
+      recordedAtMs: 12,
+    });
+    expect(text.slice(headerLength)).toBe('gu...d|12|');
+  });
+});
+
+describe('decoding', () => {
+  it('answers null to arbitrary text and to arbitrary JSON, under any header', () => {
+    const headers = fc.constantFrom(
+      '',
+      ...['p', 's', 'c', 'i'].flatMap((kind) => [`${kind}1${tag}`, `${kind}2${tag}`, `${kind}1${tag}${tag}`]),
+    );
+    fc.assert(
+      fc.property(
+        headers,
+        fc.oneof(
+          anyString,
+          fc.json(),
+          fc.json().map((json) => `[${json}]`),
+        ),
+        (header, body) => {
+          for (const record of decoded(header + body))
+            expect(record === null || typeof record === 'object' || typeof record === 'number').toBe(true);
+        },
+      ),
+    );
+  });
+
+  it('answers null to any record that lost or gained a character', () => {
+    const texts = [
+      encodeProfile(tag, { attributes: { a: 1 }, audiences: ['b'] }),
+      encodeSession(tag, { attributes: { a: [true] } }),
+      encodeIdentity(tag, { subject: 'anna', method: 'probabilistic', confidencePpm: 5 }),
+      encodeConsent(tag, { useCases: { offers: 'granted', 'category:health': 'granted' }, recordedAtMs: 5 }),
+    ];
+    for (const text of texts) {
+      expect(decoded(text).filter((record) => record !== null)).toHaveLength(1);
+      for (let at = 0; at < headerLength; at += 1)
+        expect(decoded(text.slice(0, at) + text.slice(at + 1)).every((record) => record === null)).toBe(true);
+      expect(decoded(text.slice(0, -1)).every((record) => record === null)).toBe(true);
+      expect(decoded(`${text}]`).every((record) => record === null)).toBe(true);
+    }
+  });
+
+  it('gives up at its bounds instead of working on', () => {
+    const deep = (levels: number): string => `s1${tag}[{"a":${'['.repeat(levels)}${']'.repeat(levels)}}]`;
+    expect(decodeSession(tag, deep(valueDepthMax))).not.toBeNull();
+    expect(decodeSession(tag, deep(valueDepthMax + 1))).toBeNull();
+    expect(decodeSession(tag, deep(30_000))).toBeNull();
+    expect(decodeSession(tag, `s1${tag}[{"a":"${'x'.repeat(recordCharsMax)}"}]`)).toBeNull();
+    expect(decodeGeneration('9007199254740993')).toBeNull();
+  });
+});
+
+describe('names', () => {
+  it('differ for different ids, and say nothing of them', () => {
+    fc.assert(
+      fc.property(anyString, anyString, (one, two) => {
+        expect(tagOf(one) === tagOf(two)).toBe(one === two);
+        expect(tagOf(one)).toMatch(/^[\w-]{22}$/);
+      }),
+    );
+    expect(identityTag('ab', 'c')).not.toBe(identityTag('a', 'bc'));
+    expect(identityTag('a', ':b')).not.toBe(identityTag('a:', 'b'));
+  });
+});

@@ -1,0 +1,494 @@
+/** What the Redis store promises beyond the shared suite, shown on a real server: one command, no forbidden key, no server needed to start. */
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:net';
+import { inspect } from 'node:util';
+import fc from 'fast-check';
+import { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import {
+  consentKey,
+  generationKey,
+  identityKey,
+  identityTag,
+  profileKey,
+  revokedTokenKey,
+  sessionKey,
+  tagOf,
+  tombstoneKey,
+} from '../../src/records/keys.ts';
+import type { ReadPlan, Store } from '../../src/records/store.ts';
+import { parseRedisUrl } from '../../src/redis/address.ts';
+import { inFlightMax, reconnectDelayMaxMs, reconnectDelayMs, type StoreState } from '../../src/redis/connection.ts';
+import { openRedisStore, type RedisStore } from '../../src/redis/redis-store.ts';
+import { freePort, type RunningRedis, startRedis } from '../support/redis-server.ts';
+import {
+  casesPerProperty,
+  daySeconds,
+  goldProfile,
+  noPlan,
+  type OpenedStore,
+  openPermission,
+  type Situation,
+  type Staged,
+  situations,
+  stage,
+  storeCases,
+} from './store.cases.ts';
+
+let server: RunningRedis;
+/** Sees what the store does; no part of it. */
+let observer: Redis;
+const stores: RedisStore[] = [];
+const patienceMs = 20_000;
+
+beforeAll(async () => {
+  server = await startRedis();
+  observer = new Redis(server.url);
+});
+
+afterAll(async () => {
+  observer?.disconnect();
+  await server?.stop();
+});
+
+beforeEach(async () => {
+  await observer.flushall();
+});
+
+afterEach(async () => {
+  for (const store of stores.splice(0)) await store.close();
+});
+
+function opened(url: string, onState?: (state: StoreState, why: string | null) => void): RedisStore {
+  return opening({ url, onState });
+}
+
+function opening(options: Parameters<typeof openRedisStore>[0]): RedisStore {
+  const store = openRedisStore(options);
+  stores.push(store);
+  return store;
+}
+
+async function connectedStore(url = server.url): Promise<RedisStore> {
+  const store = opened(url);
+  expect(await store.connected(patienceMs)).toBe(true);
+  return store;
+}
+
+/** What these claims are about is not how soon a busy machine answers. */
+async function patientStore(url = server.url): Promise<RedisStore> {
+  const store = opening({ url, commandTimeoutMs: patienceMs, silenceMaxMs: patienceMs });
+  expect(await store.connected(patienceMs)).toBe(true);
+  return store;
+}
+
+async function openForCases(url: string): Promise<OpenedStore> {
+  const store = await patientStore(url);
+  return {
+    store,
+    nowMs: () => Date.now(),
+    async plant(key, text) {
+      await observer.set(key, text, 'EX', daySeconds);
+    },
+    dispose: () => store.close(),
+  };
+}
+
+storeCases('the Redis store over TCP', () => openForCases(server.url));
+storeCases('the Redis store over a Unix socket', () => openForCases(server.socketUrl));
+
+interface Seen {
+  /** What came over the wire, by name. */
+  readonly commands: readonly string[];
+  /** Every argument of every command, those that scripts ran included. */
+  readonly touched: readonly string[];
+}
+
+/** What the server executes while `work` runs, from its own MONITOR. */
+async function seenWhile(work: () => Promise<unknown>): Promise<Seen> {
+  const connection = observer.duplicate();
+  const monitor = await connection.monitor();
+  const commands: string[] = [];
+  const touched: string[] = [];
+  const marker = `done-${Math.random()}`;
+  const done = new Promise<void>((resolve) => {
+    monitor.on('monitor', (_time: string, args: string[], source: string) => {
+      if (args[1] === marker) return resolve();
+      if (source !== 'lua') commands.push((args[0] ?? '').toUpperCase());
+      // A script names its keys before it knows which it will touch, so only what it runs counts.
+      if (!/^eval/i.test(args[0] ?? '')) touched.push(...args.slice(1));
+    });
+  });
+  await work();
+  await observer.echo(marker);
+  await done;
+  monitor.disconnect();
+  connection.disconnect();
+  return { commands, touched };
+}
+
+/** The profile keys that were touched although the permission did not hold. */
+async function forbiddenTouches(store: Store, cases: readonly Situation[]): Promise<readonly string[]> {
+  const direct: OpenedStore = {
+    store,
+    nowMs: () => Date.now(),
+    plant: async (key, text) => void (await observer.set(key, text, 'EX', daySeconds)),
+    dispose: async () => {},
+  };
+  const staged: Staged[] = [];
+  for (const situation of cases) staged.push(await stage(direct, situation));
+  const { touched } = await seenWhile(async () => {
+    for (const { plan } of staged) await store.read(plan);
+  });
+  const touchedKeys = new Set(touched);
+  return staged
+    .filter(({ expected, profileKey: key }) => expected.profile.state === 'refused' && touchedKeys.has(key))
+    .map(({ profileKey: key }) => key);
+}
+
+async function everyKey(): Promise<readonly string[]> {
+  return (await observer.keys('*')).sort();
+}
+
+async function keysWithoutExpiry(): Promise<readonly string[]> {
+  const keys = await everyKey();
+  const expiries = await Promise.all(keys.map((key) => observer.pttl(key)));
+  return keys.filter((_, index) => (expiries[index] ?? -1) < 0);
+}
+
+const rawIds = ['anna-the-subject', 'her-device', 'her-session', 'issuer\nher-token'] as const;
+
+async function keysThatNameAnId(): Promise<readonly string[]> {
+  return (await everyKey()).filter((key) => /anna|subject|her-|issuer/.test(key));
+}
+
+async function writeEverything(store: Store): Promise<void> {
+  const [subject, device, session, token] = rawIds;
+  await store.putProfile(subject, goldProfile, daySeconds);
+  await store.putConsent(subject, { useCases: { offers: 'granted' }, recordedAtMs: 1 }, daySeconds);
+  await store.putIdentity('device', device, { subject, method: 'deterministic', confidencePpm: 1 }, daySeconds);
+  await store.putSession(session, { attributes: { a: 1 } }, daySeconds);
+  await store.patchSession(session, { attributes: { b: 1 } });
+  await store.raiseGeneration(subject);
+  await store.revokeToken(token, Date.now() + 60_000);
+  await store.writeBatch([
+    { kind: 'profile', subject: `${subject}-2`, profile: goldProfile, ttlSeconds: daySeconds },
+    { kind: 'session', sessionId: `${session}-2`, session: { attributes: {} }, ttlSeconds: daySeconds },
+  ]);
+}
+
+const fullPlan: ReadPlan = {
+  subject: rawIds[0],
+  tokenId: rawIds[3],
+  tokenGeneration: 9,
+  deviceId: rawIds[1],
+  sessionId: rawIds[2],
+  consent: true,
+  profile: openPermission,
+};
+
+describe('a read', () => {
+  it('is one command, whatever the plan names', async () => {
+    const store = await patientStore();
+    await writeEverything(store);
+    await store.read(fullPlan);
+    const plans: readonly ReadPlan[] = [
+      fullPlan,
+      { ...fullPlan, subject: null },
+      { ...fullPlan, deviceId: 'linked to nobody', profile: null },
+      { ...noPlan, tokenId: 'x' },
+    ];
+    for (const plan of plans) expect((await seenWhile(() => store.read(plan))).commands).toEqual(['EVALSHA']);
+    expect((await seenWhile(() => store.read({ ...noPlan, sessionId: 's' }))).commands).toEqual(['GET']);
+    expect((await seenWhile(() => store.read(noPlan))).commands).toEqual([]);
+  });
+
+  it('touches no profile that the permission does not allow', async () => {
+    const store = await patientStore();
+    const cases = fc.sample(situations, casesPerProperty);
+    expect(await forbiddenTouches(store, cases)).toEqual([]);
+  });
+
+  it('of a store that touches the profile first and judges afterwards is noticed', async () => {
+    const store = await patientStore();
+    const eager: Store = {
+      ...store,
+      async read(plan) {
+        if (plan.subject !== null) await store.getProfile(plan.subject);
+        return store.read(plan);
+      },
+    };
+    expect(await forbiddenTouches(eager, fc.sample(situations, { seed: 7, numRuns: 100 }))).not.toEqual([]);
+  });
+
+  it('works after the server forgot the scripts', async () => {
+    const store = await patientStore();
+    await writeEverything(store);
+    const before = await store.read(fullPlan);
+    await observer.script('FLUSH');
+    expect(await store.read(fullPlan)).toEqual(before);
+    await observer.script('FLUSH');
+    const outcomes = await store.writeBatch([
+      { kind: 'profile', subject: 'b', profile: goldProfile, ttlSeconds: 9 },
+      { kind: 'profile', subject: 'b', profile: goldProfile, ttlSeconds: 9 },
+    ]);
+    expect(outcomes).toEqual(['created', 'replaced']);
+  });
+
+  it('takes a value of another type for what was not written by us', async () => {
+    const store = await patientStore();
+    await writeEverything(store);
+    const [subject, device, session, token] = rawIds;
+    const tag = tagOf(subject);
+    const plan: ReadPlan = { ...fullPlan, tokenId: 'another token' };
+    expect(await store.read(plan)).toMatchObject({ profile: { state: 'known' }, session: { attributes: { a: 1, b: 1 } } });
+    const answers: readonly (readonly [key: string, plan: ReadPlan, answer: object])[] = [
+      [profileKey(tag), plan, { profile: { state: 'failed' } }],
+      [sessionKey(tagOf(session)), plan, { session: null }],
+      [sessionKey(tagOf(session)), { ...noPlan, sessionId: session }, { session: null }],
+      [revokedTokenKey(tagOf(token)), fullPlan, { tokenRevoked: true, profile: { state: 'refused' } }],
+      [consentKey(tag), plan, { code: 'unreadable' }],
+      [generationKey(tag), plan, { code: 'unreadable' }],
+      [identityKey(identityTag('device', device)), plan, { code: 'unreadable' }],
+      [tombstoneKey(tag), plan, { profile: { state: 'absent' }, consent: null, link: null }],
+    ];
+    for (const [key, asked, answer] of answers) {
+      const kept = await observer.dumpBuffer(key);
+      await observer.del(key);
+      await observer.hset(key, 'a', 'b');
+      const answered: unknown = await store.read(asked).catch((error: unknown) => error);
+      expect({ key, answered }).toMatchObject({ key, answered: answer });
+      await observer.del(key);
+      if (kept !== null) await observer.restore(key, daySeconds * 1000, kept);
+    }
+    await observer.del(sessionKey(tagOf(session)));
+    await observer.hset(sessionKey(tagOf(session)), 'a', 'b');
+    expect(await store.patchSession(session, { attributes: { c: 1 } })).toBe(false);
+  });
+});
+
+describe('what is kept', () => {
+  it('all has an expiry', async () => {
+    const store = await patientStore();
+    await writeEverything(store);
+    expect(await everyKey()).toHaveLength(8);
+    expect(await keysWithoutExpiry()).toEqual([]);
+    await observer.set('sw:planted', 'x');
+    expect(await keysWithoutExpiry()).toEqual(['sw:planted']);
+  });
+
+  it('names no id in its keys', async () => {
+    const store = await patientStore();
+    await writeEverything(store);
+    expect(await keysThatNameAnId()).toEqual([]);
+    await observer.set(profileKey(rawIds[0]), 'x');
+    expect(await keysThatNameAnId()).toEqual([profileKey(rawIds[0])]);
+  });
+
+  it('shares one cluster slot for a subject', async () => {
+    const store = await patientStore();
+    await store.putProfile('anna', goldProfile, 9);
+    await store.putConsent('anna', { useCases: {}, recordedAtMs: 1 }, 9);
+    await store.raiseGeneration('anna');
+    const tags = (await everyKey()).map((key) => /\{(.+)\}/.exec(key)?.[1]);
+    expect(tags).toEqual([tagOf('anna'), tagOf('anna'), tagOf('anna')]);
+  });
+
+  it('keeps its expiry when a session is patched', async () => {
+    const store = await patientStore();
+    await store.putSession('s', { attributes: { a: 1 } }, 100);
+    await observer.pexpire(sessionKey(tagOf('s')), 50_000);
+    await store.patchSession('s', { attributes: { b: 1 } });
+    expect(await observer.pttl(sessionKey(tagOf('s')))).toBeLessThanOrEqual(50_000);
+    expect(await observer.pttl(sessionKey(tagOf('s')))).toBeGreaterThan(0);
+  });
+});
+
+describe('a server that fails', () => {
+  it('may be dead when the store opens: reads are rejected until it is there', async () => {
+    const port = await freePort();
+    const states: string[] = [];
+    const store = opened(`redis://127.0.0.1:${port}`, (state, why) => states.push(`${state} ${why}`));
+    await expect(store.read(fullPlan)).rejects.toMatchObject({ code: 'disconnected' });
+    await expect(store.ping()).rejects.toMatchObject({ code: 'disconnected' });
+    expect(await store.connected(100)).toBe(false);
+    const late = await startRedis({ port });
+    try {
+      expect(await store.connected(patienceMs)).toBe(true);
+      await store.ping();
+      expect(await store.read(fullPlan)).toMatchObject({ profile: { state: 'absent' } });
+      expect(states).toEqual(['disconnected ECONNREFUSED', 'connected null']);
+    } finally {
+      await late.stop();
+    }
+  });
+
+  it('may die and come back: what was under way is rejected and the store recovers by itself', async () => {
+    const port = await freePort();
+    const first = await startRedis({ port });
+    const store = await connectedStore(first.url);
+    const underWay = Promise.allSettled(Array.from({ length: 20 }, () => store.read(fullPlan)));
+    await first.stop();
+    for (const read of await underWay) if (read.status === 'rejected') expect(read.reason).toMatchObject({ name: 'StoreError' });
+    await expect(store.read(fullPlan)).rejects.toMatchObject({ code: 'disconnected' });
+    const second = await startRedis({ port });
+    try {
+      expect(await store.connected(patienceMs)).toBe(true);
+      expect(await store.read(fullPlan)).toMatchObject({ profile: { state: 'absent' } });
+    } finally {
+      await second.stop();
+    }
+  });
+
+  it('may hang without closing its connection: nothing waits for ever, and it is used again when it answers', async () => {
+    const hanging = await startRedis();
+    try {
+      const store = await connectedStore(hanging.url);
+      process.kill(hanging.pid, 'SIGSTOP');
+      const reads = await Promise.allSettled(Array.from({ length: 10 }, () => store.read(fullPlan)));
+      expect(reads.map((read) => (read.status === 'rejected' ? read.reason.code : 'answered'))).toEqual(reads.map(() => 'timed_out'));
+      process.kill(hanging.pid, 'SIGCONT');
+      await untilAnswered(store);
+    } finally {
+      await hanging.stop();
+    }
+  });
+
+  it('is not asked more at once than it may be: the rest is rejected before it is sent', async () => {
+    const store = await patientStore();
+    const { commands } = await seenWhile(async () => {
+      const reads = await Promise.allSettled(Array.from({ length: inFlightMax + 9 }, () => store.read({ ...noPlan, sessionId: 's' })));
+      expect(reads.slice(0, inFlightMax).filter(({ status }) => status === 'rejected')).toEqual([]);
+      const rest = reads.slice(inFlightMax).map((read) => (read.status === 'rejected' ? read.reason.code : 'answered'));
+      expect(rest).toEqual(Array(9).fill('overloaded'));
+    });
+    expect(commands).toHaveLength(inFlightMax);
+    await store.read(fullPlan);
+  });
+
+  it('does not keep the store from closing, in whatever state the connection is', async () => {
+    const port = await freePort();
+    for (const url of [server.url, server.socketUrl, `redis://127.0.0.1:${port}`]) {
+      await opened(url).close();
+      const tried = opened(url);
+      await tried.connected(60);
+      await tried.close();
+      await expect(tried.read(fullPlan)).rejects.toMatchObject({ code: 'closed' });
+      expect(await tried.connected(1)).toBe(false);
+    }
+  });
+
+  it('may refuse: the error carries no key, no id and no value', async () => {
+    const poor = await startRedis();
+    const admin = new Redis(poor.url);
+    try {
+      const store = await patientStore(poor.url);
+      await admin.config('SET', 'maxmemory', '1');
+      const error: unknown = await store
+        .putProfile('anna-the-subject', { attributes: { secret: 'gold' }, audiences: [] }, 9)
+        .catch((reason) => reason);
+      expect(error).toMatchObject({ code: 'refused', message: 'Redis answered with OOM' });
+      expect(inspect(error, { depth: 9, showHidden: true })).not.toMatch(/anna|secret|sw:|EVALSHA/);
+    } finally {
+      admin.disconnect();
+      await poor.stop();
+    }
+  });
+
+  it('may mix up its answers: one that belongs to another question is never used', async () => {
+    const liar = await lyingServer();
+    try {
+      const store = await patientStore(`redis://127.0.0.1:${liar.port}`);
+      await expect(store.read(fullPlan)).rejects.toMatchObject({ code: 'misrouted' });
+      expect(await store.connected(patienceMs)).toBe(true);
+      expect(liar.connections()).toBe(2);
+    } finally {
+      liar.stop();
+    }
+  });
+});
+
+async function untilAnswered(store: RedisStore): Promise<void> {
+  for (;;) {
+    const answered = await store.read(fullPlan).then(
+      () => true,
+      () => false,
+    );
+    if (answered) return;
+    await store.connected(patienceMs);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/** Speaks just enough of the protocol to answer every script with the reply to somebody else's read. */
+async function lyingServer(): Promise<{ port: number; connections(): number; stop(): void }> {
+  const sockets = new Set<{ destroy(): void }>();
+  let connections = 0;
+  const liar: Server = createServer((socket) => {
+    connections += 1;
+    sockets.add(socket);
+    socket.on('error', () => {});
+    socket.on('data', (chunk) => {
+      for (const name of chunk.toString().match(/\b(hello|info|client|evalsha)\b/gi) ?? []) socket.write(answerOf(name.toLowerCase()));
+    });
+  });
+  const answerOf = (name: string): string => {
+    if (name === 'hello') return "-ERR unknown command 'HELLO'\r\n";
+    if (name === 'info') return '$9\r\nloading:0\r\n';
+    if (name === 'client') return '+OK\r\n';
+    return `*9\r\n$5\r\nother\r\n${'$-1\r\n'.repeat(5)}$1\r\n1\r\n${'$-1\r\n'.repeat(2)}`;
+  };
+  liar.listen(0, '127.0.0.1');
+  await once(liar, 'listening');
+  const address = liar.address();
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : 0,
+    connections: () => connections,
+    stop() {
+      for (const socket of sockets) socket.destroy();
+      liar.close();
+    },
+  };
+}
+
+describe('a Redis address', () => {
+  it('is understood in each of its forms', () => {
+    expect(parseRedisUrl('redis://h')).toEqual({ host: 'h', port: 6379, db: 0 });
+    expect(parseRedisUrl('redis://:p%40ss@[::1]:7000/3')).toEqual({ host: '::1', port: 7000, db: 3, password: 'p@ss' });
+    expect(parseRedisUrl('rediss://u:p@h:1')).toEqual({ host: 'h', port: 1, db: 0, username: 'u', password: 'p', tls: {} });
+    expect(parseRedisUrl('unix:///run/redis%20a.sock?db=2')).toEqual({ path: '/run/redis a.sock', db: 2 });
+  });
+
+  it.each([
+    ['http://user:secret@h', 'must begin with'],
+    ['redis+sentinel://user:secret@h1,h2/m', 'not yet supported'],
+    ['redis+cluster://user:secret@h1:1,h2:2', 'not yet supported'],
+    ['redis://user:secret@h?enableOfflineQueue=true', 'no parameters'],
+    ['redis://user:secret@h:99999', 'must read'],
+    ['redis://user:secret@h/one', 'must be a number'],
+    ['unix://secret/run', 'absolute path'],
+    ['unix:///run/secret?x=1', 'no parameter but'],
+    ['', 'must begin with'],
+  ])('that makes no sense is refused by a sentence that does not repeat it: %s', (url, sentence) => {
+    const failure = (): unknown => openRedisStore({ url });
+    expect(failure).toThrow(sentence);
+    expect(failure).not.toThrow('secret');
+  });
+});
+
+describe('reconnecting', () => {
+  it('never stops, and waits a spread time that stays under its maximum', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 1_000_000 }),
+        fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+        (attempt, chance) => {
+          const delayMs = reconnectDelayMs(attempt, () => chance);
+          expect(delayMs).toBeGreaterThan(0);
+          expect(delayMs).toBeLessThanOrEqual(reconnectDelayMaxMs);
+        },
+      ),
+    );
+    expect(reconnectDelayMs(9, () => 0)).not.toBe(reconnectDelayMs(9, () => 0.9));
+  });
+});
