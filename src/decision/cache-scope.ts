@@ -2,23 +2,22 @@
  * How far an answer may be cached, from what the decision consulted. INVARIANT: two questions with the same non-null key get
  * the same answer, byte for byte; so a key names everything that could have changed it, and nothing else.
  */
-import type { Zone } from './artefact.ts';
 import type { CacheAnswer, Step } from './decision.ts';
-import { candidateOffers, readablesOf } from './reading.ts';
+import { type PreparedRung, type PreparedZone, preparedZone, requestFactEntries } from './reading.ts';
 import { causeOf } from './reasons.ts';
 import type { Standing } from './standing.ts';
 import type { Scope } from './vocabulary.ts';
 
 const maxAgeDefaultSeconds = { public: 60, segment: 30 } as const;
 
-export function cacheAnswer(standing: Standing, id: string, zone: Zone, steps: readonly Step[]): CacheAnswer {
+export function cacheAnswer(standing: Standing, id: string, prepared: PreparedZone, steps: readonly Step[]): CacheAnswer {
   const degraded = isDegraded(standing, steps);
-  const scope = scopeOfAnswer(standing, zone, degraded);
+  const scope = scopeOfAnswer(standing, prepared, degraded);
   if (scope === 'none' || scope === 'private') return { scope, maxAgeSeconds: 0, key: null, tags: [], degraded };
   return {
     scope,
-    maxAgeSeconds: zone.maxAgeSeconds ?? maxAgeDefaultSeconds[scope],
-    key: scope === 'public' ? publicKey(standing, id) : segmentKey(standing, id, zone),
+    maxAgeSeconds: prepared.zone.maxAgeSeconds ?? maxAgeDefaultSeconds[scope],
+    key: scope === 'public' ? publicKey(standing, id) : segmentKey(standing, id, prepared),
     tags: ['stepwell', `policy-${standing.artefact.policy}`, `zone-${id}`],
     degraded,
   };
@@ -33,19 +32,22 @@ function isDegraded({ question }: Standing, steps: readonly Step[]): boolean {
   });
 }
 
-function scopeOfAnswer(standing: Standing, zone: Zone, degraded: boolean): Scope {
+function scopeOfAnswer(standing: Standing, prepared: PreparedZone, degraded: boolean): Scope {
   if (degraded || standing.question.explain) return 'none';
-  if (standing.question.audience === 'personal') return zone.ladder.length > 1 ? 'private' : 'public';
-  return appliesToSegments(standing, zone) ? 'segment' : 'public';
+  if (standing.question.audience === 'personal') return prepared.rungs.length > 1 ? 'private' : 'public';
+  return appliesToSegments(standing, prepared) ? 'segment' : 'public';
 }
 
 /** Whether some S0 rule of the segment rung could apply to somebody, at some time. */
-function appliesToSegments({ artefact }: Standing, zone: Zone): boolean {
-  if (!artefact.contextualWithoutSignal || zone.sensitivity.class !== 'S0') return false;
-  const rung = zone.ladder.find(({ tier }) => tier === 'segment');
-  if (rung === undefined) return false;
-  const written = rung.select.by === 'choose' ? rung.select.rules : candidateOffers(artefact, rung);
-  return written.some(({ sensitivity }) => sensitivity.class === 'S0');
+function appliesToSegments({ artefact }: Standing, prepared: PreparedZone): boolean {
+  if (!artefact.contextualWithoutSignal) return false;
+  return segmentRungs([prepared]).some(({ always, windowed }) =>
+    [...always, ...windowed].some(({ sensitivity }) => sensitivity.class === 'S0'),
+  );
+}
+
+function segmentRungs(zones: readonly PreparedZone[]): readonly PreparedRung[] {
+  return zones.flatMap(({ rungs }) => rungs.filter(({ rung }) => rung.tier === 'segment'));
 }
 
 function publicKey({ artefact }: Standing, id: string): string {
@@ -53,13 +55,12 @@ function publicKey({ artefact }: Standing, id: string): string {
 }
 
 /** Where zones arbitrate, what one shows depends on the others of the page: then the key covers the whole question. */
-function segmentKey(standing: Standing, id: string, zone: Zone): string {
+function segmentKey(standing: Standing, id: string, prepared: PreparedZone): string {
   const { artefact, question } = standing;
-  const arbitrates = zone.ladder.some(({ tier, select }) => tier === 'segment' && select.by === 'arbitrate');
-  const zones = arbitrates
-    ? question.zones.flatMap((other) => (Object.hasOwn(artefact.zones, other) ? [artefact.zones[other] as Zone] : []))
-    : [zone];
-  const parts = [...(arbitrates ? pageParts(standing) : []), ...readParts(standing, zones), ...windowParts(standing, zones)];
+  const arbitrates = segmentRungs([prepared]).some(({ rung }) => rung.select.by === 'arbitrate');
+  const zones = arbitrates ? question.zones.flatMap((other) => preparedZone(artefact, other) ?? []) : [prepared];
+  const rungs = segmentRungs(zones);
+  const parts = [...(arbitrates ? pageParts(standing) : []), ...readParts(standing, rungs), ...windowParts(standing, rungs)];
   return parts.length === 0 ? publicKey(standing, id) : `${publicKey(standing, id)}?${parts.join('&')}`;
 }
 
@@ -67,28 +68,23 @@ function pageParts({ question }: Standing): readonly string[] {
   return [`@page=${escaped(question.page ?? '')}`, `@zones=${list(question.zones)}`, `@shown=${list([...question.shownOffers].sort())}`];
 }
 
-function readParts({ artefact, question }: Standing, zones: readonly Zone[]): readonly string[] {
-  const reads = zones.flatMap((zone) =>
-    zone.ladder.filter(({ tier }) => tier === 'segment').flatMap((rung) => readablesOf(artefact, zone, rung, question.nowMs)),
-  );
-  const usable = reads.filter(({ sensitivity }) => sensitivity.class === 'S0').map((readable) => readable.reads);
-  const names = [...new Set(usable.flatMap(({ request }) => request))].sort();
+function readParts({ question }: Standing, rungs: readonly PreparedRung[]): readonly string[] {
+  const reads = rungs.flatMap((rung) => requestFactEntries(rung, question.nowMs)).map((entry) => entry.reads);
+  const names = [...new Set(reads.flatMap(({ request }) => request))].sort();
   const attributes = names
     .filter((name) => Object.hasOwn(question.request, name))
     .map((name) => `${name}=${written(question.request[name])}`);
   const audiences =
-    usable.some((read) => read.audiences) && question.audiences !== null ? [`@audiences=${list([...question.audiences].sort())}`] : [];
-  const now = usable.some((read) => read.now) ? [`@now=${question.nowMs}`] : [];
+    reads.some((read) => read.audiences) && question.audiences !== null ? [`@audiences=${list([...question.audiences].sort())}`] : [];
+  const now = reads.some((read) => read.now) ? [`@now=${question.nowMs}`] : [];
   return [...attributes, ...audiences, ...now];
 }
 
 /** How many openings and closings of offer windows have passed: it changes exactly when the set of open offers may. */
-function windowParts({ artefact, question }: Standing, zones: readonly Zone[]): readonly string[] {
-  const offers = zones.flatMap((zone) =>
-    zone.ladder.filter(({ tier }) => tier === 'segment').flatMap((rung) => candidateOffers(artefact, rung)),
-  );
-  const edges = [...new Set(offers.flatMap(({ fromMs, untilMs }) => [fromMs, untilMs]))].filter((edge) => edge !== null);
-  return edges.length === 0 ? [] : [`@window=${edges.filter((edge) => edge <= question.nowMs).length}`];
+function windowParts({ question }: Standing, rungs: readonly PreparedRung[]): readonly string[] {
+  const edges = new Set(rungs.flatMap(({ windowed }) => windowed.flatMap(({ offer }) => [offer.fromMs, offer.untilMs])));
+  edges.delete(null);
+  return edges.size === 0 ? [] : [`@window=${[...edges].filter((edge) => edge !== null && edge <= question.nowMs).length}`];
 }
 
 function written(value: unknown): string {

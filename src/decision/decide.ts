@@ -3,7 +3,7 @@
  * cannot wait: for any artefact that loaded and any evidence it answers, and less evidence never raises a zone's tier.
  */
 import { admitEvidence, admitQuestion } from './admit.ts';
-import type { Artefact, Rung, Zone } from './artefact.ts';
+import type { Artefact } from './artefact.ts';
 import { cacheAnswer } from './cache-scope.ts';
 
 import type { Candidate, ConsentAnswer, Decision, Downgrade, Explanation, Step, ZoneDecision } from './decision.ts';
@@ -11,10 +11,11 @@ import { type Evidence, noEvidence } from './facts.ts';
 import { failure, type GateFailure } from './gate-failure.ts';
 import { gateFailure } from './gates.ts';
 import type { Question } from './question.ts';
+import { type PreparedRung, type PreparedZone, preparedZone } from './reading.ts';
 import { causeOf } from './reasons.ts';
 import { type Selection, type Shown, select } from './select.ts';
 import { type Standing, weigh } from './standing.ts';
-import type { LateMode, Render } from './vocabulary.ts';
+import type { LateMode, Render, Tier } from './vocabulary.ts';
 import { gpcUseCases, tierHeight, useCases } from './vocabulary.ts';
 
 export function decide(artefact: Artefact, question: Question, evidence: Evidence): Decision {
@@ -31,49 +32,51 @@ export function decide(artefact: Artefact, question: Question, evidence: Evidenc
 }
 
 function decideZone(standing: Standing, id: string, shown: Shown): ZoneDecision {
-  const zone = zoneOf(standing.artefact, id);
-  const ladder = zone === undefined ? [] : openLadder(standing, zone);
-  const top = ladder[0];
-  if (zone === undefined || top === undefined) return nothingToShow(id);
-  const failures: { readonly rung: Rung; readonly failure: GateFailure }[] = [];
+  const prepared = preparedZone(standing.artefact, id);
+  const ladder = prepared === undefined ? [] : openLadder(standing, prepared);
+  const top = ladder[0]?.rung.tier;
+  if (prepared === undefined || top === undefined) return nothingToShow(id);
+  const { zone } = prepared;
+  const failures: { readonly tier: Tier; readonly failure: GateFailure }[] = [];
   const candidates: Candidate[] | null = standing.question.explain ? [] : null;
   for (const rung of ladder) {
     const gate = gateFailure(standing, zone, rung);
     const selection = gate === null ? select(standing, zone, rung, shown, candidates) : null;
     if (selection === null) {
-      failures.push({ rung, failure: gate ?? failure('no_eligible_offer') });
+      failures.push({ tier: rung.rung.tier, failure: gate ?? failure('no_eligible_offer') });
       continue;
     }
+    const { tier } = rung.rung;
     remember(standing.artefact, selection, shown);
-    const steps = failures.map((failed): Step => ({ tier: failed.rung.tier, reason: failed.failure.reason }));
-    const downgrade = failures[0] === undefined ? null : downgradeOf(top, rung, failures[0].failure, steps);
+    const steps = failures.map((failed): Step => ({ tier: failed.tier, reason: failed.failure.reason }));
+    const downgrade = failures[0] === undefined ? null : downgradeOf(top, tier, failures[0].failure, steps);
     const render = renderOf(zone.late, downgrade);
     const isShown = render !== 'suppress';
     return {
       zone: id,
-      tier: rung.tier,
-      intendedTier: top.tier,
+      tier,
+      intendedTier: top,
       variant: isShown ? selection.variant : null,
       offer: isShown ? selection.offer : null,
       content: isShown ? (standing.artefact.variants[selection.variant]?.content ?? null) : null,
       render,
       downgrade,
-      cache: cacheAnswer(standing, id, zone, steps),
+      cache: cacheAnswer(standing, id, prepared, steps),
       holdout: null,
       propensityPpm: null,
-      ...(candidates === null ? {} : { explain: explanation(standing, [...steps, { tier: rung.tier, reason: null }], candidates) }),
+      ...(candidates === null ? {} : { explain: explanation(standing, [...steps, { tier, reason: null }], candidates) }),
     };
   }
   return nothingToShow(id);
 }
 
 /** A shared question has its ladders cut at segment. */
-function openLadder({ question }: Standing, zone: Zone): readonly Rung[] {
-  return question.audience === 'personal' ? zone.ladder : zone.ladder.filter(({ tier }) => tierHeight(tier) <= tierHeight('segment'));
+function openLadder({ question }: Standing, { rungs }: PreparedZone): readonly PreparedRung[] {
+  return question.audience === 'personal' ? rungs : rungs.filter(({ rung }) => tierHeight(rung.tier) <= tierHeight('segment'));
 }
 
-function downgradeOf(top: Rung, served: Rung, first: GateFailure, steps: readonly Step[]): Downgrade {
-  return { from: top.tier, to: served.tier, reason: first.reason, cause: causeOf(first.reason), dependency: first.dependency, steps };
+function downgradeOf(from: Tier, to: Tier, first: GateFailure, steps: readonly Step[]): Downgrade {
+  return { from, to, reason: first.reason, cause: causeOf(first.reason), dependency: first.dependency, steps };
 }
 
 const renderWhenLate: Readonly<Record<LateMode, Render>> = { fallback: 'now', defer: 'defer', suppress: 'suppress' };
@@ -92,13 +95,9 @@ function choosingOrder({ artefact, question }: Standing): readonly string[] {
     return found >= 0 ? found : (onPage?.length ?? 0) + index;
   };
   return question.zones
-    .map((id, index) => ({ id, criticality: zoneOf(artefact, id)?.criticality ?? 0, place: place(id, index) }))
+    .map((id, index) => ({ id, criticality: preparedZone(artefact, id)?.zone.criticality ?? 0, place: place(id, index) }))
     .sort((a, b) => b.criticality - a.criticality || a.place - b.place)
     .map(({ id }) => id);
-}
-
-function zoneOf(artefact: Artefact, id: string): Zone | undefined {
-  return Object.hasOwn(artefact.zones, id) ? artefact.zones[id] : undefined;
 }
 
 function shownBefore({ artefact, question }: Standing): Shown {

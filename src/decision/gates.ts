@@ -2,27 +2,28 @@
  * The gates of a rung: consent, identity, class, facts, in this order; the first that fails is the step's reason. Nothing here
  * opens a gate for want of evidence.
  */
-import type { Rung, Zone } from './artefact.ts';
+import type { Zone } from './artefact.ts';
 import { type ConsentView, deniedByGpc } from './consent.ts';
 import { failure, type GateFailure, unread } from './gate-failure.ts';
-import { readablesOf } from './reading.ts';
+import { type PreparedRung, readsOf } from './reading.ts';
 import type { Reason } from './reasons.ts';
 import { classLoss } from './sensitivity.ts';
 import { clearanceOf, type Standing } from './standing.ts';
 import { type Dependency, type Kind, type Tier, tierHeight, type UseCase, useCasesOfKind } from './vocabulary.ts';
 
 /** The first gate that fails; null when all hold. The anonymous rung has no gates. */
-export function gateFailure(standing: Standing, zone: Zone, rung: Rung): GateFailure | null {
-  if (rung.tier === 'anonymous') return null;
-  if (rung.tier === 'segment') return segmentConsentFailure(standing, zone.kind) ?? caps(standing, rung.tier);
+export function gateFailure(standing: Standing, zone: Zone, prepared: PreparedRung): GateFailure | null {
+  const { tier } = prepared.rung;
+  if (tier === 'anonymous') return null;
+  if (tier === 'segment') return segmentConsentFailure(standing, zone.kind) ?? caps(standing, tier);
   return (
-    consentFailure(standing.consent, zone.kind, rung.tier) ??
-    cap(standing, 'consent', standing.consent.unread, rung.tier) ??
-    (rung.tier === 'user' ? standing.identity.userFailure : standing.identity.sessionFailure) ??
-    cap(standing, 'identity', standing.identity.unread, rung.tier) ??
-    zoneClassFailure(standing, zone, rung.tier) ??
-    factCaps(standing, rung.tier) ??
-    factsFailure(standing, zone, rung)
+    consentFailure(standing.consent, zone.kind, tier) ??
+    cap(standing, 'consent', standing.consent.unread, tier) ??
+    (tier === 'user' ? standing.identity.userFailure : standing.identity.sessionFailure) ??
+    cap(standing, 'identity', standing.identity.unread, tier) ??
+    zoneClassFailure(standing, zone, tier) ??
+    factCaps(standing, tier) ??
+    factsFailure(standing, prepared)
   );
 }
 
@@ -82,10 +83,9 @@ function zoneClassFailure(standing: Standing, zone: Zone, tier: Tier): GateFailu
   return reason === undefined ? null : failure(reason);
 }
 
-function factsFailure({ artefact, question, evidence }: Standing, zone: Zone, rung: Rung): GateFailure | null {
-  const fact = rung.tier === 'user' ? evidence.profile : evidence.session;
-  const dependency = rung.tier === 'user' ? 'profile' : 'session';
-  if (fact.state === 'known') return null;
-  const isRead = readablesOf(artefact, zone, rung, question.nowMs).some(({ reads }) => reads[dependency]);
-  return isRead ? (unread(fact, dependency) ?? failure(`${dependency}_absent`)) : null;
+function factsFailure({ question, evidence }: Standing, prepared: PreparedRung): GateFailure | null {
+  const dependency = prepared.rung.tier === 'user' ? 'profile' : 'session';
+  const fact = evidence[dependency];
+  if (fact.state === 'known' || !readsOf(prepared, question.nowMs)[dependency]) return null;
+  return unread(fact, dependency) ?? failure(`${dependency}_absent`);
 }

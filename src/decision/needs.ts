@@ -1,6 +1,6 @@
-import type { Artefact, Rung, Zone } from './artefact.ts';
+import type { Artefact } from './artefact.ts';
 import type { Question } from './question.ts';
-import { readablesOf } from './reading.ts';
+import { preparedZone, readsOf } from './reading.ts';
 import type { Kind } from './vocabulary.ts';
 
 /** The reading list: what any rule of the zones asked for could use. It follows from the artefact and the question alone. */
@@ -19,24 +19,22 @@ const nothing: Needs = { identity: false, consent: false, session: false, profil
 
 export function needs(artefact: Artefact, question: Question): Needs {
   if (question.audience === 'shared') return nothing;
-  const rungs = question.zones.flatMap((id) => rungsOf(artefact, id)).filter(({ rung }) => rung.tier !== 'anonymous');
-  const reads = rungs.map(({ zone, rung }) => ({ zone, rung, readables: readablesOf(artefact, zone, rung, question.nowMs) }));
-  const personal = reads.some(({ rung }) => rung.tier === 'user' || rung.tier === 'session');
-  const consent =
-    personal ||
-    reads.some(({ readables }) => !artefact.contextualWithoutSignal || readables.some(({ sensitivity }) => sensitivity.class !== 'S0'));
-  const withProfile = reads.filter(
-    ({ rung, readables }) => rung.tier === 'user' && readables.some(({ reads }) => reads.profile || reads.audiences),
-  );
-  return {
-    identity: consent,
-    consent,
-    session: reads.some(({ rung, readables }) => rung.tier !== 'segment' && readables.some(({ reads }) => reads.session)),
-    profileKinds: [...new Set(withProfile.map(({ zone }) => zone.kind))],
-  };
-}
-
-function rungsOf(artefact: Artefact, id: string): readonly { zone: Zone; rung: Rung }[] {
-  const zone = Object.hasOwn(artefact.zones, id) ? artefact.zones[id] : undefined;
-  return zone === undefined ? [] : zone.ladder.map((rung) => ({ zone, rung }));
+  let personal = false;
+  let consent = false;
+  let session = false;
+  const profileKinds: Kind[] = [];
+  for (const id of question.zones) {
+    const prepared = preparedZone(artefact, id);
+    for (const rung of prepared?.rungs ?? []) {
+      const { tier } = rung.rung;
+      if (prepared === undefined || tier === 'anonymous') continue;
+      const reads = readsOf(rung, question.nowMs);
+      if (tier === 'segment') consent ||= !artefact.contextualWithoutSignal || reads.beyondRequestFacts;
+      else personal = true;
+      session ||= tier !== 'segment' && reads.session;
+      const readsProfile = tier === 'user' && (reads.profile || reads.audiences);
+      if (readsProfile && !profileKinds.includes(prepared.zone.kind)) profileKinds.push(prepared.zone.kind);
+    }
+  }
+  return { identity: personal || consent, consent: personal || consent, session, profileKinds };
 }

@@ -1,32 +1,118 @@
-/** What the rules of a rung read, as written: the facts gate, `needs` and the cache scope all ask this one place. */
-import type { Artefact, Offer, Reads, Rung, Sensitivity, Zone } from './artefact.ts';
+/**
+ * What the rules of a rung read, as written: the facts gate, `needs` and the cache scope all ask this one place. What follows from
+ * the artefact alone is worked out once for each artefact and kept beside it.
+ */
+import type { Artefact, Offer, Reads, Rule, Rung, Sensitivity, Zone } from './artefact.ts';
 import { combined, isEnabled } from './sensitivity.ts';
 import { tierHeight } from './vocabulary.ts';
 
-export interface Readable {
-  readonly reads: Reads;
+/** A rule or an offer that stands on a rung. */
+interface Entry {
   /** Its own, raised to the zone's. */
   readonly sensitivity: Sensitivity;
+  readonly reads: Reads;
 }
 
-/** The rules or offers of a rung, leaving out offers outside their window or below their lowest tier and classes not enabled. */
-export function readablesOf(artefact: Artefact, zone: Zone, rung: Rung, nowMs: number): readonly Readable[] {
-  const written =
-    rung.select.by === 'choose' ? rung.select.rules : candidateOffers(artefact, rung).filter((offer) => isInWindow(offer, nowMs));
-  return written
-    .map(({ reads, sensitivity }) => ({ reads, sensitivity: combined(zone.sensitivity, sensitivity) }))
-    .filter(({ sensitivity }) => isEnabled(sensitivity, artefact.sensitiveCategories));
+export interface RuleEntry extends Entry {
+  readonly rule: Rule;
 }
 
-/** The offers of an `arbitrate` rung whose lowest tier allows it. */
-export function candidateOffers(artefact: Artefact, rung: Rung): readonly Offer[] {
-  if (rung.select.by !== 'arbitrate') return [];
-  const height = tierHeight(rung.tier);
-  return rung.select.offers
-    .map((id) => artefact.offers[id])
-    .filter((offer): offer is Offer => offer !== undefined && tierHeight(offer.lowestTier) <= height);
+export interface OfferEntry extends Entry {
+  readonly id: string;
+  readonly offer: Offer;
+  /** Whether the rung may read all that the offer reads: below its lowest tier it is no candidate. */
+  readonly isCandidate: boolean;
+}
+
+/** What any rule of a rung could use, at one instant. */
+export interface RungReads {
+  readonly profile: boolean;
+  readonly session: boolean;
+  readonly audiences: boolean;
+  /** Whether something on the rung is of a higher class than S0. */
+  readonly beyondRequestFacts: boolean;
+}
+
+export interface PreparedRung {
+  readonly rung: Rung;
+  readonly rules: readonly RuleEntry[];
+  readonly offers: readonly OfferEntry[];
+  /** Rules, and candidate offers, of enabled classes; those with a window apart, because they come and go. */
+  readonly always: readonly Entry[];
+  readonly windowed: readonly OfferEntry[];
+  readonly alwaysReads: RungReads;
+}
+
+export interface PreparedZone {
+  readonly zone: Zone;
+  readonly rungs: readonly PreparedRung[];
+}
+
+const prepared = new WeakMap<Artefact, Map<string, PreparedZone>>();
+
+/** Undefined for a zone that the artefact does not have. */
+export function preparedZone(artefact: Artefact, id: string): PreparedZone | undefined {
+  let zones = prepared.get(artefact);
+  if (zones === undefined) {
+    zones = new Map(Object.entries(artefact.zones).map(([name, zone]) => [name, prepare(artefact, zone)]));
+    prepared.set(artefact, zones);
+  }
+  return zones.get(id);
 }
 
 export function isInWindow(offer: Offer, nowMs: number): boolean {
   return (offer.fromMs === null || nowMs >= offer.fromMs) && (offer.untilMs === null || nowMs < offer.untilMs);
+}
+
+/** Leaves out offers outside their window or below their lowest tier, and classes that are not enabled. */
+export function readsOf({ alwaysReads, windowed }: PreparedRung, nowMs: number): RungReads {
+  if (windowed.length === 0) return alwaysReads;
+  const open = windowed.filter(({ offer }) => isInWindow(offer, nowMs));
+  return open.length === 0 ? alwaysReads : joined(alwaysReads, allReads(open));
+}
+
+/** Rules and offers of class S0 that are in force. */
+export function requestFactEntries({ always, windowed }: PreparedRung, nowMs: number): readonly Entry[] {
+  return [...always, ...windowed.filter(({ offer }) => isInWindow(offer, nowMs))].filter(({ sensitivity }) => sensitivity.class === 'S0');
+}
+
+function prepare(artefact: Artefact, zone: Zone): PreparedZone {
+  return { zone, rungs: zone.ladder.map((rung) => prepareRung(artefact, zone, rung)) };
+}
+
+function prepareRung(artefact: Artefact, zone: Zone, rung: Rung): PreparedRung {
+  const rules = (rung.select.by === 'choose' ? rung.select.rules : []).map(
+    (rule): RuleEntry => ({ rule, reads: rule.reads, sensitivity: combined(zone.sensitivity, rule.sensitivity) }),
+  );
+  const offers = (rung.select.by === 'arbitrate' ? rung.select.offers : []).flatMap((id): OfferEntry[] => {
+    const offer = Object.hasOwn(artefact.offers, id) ? artefact.offers[id] : undefined;
+    if (offer === undefined) return [];
+    const isCandidate = tierHeight(offer.lowestTier) <= tierHeight(rung.tier);
+    return [{ id, offer, reads: offer.reads, sensitivity: combined(zone.sensitivity, offer.sensitivity), isCandidate }];
+  });
+  const candidates = offers.filter(({ isCandidate, sensitivity }) => isCandidate && isEnabled(sensitivity, artefact.sensitiveCategories));
+  const isWindowed = ({ offer }: OfferEntry) => offer.fromMs !== null || offer.untilMs !== null;
+  const always = [
+    ...rules.filter(({ sensitivity }) => isEnabled(sensitivity, artefact.sensitiveCategories)),
+    ...candidates.filter((entry) => !isWindowed(entry)),
+  ];
+  return { rung, rules, offers, always, windowed: candidates.filter(isWindowed), alwaysReads: allReads(always) };
+}
+
+function allReads(entries: readonly Entry[]): RungReads {
+  return {
+    profile: entries.some(({ reads }) => reads.profile),
+    session: entries.some(({ reads }) => reads.session),
+    audiences: entries.some(({ reads }) => reads.audiences),
+    beyondRequestFacts: entries.some(({ sensitivity }) => sensitivity.class !== 'S0'),
+  };
+}
+
+function joined(a: RungReads, b: RungReads): RungReads {
+  return {
+    profile: a.profile || b.profile,
+    session: a.session || b.session,
+    audiences: a.audiences || b.audiences,
+    beyondRequestFacts: a.beyondRequestFacts || b.beyondRequestFacts,
+  };
 }

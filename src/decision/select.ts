@@ -1,14 +1,14 @@
 /** What a rung offers this visitor: the first rule that applies, or the winner of the arbitration; and, if asked, why not the others. */
 
 import { type Contender, ranked, scoreOf } from './arbitration.ts';
-import type { Offer, Rung, Sensitivity, Zone } from './artefact.ts';
+import type { Offer, Sensitivity, Zone } from './artefact.ts';
 import type { Candidate, LossReason, Score } from './decision.ts';
 import { holds, type Scope } from './evaluate.ts';
 import type { Expression } from './expression.ts';
-import { isInWindow } from './reading.ts';
-import { type Clearance, classLoss, combined } from './sensitivity.ts';
+import { isInWindow, type OfferEntry, type PreparedRung } from './reading.ts';
+import { type Clearance, classLoss } from './sensitivity.ts';
 import { clearanceOf, type Standing, scopeOf } from './standing.ts';
-import { type Tier, tierHeight } from './vocabulary.ts';
+import type { Tier } from './vocabulary.ts';
 
 export interface Selection {
   readonly variant: string;
@@ -21,22 +21,33 @@ export interface Shown {
   readonly groups: Set<string>;
 }
 
-/** Null when nothing on the rung is eligible. `explain` receives every candidate considered. */
-export function select(standing: Standing, zone: Zone, rung: Rung, shown: Shown, explain: Candidate[] | null): Selection | null {
-  const scope = scopeOf(standing, rung.tier);
-  const clearance = clearanceOf(standing, rung.tier, zone.kind);
-  return rung.select.by === 'choose'
-    ? choose(zone, rung, scope, clearance, explain)
-    : arbitrate(standing, zone, rung, scope, clearance, shown, explain);
+/** The visitor on one rung. */
+interface Stand {
+  readonly scope: Scope;
+  readonly clearance: Clearance;
+  readonly nowMs: number;
 }
 
-function choose(zone: Zone, rung: Rung, scope: Scope, clearance: Clearance, explain: Candidate[] | null): Selection | null {
-  if (rung.select.by !== 'choose') return null;
+/** Null when nothing on the rung is eligible. `explain` receives every candidate considered. */
+export function select(
+  standing: Standing,
+  zone: Zone,
+  prepared: PreparedRung,
+  shown: Shown,
+  explain: Candidate[] | null,
+): Selection | null {
+  const { tier } = prepared.rung;
+  const stand = { scope: scopeOf(standing, tier), clearance: clearanceOf(standing, tier, zone.kind), nowMs: standing.question.nowMs };
+  if (prepared.rung.select.by === 'choose') return choose(prepared, stand, explain);
+  return arbitrate(prepared, stand, shown, tieSeed(standing, tier), explain);
+}
+
+function choose({ rung, rules }: PreparedRung, stand: Stand, explain: Candidate[] | null): Selection | null {
   let chosen: Selection | null = null;
-  for (const { when, variant, sensitivity } of rung.select.rules) {
-    const lost = chosen !== null ? 'not_reached' : lossOf(when, combined(zone.sensitivity, sensitivity), scope, clearance);
-    if (lost === null) chosen = { variant, offer: null };
-    explain?.push({ tier: rung.tier, offer: null, variant, lost, score: null });
+  for (const { rule, sensitivity } of rules) {
+    const lost = chosen !== null ? 'not_reached' : lossOf(rule.when, sensitivity, stand);
+    if (lost === null) chosen = { variant: rule.variant, offer: null };
+    explain?.push({ tier: rung.tier, offer: null, variant: rule.variant, lost, score: null });
     if (chosen !== null && explain === null) return chosen;
   }
   return chosen;
@@ -47,25 +58,21 @@ interface Eligible extends Contender {
 }
 
 function arbitrate(
-  standing: Standing,
-  zone: Zone,
-  rung: Rung,
-  scope: Scope,
-  clearance: Clearance,
+  { rung, offers }: PreparedRung,
+  stand: Stand,
   shown: Shown,
+  seed: string,
   explain: Candidate[] | null,
 ): Selection | null {
-  if (rung.select.by !== 'arbitrate') return null;
   const contenders: Eligible[] = [];
-  for (const id of rung.select.offers) {
-    const offer = standing.artefact.offers[id];
-    if (offer === undefined) continue;
-    const lost = offerLoss(id, offer, zone, rung.tier, scope, clearance, shown, standing.question.nowMs);
-    const score = lost === null ? scoreOf(offer, scope) : null;
+  for (const entry of offers) {
+    const { id, offer } = entry;
+    const lost = offerLoss(entry, stand, shown);
+    const score = lost === null ? scoreOf(offer, stand.scope) : null;
     if (score !== null && score.priority > 0) contenders.push({ id, offer, score });
     else explain?.push(candidate(rung.tier, id, offer, lost ?? 'zero_priority', score));
   }
-  const order = ranked(contenders, tieSeed(standing, rung.tier));
+  const order = ranked(contenders, seed);
   for (const [rank, { id, offer, score }] of explain === null ? [] : order.entries()) {
     explain?.push(candidate(rung.tier, id, offer, rank === 0 ? null : 'lower_priority', score));
   }
@@ -77,25 +84,16 @@ function candidate(tier: Tier, id: string, offer: Offer, lost: LossReason | null
   return { tier, offer: id, variant: offer.variant, lost, score };
 }
 
-function offerLoss(
-  id: string,
-  offer: Offer,
-  zone: Zone,
-  tier: Tier,
-  scope: Scope,
-  clearance: Clearance,
-  shown: Shown,
-  nowMs: number,
-): LossReason | null {
-  if (tierHeight(offer.lowestTier) > tierHeight(tier)) return 'below_lowest_tier';
-  if (!isInWindow(offer, nowMs)) return 'outside_window';
+function offerLoss({ id, offer, sensitivity, isCandidate }: OfferEntry, stand: Stand, shown: Shown): LossReason | null {
+  if (!isCandidate) return 'below_lowest_tier';
+  if (!isInWindow(offer, stand.nowMs)) return 'outside_window';
   if (shown.offers.has(id)) return 'already_on_page';
   if (offer.group !== null && shown.groups.has(offer.group)) return 'group_on_page';
-  return lossOf(offer.when, combined(zone.sensitivity, offer.sensitivity), scope, clearance);
+  return lossOf(offer.when, sensitivity, stand);
 }
 
 /** The class comes before the condition: of what may not be used, not even whether it would apply is computed. */
-function lossOf(when: Expression | null, sensitivity: Sensitivity, scope: Scope, clearance: Clearance): LossReason | null {
+function lossOf(when: Expression | null, sensitivity: Sensitivity, { scope, clearance }: Stand): LossReason | null {
   const loss = classLoss(sensitivity, clearance);
   if (loss !== null) return loss;
   const outcome = holds(when, scope);

@@ -7,9 +7,11 @@
 export const tiers = ['user', 'session', 'segment', 'anonymous'] as const;
 export type Tier = (typeof tiers)[number];
 
+const heights: Readonly<Record<Tier, number>> = { user: 3, session: 2, segment: 1, anonymous: 0 };
+
 /** 3 for `user` down to 0 for `anonymous`: a higher number is a higher tier. */
 export function tierHeight(tier: Tier): number {
-  return tiers.length - 1 - tiers.indexOf(tier);
+  return heights[tier];
 }
 
 /** The two use cases that touch nothing known about a person: only the request itself speaks for them. */
