@@ -1,14 +1,14 @@
 /**
- * Reads a body as JSON, strictly: UTF-8 only, no key twice in one object, no deeper than 16 levels. `JSON.parse` keeps the last of
+ * Reads a body as JSON, strictly: no key twice in one object, no deeper than 16 levels. `JSON.parse` keeps the last of
  * two equal keys in silence, and a denial followed by a grant must not become a grant.
  */
 import { isUtf8 } from 'node:buffer';
-import { type Place, pointerOf, ProblemError } from './problem.ts';
+import { ProblemError, pointerOf } from './problem.ts';
 
 export const depthMax = 16;
 
 export function parseJsonBody(bytes: Buffer): unknown {
-  if (!isUtf8(bytes)) throw new ProblemError('malformed-json');
+  if (!isUtf8(bytes)) throw new ProblemError('malformed_json');
   const text = bytes.toString('utf8');
   const value = parse(text);
   checkShape(text);
@@ -20,7 +20,7 @@ function parse(text: string): unknown {
     return JSON.parse(text);
   } catch {
     // The parser's message quotes the text, so it is dropped.
-    throw new ProblemError('malformed-json');
+    throw new ProblemError('malformed_json');
   }
 }
 
@@ -79,14 +79,9 @@ function addKey(keys: Set<string>, quoted: string): void {
 }
 
 function repeated(key: string): ProblemError {
-  return new ProblemError('malformed-json', { errors: [place(pointerOf([key]), 'a key may stand only once in an object')] });
+  return new ProblemError('malformed_json', undefined, [{ pointer: pointerOf([key]), detail: 'a key may stand only once in an object' }]);
 }
 
 function tooDeep(): ProblemError {
-  return new ProblemError('malformed-json', { errors: [place('', `at most ${depthMax} levels are allowed`)] });
+  return new ProblemError('malformed_json', undefined, [{ pointer: '', detail: `at most ${depthMax} levels are allowed` }]);
 }
-
-function place(pointer: string, detail: string): Place {
-  return { in: 'body', pointer, detail };
-}
-

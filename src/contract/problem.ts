@@ -9,34 +9,50 @@ interface Row {
 }
 
 const table = {
-  'invalid-request': { status: 400, title: 'Invalid request', sentence: 'the request says something that is not allowed; `errors` names each place' },
-  'malformed-json': {
+  invalid_request: {
+    status: 400,
+    title: 'Invalid request',
+    sentence: 'the request says something that is not allowed; `errors` names each place',
+  },
+  malformed_json: {
     status: 400,
     title: 'Malformed JSON',
     sentence: 'the body is not JSON in UTF-8, repeats a key, or is nested deeper than 16 levels',
   },
-  'malformed-request': { status: 400, title: 'Malformed request', sentence: 'the request is not proper HTTP, or its address is not properly encoded' },
+  malformed_request: {
+    status: 400,
+    title: 'Malformed request',
+    sentence: 'the request is not proper HTTP, or its address is not properly encoded',
+  },
   unauthenticated: { status: 401, title: 'API key needed', sentence: 'send a valid API key as `Authorization: Bearer <key>`' },
-  'scope-missing': { status: 403, title: 'Scope missing', sentence: 'the API key is valid and lacks the scope that this needs' },
-  'not-found': { status: 404, title: 'No such route', sentence: 'nothing is served at this address' },
-  'unknown-page': { status: 404, title: 'Unknown page', sentence: 'the policy has no such page' },
-  'unknown-zone': { status: 404, title: 'Unknown zone', sentence: 'the policy has no such zone; `errors` names the places' },
-  'no-such-record': { status: 404, title: 'No such record', sentence: 'there is no such record, or it has expired' },
-  'method-not-allowed': { status: 405, title: 'Method not allowed', sentence: 'this address answers to other methods; see `Allow`' },
-  'request-timeout': { status: 408, title: 'Request timeout', sentence: 'the request did not arrive in time' },
-  'subject-erased': { status: 409, title: 'Subject erased', sentence: 'the subject was erased; nothing is written until the tombstone ends or is lifted' },
-  'body-too-large': { status: 413, title: 'Body too large', sentence: 'the body is larger than 32 KiB' },
-  'address-too-long': { status: 414, title: 'Address too long', sentence: 'a part of the address is longer than allowed' },
-  'unsupported-media-type': {
+  scope_missing: { status: 403, title: 'Scope missing', sentence: 'the API key is valid and lacks the scope that this needs' },
+  not_found: { status: 404, title: 'No such route', sentence: 'nothing is served at this address' },
+  unknown_page: { status: 404, title: 'Unknown page', sentence: 'the policy has no such page' },
+  unknown_zone: { status: 404, title: 'Unknown zone', sentence: 'the policy has no such zone; `errors` names the places' },
+  no_such_record: { status: 404, title: 'No such record', sentence: 'there is no such record, or it has expired' },
+  method_not_allowed: { status: 405, title: 'Method not allowed', sentence: 'this address answers to other methods; see `Allow`' },
+  request_timeout: { status: 408, title: 'Request timeout', sentence: 'the request did not arrive in time' },
+  subject_erased: {
+    status: 409,
+    title: 'Subject erased',
+    sentence: 'the subject was erased; nothing is written until the tombstone ends or is lifted',
+  },
+  body_too_large: { status: 413, title: 'Body too large', sentence: 'the body is larger than 32 KiB' },
+  address_too_long: { status: 414, title: 'Address too long', sentence: 'a part of the address is longer than allowed' },
+  unsupported_media_type: {
     status: 415,
     title: 'Unsupported media type',
     sentence: 'send `Content-Type: application/json` in UTF-8, without any `Content-Encoding`',
   },
-  'headers-too-large': { status: 431, title: 'Headers too large', sentence: 'the request line and headers are larger than 8 KiB' },
-  'internal-error': { status: 500, title: 'Internal error', sentence: 'something went wrong here, not with you; quote the request id' },
-  'no-policy': { status: 503, title: 'No policy', sentence: 'no policy has been loaded yet' },
-  'store-unavailable': { status: 503, title: 'Store unavailable', sentence: 'the record could not be read or written now; decisions go on without it' },
-  'shutting-down': { status: 503, title: 'Shutting down', sentence: 'this instance is shutting down; ask another' },
+  headers_too_large: { status: 431, title: 'Headers too large', sentence: 'the request line and headers are larger than 8 KiB' },
+  internal_error: { status: 500, title: 'Internal error', sentence: 'something went wrong here, not with you; quote the request id' },
+  no_policy: { status: 503, title: 'No policy', sentence: 'no policy has been loaded yet' },
+  store_unavailable: {
+    status: 503,
+    title: 'Store unavailable',
+    sentence: 'the record could not be read or written now; decisions go on without it',
+  },
+  shutting_down: { status: 503, title: 'Shutting down', sentence: 'this instance is shutting down; ask another' },
 } as const satisfies Record<string, Row>;
 
 export type ProblemCode = keyof typeof table;
@@ -48,31 +64,26 @@ export function problemType(code: ProblemCode): string {
 }
 
 /** Where something is wrong and what is allowed there. INVARIANT: never holds a value that the caller sent. */
-export interface Place {
-  readonly in: 'body' | 'query' | 'header' | 'path';
+export interface ProblemPlace {
+  /** Absent: the body. */
+  readonly in?: 'body' | 'query' | 'header' | 'path';
   /** RFC 6901. For a parameter or a header, a slash and its name. */
   readonly pointer: string;
   readonly detail: string;
-}
-
-export interface ProblemExtras {
-  readonly errors?: readonly Place[];
-  /** Extra headers of the answer: `Allow`, `Retry-After`. */
-  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** A caller's mistake, or an answer we cannot give. Thrown by the contract and the routes, written by the problems plugin. */
 export class ProblemError extends Error {
   override readonly name = 'ProblemError';
   readonly code: ProblemCode;
-  readonly errors: readonly Place[];
-  readonly headers: Readonly<Record<string, string>>;
+  readonly detail: string;
+  readonly errors: readonly ProblemPlace[];
 
-  constructor(code: ProblemCode, extras: ProblemExtras = {}) {
-    super(table[code].sentence);
+  constructor(code: ProblemCode, detail: string = table[code].sentence, errors: readonly ProblemPlace[] = []) {
+    super(detail);
     this.code = code;
-    this.errors = extras.errors ?? [];
-    this.headers = extras.headers ?? {};
+    this.detail = detail;
+    this.errors = errors.slice(0, placesMax);
   }
 
   get status(): number {
@@ -81,14 +92,14 @@ export class ProblemError extends Error {
 }
 
 /** The body of a problem, in the order it is written. */
-export function problemBody(code: ProblemCode, requestId: string, errors: readonly Place[] = []) {
-  const { status, title, sentence } = table[code];
-  const body = { type: problemType(code), title, status, detail: sentence, code, requestId };
-  return errors.length === 0 ? body : { ...body, errors };
+export function problemBody({ code, detail, errors }: ProblemError, requestId: string) {
+  const { status, title } = table[code];
+  const body = { type: problemType(code), title, status, detail, code, requestId };
+  return errors.length === 0 ? body : { ...body, errors: errors.map(({ in: where = 'body', ...place }) => ({ in: where, ...place })) };
 }
 
-export function invalidRequest(errors: readonly Place[]): ProblemError {
-  return new ProblemError('invalid-request', { errors: errors.slice(0, placesMax) });
+export function invalidRequest(places: readonly ProblemPlace[]): ProblemError {
+  return new ProblemError('invalid_request', undefined, places);
 }
 
 /** Enough to mend a request, too few to make an answer large. */

@@ -14,7 +14,11 @@ export const zonesMax = 32;
 export const idLengthMax = 256;
 export const ttlSecondsMax = 34_560_000;
 
-const zoneId = z.string().min(1).max(64).meta({ description: 'a zone of the policy', examples: ['hero'] });
+const zoneId = z
+  .string()
+  .min(1)
+  .max(64)
+  .meta({ description: 'a zone of the policy', examples: ['hero'] });
 const milliseconds = z.int().min(0);
 const saidState = z.enum(['granted', 'denied', 'unavailable', '']);
 const consentModeState = z.string().describe('`granted` or `denied`');
@@ -22,7 +26,10 @@ const consentModeState = z.string().describe('`granted` or `denied`');
 const zoneAsked = z
   .union([
     zoneId,
-    z.strictObject({ id: zoneId, budgetMs: milliseconds.optional().describe('how long this zone waits; the smaller of this and the policy’s') }),
+    z.strictObject({
+      id: zoneId,
+      budgetMs: milliseconds.optional().describe('how long this zone waits; the smaller of this and the policy’s'),
+    }),
   ])
   .describe('must be a zone id, or an object { "id", "budgetMs" }');
 
@@ -159,34 +166,32 @@ export const decideEnvelope = z.strictObject({
 export const decideResponse = z.strictObject({ ...decideEnvelope.shape, zones: z.array(zoneDecision) });
 export const sharedResponse = z.strictObject({ policy: policyAnswer, zones: z.array(zoneDecision) });
 
-const subject = z.string().min(1).max(idLengthMax).describe('a person’s pseudonym: the `sub` of their tokens');
+export const subjectSchema = z.string().min(1).max(idLengthMax).describe('a person’s pseudonym: the `sub` of their tokens');
 const ttlSeconds = z.int().min(1).max(ttlSecondsMax).describe('after this nothing remains; at most 400 days');
 const instant = z.string().max(64).describe('RFC 3339, such as 2026-11-21T12:00:00Z');
 const audiences = z.array(z.string().min(1).max(64)).max(256);
 
-export const profileWrite = z.strictObject({
+export const profileSchema = z.strictObject({
   attributes: attributes.optional(),
   audiences: audiences.optional(),
   ttlSeconds: ttlSeconds.optional().describe('absent: 90 days'),
 });
 export const profileRead = z.strictObject({ attributes, audiences, ttlSeconds });
-export const identityWrite = z.strictObject({
-  subject,
+export const identitySchema = z.strictObject({
+  subject: subjectSchema,
   method: z.enum(['deterministic', 'probabilistic']),
   confidencePpm: z.int().min(0).max(1_000_000).optional().describe('absent: 1000000'),
 });
-export const consentWrite = z.strictObject({
-  useCases: z
-    .record(z.string(), z.enum(consentStates))
-    .describe(`${personalUseCases.join(', ')} and \`category:<name>\``),
+export const consentSchema = z.strictObject({
+  useCases: z.record(z.string(), z.enum(consentStates)).describe(`${personalUseCases.join(', ')} and \`category:<name>\``),
   recordedAt: instant,
 });
-export const sessionWrite = z.strictObject({ attributes: attributes.optional() });
-export const sessionPatch = z.strictObject({ attributes });
+export const sessionSchema = z.strictObject({ attributes: attributes.optional() });
+export const sessionPatchSchema = z.strictObject({ attributes });
 export const sessionCreated = z.strictObject({ sessionId: z.string(), expiresAt: z.string() });
-export const revocationWrite = z
+export const revocationSchema = z
   .strictObject({
-    subject: subject.optional(),
+    subject: subjectSchema.optional(),
     jti: z.string().min(1).max(idLengthMax).optional(),
     until: instant.optional(),
   })

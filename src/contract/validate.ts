@@ -4,16 +4,23 @@
  */
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import { z } from 'zod';
-import { invalidRequest, type Place, pointerOf, tellableName } from './problem.ts';
+import { invalidRequest, type ProblemPlace, pointerOf, tellableName } from './problem.ts';
 
-const compiler = { strict: true, allowUnionTypes: true, coerceTypes: false, removeAdditional: false, useDefaults: false, validateFormats: false } as const;
+const compiler = {
+  strict: true,
+  allowUnionTypes: true,
+  coerceTypes: false,
+  removeAdditional: false,
+  useDefaults: false,
+  validateFormats: false,
+} as const;
 
 /** `allErrors` only for a body that is known to be wrong: the answer to a good one comes from the short way. */
 const first = new Ajv2020({ ...compiler, allErrors: false });
 const all = new Ajv2020({ ...compiler, allErrors: true, verbose: true });
 
 /** A function that hands back the body as its type, or throws the problem. */
-export function bodyReader<S extends z.ZodType>(schema: S): (body: unknown) => z.output<S> {
+export function validatorOf<S extends z.ZodType>(schema: S): (body: unknown) => z.output<S> {
   const jsonSchema = jsonSchemaOf(schema);
   const isValid: ValidateFunction = first.compile(jsonSchema);
   const findAll: ValidateFunction = all.compile(jsonSchema);
@@ -25,17 +32,22 @@ export function bodyReader<S extends z.ZodType>(schema: S): (body: unknown) => z
 }
 
 export function jsonSchemaOf(schema: z.ZodType): Record<string, unknown> {
-  const { $schema: _, ...jsonSchema } = z.toJSONSchema(schema, { io: 'input', target: 'draft-2020-12', reused: 'inline', override: ({ jsonSchema: made }) => {
-    // zod bounds every int by the safe integers; that is our rule too, but Ajv's `integer` and the document are clearer without a made-up floor.
-    if (made.type === 'integer' && made.minimum === Number.MIN_SAFE_INTEGER) delete made.minimum;
-  } }) as Record<string, unknown>;
+  const { $schema: _, ...jsonSchema } = z.toJSONSchema(schema, {
+    io: 'input',
+    target: 'draft-2020-12',
+    reused: 'inline',
+    override: ({ jsonSchema: made }) => {
+      // zod bounds every int by the safe integers; that is our rule too, but Ajv's `integer` and the document are clearer without a made-up floor.
+      if (made.type === 'integer' && made.minimum === Number.MIN_SAFE_INTEGER) delete made.minimum;
+    },
+  }) as Record<string, unknown>;
   return jsonSchema;
 }
 
 /** Several errors may speak of one place: the first says enough. */
-function placesOf(errors: readonly ErrorObject[]): readonly Place[] {
+function placesOf(errors: readonly ErrorObject[]): readonly ProblemPlace[] {
   const unions = errors.filter(({ keyword }) => keyword === 'anyOf');
-  const places = new Map<string, Place>();
+  const places = new Map<string, ProblemPlace>();
   for (const error of errors) {
     if (isInsideUnion(error, unions)) continue;
     const place = placeOf(error);
@@ -55,7 +67,7 @@ function isInsideUnion(error: ErrorObject, unions: readonly ErrorObject[]): bool
   });
 }
 
-function placeOf(error: ErrorObject): Place {
+function placeOf(error: ErrorObject): ProblemPlace {
   const path = pathOf(error.instancePath);
   const { params, parentSchema } = error;
   switch (error.keyword) {
@@ -69,7 +81,10 @@ function placeOf(error: ErrorObject): Place {
     case 'type':
       return at(path, `must be ${typeNames[String(params.type)] ?? String(params.type)}`);
     case 'enum':
-      return at(path, `must be one of: ${(params.allowedValues as unknown[]).map((value) => (value === '' ? '(empty)' : value)).join(', ')}`);
+      return at(
+        path,
+        `must be one of: ${(params.allowedValues as unknown[]).map((value) => (value === '' ? '(empty)' : value)).join(', ')}`,
+      );
     case 'anyOf':
       return at(path, parentSchema?.description ?? 'must have another form');
     default:
@@ -93,8 +108,8 @@ function pathOf(instancePath: string): string[] {
     .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
 }
 
-function at(path: readonly string[], detail: string): Place {
-  return { in: 'body', pointer: pathToPointer(path), detail };
+function at(path: readonly string[], detail: string): ProblemPlace {
+  return { pointer: pathToPointer(path), detail };
 }
 
 function pathToPointer(path: readonly string[]): string {

@@ -1,0 +1,97 @@
+/**
+ * Holds attributes and audiences against what the policy declares. A mistake names the place and what is allowed, in the
+ * policy's words; an empty string is an absent signal.
+ */
+import type { Artefact, AttributeDeclaration } from '../decision/artefact.ts';
+import type { Attributes, Value } from '../decision/value.ts';
+import { parseTimestampMs } from '../policy/instant.ts';
+import { type ProblemPlace, pointerOf, tellableName } from './problem.ts';
+
+export type Declarations = Readonly<Record<string, AttributeDeclaration>>;
+
+export interface AttributeReading {
+  /** As the core and the stores hold them: timestamps are integers of milliseconds. */
+  readonly attributes: Attributes;
+  readonly places: readonly ProblemPlace[];
+}
+
+/** `pointer` is where the attributes stand. */
+export function readAttributes(given: Readonly<Record<string, unknown>>, declarations: Declarations, pointer: string): AttributeReading {
+  const attributes: Record<string, Value> = Object.create(null);
+  const places: ProblemPlace[] = [];
+  for (const name of Object.keys(given)) {
+    const value = given[name];
+    const declaration = Object.hasOwn(declarations, name) ? declarations[name] : undefined;
+    if (declaration === undefined) {
+      const names = Object.keys(declarations).join(', ') || 'none';
+      const detail = `unknown attribute \`${tellableName(name)}\`; the policy declares: ${names}`;
+      places.push({ pointer: pointer + pointerOf([name]), detail });
+      continue;
+    }
+    if (value === '') continue;
+    const read = readValue(value, declaration);
+    if (read === null) places.push({ pointer: pointer + pointerOf([name]), detail: `must be ${describe(declaration)}` });
+    else attributes[name] = read;
+  }
+  return { attributes, places };
+}
+
+/** The way back, for whoever asks what is stored. */
+export function writtenAttributes(stored: Attributes, declarations: Declarations): Attributes {
+  return Object.fromEntries(
+    Object.entries(stored).map(([name, value]) => {
+      const isInstant = Object.hasOwn(declarations, name) && declarations[name]?.type === 'timestamp' && typeof value === 'number';
+      return [name, isInstant ? new Date(value).toISOString() : value];
+    }),
+  );
+}
+
+/** As the core wants it; null where it is not of the declared type or not among the declared values. */
+export function readValue(value: unknown, { type, values }: AttributeDeclaration): Value | null {
+  switch (type) {
+    case 'string':
+      return typeof value === 'string' && isAmong(value, values) ? value : null;
+    case 'int':
+      return Number.isSafeInteger(value) ? (value as number) : null;
+    case 'bool':
+      return typeof value === 'boolean' ? value : null;
+    case 'timestamp':
+      return typeof value === 'string' ? parseTimestampMs(value) : null;
+    case 'strings':
+      return isStrings(value) && value.every((item) => isAmong(item, values)) ? value : null;
+  }
+}
+
+export function describe({ type, values }: AttributeDeclaration): string {
+  if (values !== null) return type === 'strings' ? `a list of: ${values.join(', ')}` : `one of: ${values.join(', ')}`;
+  return typeSentences[type];
+}
+
+const typeSentences = {
+  string: 'a string',
+  int: 'an integer within ±(2^53 − 1)',
+  bool: 'true or false',
+  timestamp: 'an RFC 3339 timestamp, such as 2026-11-21T12:00:00Z, no finer than milliseconds',
+  strings: 'a list of strings',
+} as const;
+
+/** Which audiences a request may name: those safely known before the person is. */
+export function edgeAudiences(artefact: Artefact): readonly string[] {
+  return Object.entries(artefact.audiences).flatMap(([name, { edge }]) => (edge ? [name] : []));
+}
+
+export function audiencePlaces(given: readonly string[], allowed: readonly string[], pointer: string): readonly ProblemPlace[] {
+  return given.flatMap((name, index) =>
+    allowed.includes(name)
+      ? []
+      : [{ pointer: `${pointer}/${index}`, detail: `must be one of: ${allowed.join(', ') || 'none are declared'}` }],
+  );
+}
+
+export function isStrings(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
+}
+
+function isAmong(value: string, values: readonly string[] | null): boolean {
+  return values === null || values.includes(value);
+}

@@ -1,0 +1,128 @@
+/**
+ * From the wire to the stores' records, for the data routes and for `load` alike: names and types are held against the policy
+ * before anything is written.
+ */
+import type { Artefact, AttributeDeclaration } from '../decision/artefact.ts';
+import type { IdentityLink, Profile, Session, StoredConsent } from '../decision/facts.ts';
+import type { Attributes } from '../decision/value.ts';
+import { personalUseCases } from '../decision/vocabulary.ts';
+import { parseTimestampMs } from '../policy/instant.ts';
+import type { StoreWrite } from '../records/store.ts';
+import { audiencePlaces, readAttributes } from './attributes.ts';
+import { invalidRequest, ProblemError, type ProblemPlace, pointerOf } from './problem.ts';
+import {
+  consentSchema,
+  identitySchema,
+  idLengthMax,
+  profileSchema,
+  revocationSchema,
+  sessionPatchSchema,
+  sessionSchema,
+} from './schemas.ts';
+import { validatorOf } from './validate.ts';
+
+/** Ninety days: long enough for a returning visitor, short enough that what nobody renews is gone. */
+export const profileTtlDefaultSeconds = 90 * 86_400;
+/** Four hundred days, the longest any browser keeps a device's cookie. */
+export const identityTtlSeconds = 400 * 86_400;
+/** Five years: a denial does not age, so its record must outlive every profile; a grant's own age is the policy's matter. */
+export const consentTtlSeconds = 5 * 365 * 86_400;
+
+const readProfileWrite = validatorOf(profileSchema);
+const readIdentityWrite = validatorOf(identitySchema);
+const readConsentWrite = validatorOf(consentSchema);
+const readSessionWrite = validatorOf(sessionSchema);
+const readSessionPatch = validatorOf(sessionPatchSchema);
+const readRevocationWrite = validatorOf(revocationSchema);
+
+type WriteOf<K extends StoreWrite['kind']> = Extract<StoreWrite, { kind: K }>;
+
+export function toProfileWrite(subject: string, body: unknown, artefact: Artefact): WriteOf<'profile'> {
+  checkId(subject, 'subject');
+  const { attributes = {}, audiences = [], ttlSeconds = profileTtlDefaultSeconds } = readProfileWrite(body);
+  const wrong = audiencePlaces(audiences, Object.keys(artefact.audiences), '/audiences');
+  const profile: Profile = {
+    attributes: checkedAttributes(attributes, artefact.attributes.profile, wrong),
+    audiences: [...new Set(audiences)],
+  };
+  return { kind: 'profile', subject, profile, ttlSeconds };
+}
+
+export function toIdentityWrite(id: { readonly namespace: string; readonly value: string }, body: unknown): WriteOf<'identity'> {
+  if (!/^[a-z][a-z0-9_-]{0,31}$/.test(id.namespace)) {
+    throw invalidRequest([
+      { in: 'path', pointer: '/namespace', detail: 'must be a lower-case letter, then up to 31 lower-case letters, digits, `_` or `-`' },
+    ]);
+  }
+  checkId(id.value, 'value');
+  const { subject, method, confidencePpm = 1_000_000 } = readIdentityWrite(body);
+  const link: IdentityLink = { subject, method, confidencePpm };
+  return { kind: 'identity', ...id, link, ttlSeconds: identityTtlSeconds };
+}
+
+export function toConsentWrite(subject: string, body: unknown): WriteOf<'consent'> {
+  checkId(subject, 'subject');
+  const { useCases, recordedAt } = readConsentWrite(body);
+  const names = Object.keys(useCases);
+  const wrong = names.flatMap((name): ProblemPlace[] =>
+    isStoredUseCase(name) ? [] : [bodyPlace(['useCases', name], storedUseCaseSentence)],
+  );
+  const recordedAtMs = parseTimestampMs(recordedAt);
+  if (recordedAtMs === null) wrong.push(bodyPlace(['recordedAt'], instantSentence));
+  if (recordedAtMs === null || wrong.length > 0) throw invalidRequest(wrong);
+  const consent: StoredConsent = { useCases, recordedAtMs };
+  return { kind: 'consent', subject, consent, ttlSeconds: consentTtlSeconds };
+}
+
+/** A session may be made without a body: it is known and empty. */
+export function toSession(body: unknown, artefact: Artefact): Session {
+  const { attributes = {} } = readSessionWrite(body === undefined ? {} : body);
+  return { attributes: checkedAttributes(attributes, artefact.attributes.session, []) };
+}
+
+export function toSessionPatch(body: unknown, artefact: Artefact): Session {
+  return { attributes: checkedAttributes(readSessionPatch(body).attributes, artefact.attributes.session, []) };
+}
+
+export type Revocation = { readonly subject: string } | { readonly jti: string; readonly untilMs: number };
+
+export function toRevocation(body: unknown): Revocation {
+  const { subject, jti, until } = readRevocationWrite(body);
+  if (subject !== undefined && jti === undefined && until === undefined) return { subject };
+  const untilMs = until === undefined ? null : parseTimestampMs(until);
+  if (subject !== undefined || jti === undefined || until === undefined) {
+    throw invalidRequest([bodyPlace([], 'either { "subject" }, or { "jti", "until" } is needed')]);
+  }
+  if (untilMs === null) throw invalidRequest([bodyPlace(['until'], instantSentence)]);
+  return { jti, untilMs };
+}
+
+export function checkId(id: string, name: string): void {
+  if (id.length >= 1 && id.length <= idLengthMax) return;
+  throw invalidRequest([{ in: 'path', pointer: `/${name}`, detail: `must be 1 to ${idLengthMax} characters long` }]);
+}
+
+export function noSuchRecord(): ProblemError {
+  return new ProblemError('no_such_record');
+}
+
+const instantSentence = 'must be an RFC 3339 timestamp, such as 2026-11-21T12:00:00Z, no finer than milliseconds';
+const storedUseCaseSentence = `a record holds only: ${personalUseCases.join(', ')} and category:<name>`;
+
+function isStoredUseCase(name: string): boolean {
+  return (personalUseCases as readonly string[]).includes(name) || /^category:[A-Za-z][A-Za-z0-9_.-]{0,63}$/.test(name);
+}
+
+function checkedAttributes(
+  given: { readonly [name: string]: unknown },
+  declarations: Readonly<Record<string, AttributeDeclaration>>,
+  wrongAlready: readonly ProblemPlace[],
+): Attributes {
+  const { attributes, places } = readAttributes(given, declarations, '/attributes');
+  if (places.length + wrongAlready.length > 0) throw invalidRequest([...places, ...wrongAlready]);
+  return attributes;
+}
+
+function bodyPlace(path: readonly string[], detail: string): ProblemPlace {
+  return { pointer: pointerOf(path), detail };
+}
