@@ -1,0 +1,37 @@
+/**
+ * The `stepwell` command: its verbs, and how each ends. 0: all is well. 1: it ran and found problems. 2: it could not run, or was
+ * called wrongly.
+ */
+import { Command, CommanderError } from 'commander';
+import { ConfigError } from '../config.ts';
+import { CannotRun } from '../start/cannot-run.ts';
+import { lintCommand } from './lint.ts';
+import { loadCommand } from './load.ts';
+import { serveCommand } from './serve.ts';
+import { tokenCommand } from './token.ts';
+
+const program = new Command('stepwell')
+  .description('Decides what goes into each zone of a page, before the deadline, with something the business approved.')
+  .helpCommand(false)
+  .showHelpAfterError('(run with --help for usage)')
+  .exitOverride();
+
+for (const command of [serveCommand(), loadCommand(), lintCommand(), tokenCommand()]) {
+  program.addCommand(command.exitOverride().showHelpAfterError('(run with --help for usage)'));
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = exitCodeOf(error);
+}
+
+function exitCodeOf(error: unknown): number {
+  // Help and version are errors to commander, and not to anybody else; what is wrong it has already said.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (error instanceof ConfigError || error instanceof CannotRun) {
+    process.stderr.write(`stepwell: ${error.message}\n`);
+    return 2;
+  }
+  throw error;
+}

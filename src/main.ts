@@ -1,0 +1,146 @@
+/**
+ * The process: puts the parts together, listens, and ends with grace. The only file that knows of signals, standard streams and
+ * exit codes; everything it hands down is a value.
+ */
+import closeWithGrace from 'close-with-grace';
+import { type Logger, pino } from 'pino';
+import { buildApp, buildManagement } from './app.ts';
+import type { Config } from './config.ts';
+import { createSessionIds } from './identity/session-id.ts';
+import { createTokenVerifier } from './identity/token.ts';
+import { formatProblem } from './policy/problems.ts';
+import type { Store } from './records/store.ts';
+import { readApiKeys } from './start/api-keys.ts';
+import { CannotRun, systemSentence } from './start/cannot-run.ts';
+import { demoPolicyPath, isDemo, loadDemoPeople } from './start/demo-mode.ts';
+import { demoGreeting, urlOf } from './start/greeting.ts';
+import { createPolicyHolder, type HeldPolicy, type PolicyHolder } from './start/held-policy.ts';
+import { tokenTrustOf } from './start/key-sets.ts';
+import { openStore } from './start/open-store.ts';
+import { startProgress } from './start/progress.ts';
+import { sessionSecretOf } from './start/session-secret.ts';
+import { startTelemetry } from './telemetry/start.ts';
+import { systemClock } from './time/clock.ts';
+
+const clock = systemClock;
+/** From the signal to the end. A decision is never longer than its deadline, so what takes longer is stuck. */
+const graceMs = 10_000;
+/** One Ctrl-C may arrive twice, from the terminal and from npm; a second one after this is meant. */
+const sameSignalMs = 500;
+/** For a Redis that is there: the first decisions should not meet a connection still being made. */
+const connectWaitMs = 1000;
+
+export interface Service {
+  readonly serviceUrl: string;
+  readonly managementUrl: string;
+  /** Stops accepting, finishes what is under way, then lets go of the store. */
+  close(): Promise<void>;
+}
+
+/** Serves until a signal or a fault ends the process. */
+export async function serveUntilStopped(config: Config): Promise<void> {
+  // To standard error: standard output is for people.
+  const logger = pino({ level: config.logLevel, base: null }, pino.destination({ dest: 2, sync: false }));
+  const service = await serve(config, logger);
+  const grace = closeWithGrace({ delay: graceMs, skip: ['SIGINT', 'SIGTERM'], logger }, async ({ err }) => {
+    if (err !== undefined) logger.fatal({ err }, 'stopping after a fault');
+    await service.close();
+  });
+  stopOnSignals(logger, () => grace.close());
+}
+
+export async function serve(config: Config, logger: Logger): Promise<Service> {
+  const telemetry = await startTelemetry({ clock, env: process.env, warn: (message) => logger.warn(message) });
+  const trust = await tokenTrustOf(config);
+  const apiKeys = await readApiKeys(config.apiKeysPath);
+  const sessionSecret = await sessionSecretOf(config.sessionSecret, config.dataDir);
+  const policy = createPolicyHolder(clock);
+  const held = await loadPolicy(policy, config.policyPath ?? demoPolicyPath, logger);
+  const store = await openStore(config, { clock, connectWaitMs, onState: (state, why) => logger.info({ state, why }, 'store') });
+  if (config.policyPath === null) await loadDemo(config, store, held, logger);
+
+  const parts = {
+    clock,
+    logger,
+    telemetry,
+    policy,
+    store,
+    verifier: createTokenVerifier({ ...trust, clock }),
+    sessionIds: createSessionIds({ secret: sessionSecret, clock }),
+    apiKeys,
+    publicGet: config.publicGet,
+  };
+  const app = await buildApp(parts);
+  const management = await buildManagement(parts);
+
+  async function close(): Promise<void> {
+    // In this order: health answers until the last decision has, and the store outlives both.
+    await app.close();
+    await management.close();
+    await telemetry.shutdown();
+    await store.close();
+  }
+
+  try {
+    await management.listen({ host: config.managementHost, port: config.managementPort });
+    await app.listen({ host: config.host, port: config.port });
+  } catch (error) {
+    await close();
+    throw new CannotRun(
+      `the service cannot listen on ${config.host} port ${config.port} and ${config.managementPort}: ${systemSentence(error)}`,
+    );
+  }
+  const serviceUrl = urlOf(config.host, portOf(app.addresses()));
+  const managementUrl = urlOf(config.managementHost, portOf(management.addresses()));
+  logger.info({ serviceUrl, managementUrl, policy: held.artefact.policy, revision: held.artefact.revision, store: store.kind }, 'serving');
+  if (isDemo(config)) {
+    logger.warn('tokens of the development issuer are accepted: this is the demo, set STEPWELL_POLICY or STEPWELL_JWKS to leave it');
+    process.stdout.write(demoGreeting({ artefact: held.artefact, storeKind: store.kind, serviceUrl, managementUrl }));
+  }
+  return { serviceUrl, managementUrl, close };
+}
+
+async function loadPolicy(holder: PolicyHolder, path: string, logger: Logger): Promise<HeldPolicy> {
+  const { problems } = await holder.load(path).catch((error) => {
+    throw new CannotRun(`the policy \`${path}\` cannot be read: ${systemSentence(error)}`);
+  });
+  const held = holder.current();
+  if (held === null) throw new CannotRun(`the policy does not load\n${problems.map(formatProblem).join('\n')}`);
+  for (const problem of problems) logger.warn({ code: problem.code }, formatProblem(problem));
+  return held;
+}
+
+/** A store that does not answer is no reason not to serve: the demo is then anonymous until the next start. */
+async function loadDemo({ dataDir }: Config, store: Store, { artefact }: HeldPolicy, logger: Logger): Promise<void> {
+  const progress = startProgress('loading the demo people');
+  try {
+    const nowMs = clock.nowMs();
+    if (await loadDemoPeople({ store, dataDir, artefact, nowMs, onProgress: progress.reach })) logger.info('the demo people are loaded');
+  } catch (err) {
+    logger.warn({ err }, 'the demo people could not be loaded; the next start tries again');
+  } finally {
+    progress.stop();
+  }
+}
+
+function portOf(addresses: readonly { readonly port: number }[]): number {
+  const [address] = addresses;
+  if (address === undefined) throw new Error('a server that listens has an address');
+  return address.port;
+}
+
+function stopOnSignals(logger: Logger, stop: () => unknown): void {
+  let firstAtMs: number | null = null;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (firstAtMs === null) {
+        firstAtMs = clock.monotonicMs();
+        logger.info({ signal }, 'stopping');
+        stop();
+      } else if (clock.monotonicMs() - firstAtMs > sameSignalMs) {
+        logger.warn({ signal }, 'stopping at once');
+        process.exit(1);
+      }
+    });
+  }
+}

@@ -1,0 +1,254 @@
+/** The verbs as people and programs meet them: real processes, their streams and their exit codes. */
+import { stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { openEmbeddedStore } from '../../src/embedded/embedded-store.ts';
+import { keySetOf } from '../../src/identity/key-set.ts';
+import { createDemoIssuer } from '../../src/identity/mint.ts';
+import { createTokenVerifier } from '../../src/identity/token.ts';
+import { systemClock } from '../../src/time/clock.ts';
+import { root, stepwell, temporaryDirectory } from './run-stepwell.ts';
+
+const policy = `
+stepwell: 1
+policy: shop
+attributes:
+  profile:
+    loyalty: { type: string, values: [none, gold], class: S1 }
+    orders: { type: int, class: S1 }
+  session:
+    last_category: { type: string, class: S1 }
+audiences:
+  lapsed: { class: S1 }
+deadline: { defaultMs: 60, minMs: 5, maxMs: 500 }
+pages:
+  home: { zones: [hero] }
+zones:
+  hero:
+    kind: content
+    ladder:
+      - tier: user
+        choose: [{ when: 'profile.loyalty == "gold"', variant: gold }]
+      - { tier: anonymous, variant: plain, approved: { by: Brand, on: 2020-01-01, until: 2999-01-01 } }
+variants:
+  gold: { content: { headline: gold } }
+  plain: { content: { headline: plain } }
+`;
+
+async function shop() {
+  const directory = await temporaryDirectory();
+  const policyPath = join(directory.path, 'shop.yaml');
+  await writeFile(policyPath, policy);
+  const dataDir = join(directory.path, 'data');
+  return { directory, policyPath, dataDir, env: { STEPWELL_POLICY: policyPath, STEPWELL_DATA_DIR: dataDir } };
+}
+
+describe('every verb', () => {
+  test.each([[[]], [['serve']], [['load']], [['lint']], [['token']]])('stepwell %j --help explains itself and exits 0', async (verb) => {
+    const { code, stdout } = await stepwell([...verb, '--help']);
+    expect(code).toBe(0);
+    expect(stdout).toContain('Usage: stepwell');
+  });
+
+  test.each([
+    [['dance']],
+    [['lint']],
+    [['lint', 'a.yaml', 'b.yaml']],
+    [['token']],
+    [['token', '--sub', 'ada', '--ttl', '3601']],
+    [['token', '--sub', '']],
+    [['load', '--colour', 'x']],
+  ])('stepwell %j is called wrongly: exits 2, says so on standard error and nothing on standard output', async (args) => {
+    const { code, stdout, stderr } = await stepwell(args);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain('error');
+  });
+
+  test.each([[['serve']], [['token', '--sub', 'ada']], [['load', '-']]])(
+    'stepwell %j names a variable that cannot be used and exits 2',
+    async (args) => {
+      const { code, stderr } = await stepwell(args, { env: { STEPWELL_PORT: 'abc' } });
+      expect(code).toBe(2);
+      expect(stderr).toContain('STEPWELL_PORT is `abc`');
+    },
+  );
+
+  test('serve lists every variable', async () => {
+    const { stdout } = await stepwell(['serve', '--help']);
+    expect(stdout).toContain('STEPWELL_REDIS_URL');
+    expect(stdout).toContain('OTEL_');
+  });
+});
+
+describe('lint', () => {
+  test('a policy that loads exits 0 and names its revision', async () => {
+    await using directory = (await shop()).directory;
+    const { code, stdout } = await stepwell(['lint', join(directory.path, 'shop.yaml')]);
+    expect(stdout).toMatch(/loads as `shop`, revision [0-9a-f]{12}/);
+    expect(code).toBe(0);
+  });
+
+  test('an error is printed as file:line:column and exits 1', async () => {
+    const { directory, policyPath } = await shop();
+    await using _ = directory;
+    await writeFile(policyPath, policy.replace('profile.loyalty ==', 'profile.loyalti =='));
+    const { code, stdout } = await stepwell(['lint', policyPath]);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/shop\.yaml:20:\d+: error: .*loyalt/);
+  });
+
+  test('a warning alone exits 0', async () => {
+    const { directory, policyPath } = await shop();
+    await using _ = directory;
+    const offer = 'offers:\n  unused: { tags: [nobody], class: S1, variant: gold, propensityPpm: 1, value: 1 }\n';
+    await writeFile(policyPath, policy + offer);
+    const { code, stdout } = await stepwell(['lint', policyPath, '--json']);
+    const report = JSON.parse(stdout);
+    expect(report).toMatchObject({ policy: 'shop', errors: 0, problems: [{ severity: 'warning' }] });
+    expect(code).toBe(0);
+  });
+
+  test('--json is one object that a program can read, wrong policy or right', async () => {
+    const { directory, policyPath } = await shop();
+    await using _ = directory;
+    await writeFile(policyPath, 'stepwell: 2\n');
+    const { code, stdout } = await stepwell(['lint', policyPath, '--json']);
+    const report = JSON.parse(stdout);
+    expect(code).toBe(1);
+    expect(report).toMatchObject({ file: policyPath, policy: null, revision: null });
+    expect(report.errors).toBeGreaterThan(0);
+    expect(report.problems[0]).toMatchObject({ severity: 'error', line: expect.any(Number), column: expect.any(Number) });
+  });
+
+  test('a file that is not there exits 2', async () => {
+    const { code, stderr } = await stepwell(['lint', '/nowhere/policy.yaml']);
+    expect(code).toBe(2);
+    expect(stderr).toContain('`/nowhere/policy.yaml` cannot be read: there is no such file');
+  });
+});
+
+describe('token', () => {
+  test('mints what the demo issuer of the same data directory vouches for', async () => {
+    await using directory = await temporaryDirectory();
+    const env = { STEPWELL_DATA_DIR: directory.path };
+    const { code, stdout } = await stepwell(['token', '--sub', 'ada', '--gen', '3', '--auth-age', '60'], { env });
+    expect(code).toBe(0);
+
+    const { jwks } = await createDemoIssuer(directory.path);
+    const verifier = createTokenVerifier({
+      keySet: await keySetOf(jwks),
+      issuer: 'stepwell-demo',
+      audience: 'stepwell',
+      clock: systemClock,
+    });
+    const { evidence } = await verifier.verify(stdout.trim(), { nowMs: systemClock.nowMs() });
+    expect(evidence).toMatchObject({ state: 'verified', subject: 'ada', generation: 3, expired: false, method: 'deterministic' });
+  });
+
+  test('keeps its key where only its owner can read it', async () => {
+    await using directory = await temporaryDirectory();
+    await stepwell(['token', '--sub', 'ada'], { env: { STEPWELL_DATA_DIR: directory.path } });
+    expect((await stat(join(directory.path, 'demo-issuer.json'))).mode & 0o077).toBe(0);
+  });
+
+  test('--json says whose it is and until when', async () => {
+    await using directory = await temporaryDirectory();
+    const { stdout } = await stepwell(['token', '--sub', 'ada', '--ttl', '60', '--json'], { env: { STEPWELL_DATA_DIR: directory.path } });
+    expect(JSON.parse(stdout)).toEqual({
+      token: expect.stringMatching(/^[\w-]+\.[\w-]+\.[\w-]+$/),
+      subject: 'ada',
+      issuer: 'stepwell-demo',
+      audience: 'stepwell',
+      expiresAt: expect.stringMatching(/^\d{4}-.*Z$/),
+    });
+  });
+
+  test('speaks for the demo only', async () => {
+    const { directory, env } = await shop();
+    await using _ = directory;
+    const { code, stderr } = await stepwell(['token', '--sub', 'ada'], { env });
+    expect(code).toBe(2);
+    expect(stderr).toContain('your own issuer');
+  });
+});
+
+describe('load', () => {
+  const lines = [
+    { kind: 'profile', subject: 'ada', attributes: { loyalty: 'gold', orders: 3 }, audiences: ['lapsed'], ttlSeconds: 3600 },
+    { kind: 'identity', namespace: 'device', value: 'd-1', subject: 'ada', method: 'deterministic', confidencePpm: 1_000_000 },
+    { kind: 'consent', subject: 'ada', useCases: { offers: 'granted' }, recordedAt: '2026-11-01T00:00:00Z' },
+    { kind: 'session', attributes: { last_category: 'shoes' } },
+  ];
+
+  test('writes every kind of record into the store that the environment names', async () => {
+    const { directory, dataDir, env } = await shop();
+    await using _ = directory;
+    const file = join(directory.path, 'data.ndjson');
+    await writeFile(file, lines.map((line) => JSON.stringify(line)).join('\n'));
+    const { code, stdout } = await stepwell(['load', file, '--json'], { env });
+    expect(JSON.parse(stdout)).toEqual({
+      file,
+      lines: 4,
+      loaded: 4,
+      failed: 0,
+      sessions: [{ line: 4, sessionId: expect.stringMatching(/^s1\./), expiresAt: expect.any(String) }],
+      problems: [],
+    });
+    expect(code).toBe(0);
+
+    const store = openEmbeddedStore({ directory: dataDir, clock: systemClock });
+    try {
+      expect(await store.getProfile('ada')).toMatchObject({ attributes: { loyalty: 'gold', orders: 3 }, audiences: ['lapsed'] });
+    } finally {
+      await store.close();
+    }
+  });
+
+  test('reports a bad line with its number and loads the rest', async () => {
+    const { directory, env } = await shop();
+    await using _ = directory;
+    const secret = 'hunter2';
+    const input = [
+      JSON.stringify(lines[0]),
+      'not json',
+      '',
+      JSON.stringify({ ...lines[0], attributes: { loyalty: secret } }),
+      JSON.stringify({ ...lines[0], attributes: { shoe_size: 43 } }),
+      JSON.stringify({ kind: 'wish', subject: 'ada' }),
+      JSON.stringify({ kind: 'profile' }),
+      '[]',
+      JSON.stringify({ kind: 'profile', subject: 'x', attributes: { loyalty: 'x'.repeat(300_000) } }),
+      '{"kind":"consent","subject":"ada","useCases":{"offers":"denied","offers":"granted"},"recordedAt":"2026-11-01T00:00:00Z"}',
+      JSON.stringify(lines[2]),
+    ].join('\r\n');
+    const { code, stdout, stderr } = await stepwell(['load', '-', '--json'], { env, input });
+    const report = JSON.parse(stdout);
+    expect(code).toBe(1);
+    expect(report).toMatchObject({ loaded: 2, failed: 8 });
+    expect(report.problems.map(({ line }: { line: number }) => line)).toEqual([2, 4, 5, 6, 7, 8, 9, 10]);
+    expect(stdout + stderr).not.toContain(secret);
+    expect(stdout).toContain('shoe_size');
+  });
+
+  test('tells a person in lines that an editor can follow', async () => {
+    const { directory, env } = await shop();
+    await using _ = directory;
+    const { code, stdout, stderr } = await stepwell(['load', '-'], { env, input: `${JSON.stringify(lines[0])}\n{}\n` });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^-:2: \/kind: must be one of/);
+    expect(stdout).toBe('-: 1 loaded, 1 not\n');
+  });
+
+  test.each([
+    [['load', '/nowhere.ndjson'], {}, 'there is no such file'],
+    [['load', root], {}, 'it is a directory'],
+    [['load', '-'], { STEPWELL_REDIS_URL: 'redis://127.0.0.1:1' }, 'the store does not answer'],
+    [['load', '-'], { STEPWELL_POLICY: '/nowhere.yaml' }, 'STEPWELL_POLICY'],
+  ])('%j with %j cannot run: exits 2 and says why', async (args, more, why) => {
+    const { directory, env } = await shop();
+    await using _ = directory;
+    const { code, stderr } = await stepwell(args, { env: { ...env, ...more } });
+    expect(stderr).toContain(why);
+    expect(code).toBe(2);
+  });
+});
