@@ -1,5 +1,5 @@
 /** What the embedded store promises beyond the shared suite: it keeps its data, forgets on time, and shares its directory. */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -146,6 +146,15 @@ describe('the embedded store', () => {
     await beneath.close();
   });
 
+  it('spares a record that is written while the sweep that would have removed it begins', async () => {
+    const clock = new VirtualClock();
+    const store = opened(newDirectory(), clock);
+    await store.putProfile('anna', goldProfile, 10);
+    clock.advance(11_000);
+    await Promise.all([store.putProfile('anna', goldProfile, 10), store.sweepExpired()]);
+    expect(await store.getProfile('anna')).toMatchObject(goldProfile);
+  });
+
   it('sweeps by itself, a bounded step at a time until nothing is left, and stops when it is closed', async () => {
     const directory = newDirectory();
     const clock = new VirtualClock();
@@ -207,10 +216,22 @@ describe('the embedded store', () => {
     expect(both).toHaveLength(51);
     expect(await store.read({ ...noPlan, subject: 'anna' })).toMatchObject({ generation: 150 });
   });
+
+  it('reads what another process has committed, even within one turn of the event loop', async () => {
+    const directory = newDirectory();
+    const clock = new VirtualClock();
+    const store = opened(directory, clock);
+    await store.putProfile('anna', goldProfile, daySeconds);
+    const before = store.read({ ...noPlan, subject: 'anna' });
+    // Nothing of this process runs meanwhile, so a snapshot taken by the first read would still stand.
+    expect(spawnSync(process.execPath, otherProgram(directory, clock.nowMs())).status).toBe(0);
+    const after = store.read({ ...noPlan, subject: 'anna' });
+    expect([(await before).generation, (await after).generation]).toEqual([0, 50]);
+  });
 });
 
 /** Reads anna, writes bob and raises anna's generation fifty times. */
-async function inAnotherProcess(directory: string, nowMs: number): Promise<unknown> {
+function otherProgram(directory: string, nowMs: number): string[] {
   const program = `
     import { openEmbeddedStore } from ${JSON.stringify(new URL('../../src/embedded/embedded-store.ts', import.meta.url).href)};
     const clock = { nowMs: () => ${nowMs}, monotonicMs: () => 0, after: () => () => {} };
@@ -221,7 +242,11 @@ async function inAnotherProcess(directory: string, nowMs: number): Promise<unkno
     for (let n = 0; n < 50; n += 1) generations = await store.raiseGeneration('anna');
     await store.close();
     console.log(JSON.stringify({ anna, generations }));`;
-  const child = spawn(process.execPath, ['--input-type=module', '--eval', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+  return ['--input-type=module', '--eval', program];
+}
+
+async function inAnotherProcess(directory: string, nowMs: number): Promise<unknown> {
+  const child = spawn(process.execPath, otherProgram(directory, nowMs), { stdio: ['ignore', 'pipe', 'inherit'] });
   let said = '';
   child.stdout.on('data', (chunk) => {
     said += chunk;
