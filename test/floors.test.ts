@@ -24,6 +24,7 @@ const floors: Readonly<Record<string, number>> = {
   http: 4,
   start: 4,
   'app.ts': 5,
+  start: 5,
   'main.ts': 6,
   cli: 7,
 };
