@@ -1,5 +1,5 @@
 /** The secret that signs session ids: the configured one, or a random one that outlives the process in the data directory. */
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { link, mkdir, readFile, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CannotRun } from './cannot-run.ts';
@@ -18,7 +18,7 @@ export async function sessionSecretOf(configured: string | null, dataDir: string
 /** Of two processes that start at once, one makes the secret and the other reads it: a link appears whole or not at all. */
 async function makeSecret(path: string): Promise<Buffer> {
   const made = randomBytes(secretBytes);
-  const draft = `${path}.${process.pid}`;
+  const draft = `${path}.${randomUUID()}`;
   await writeFile(draft, `${made.toString('base64url')}\n`, { mode: 0o600 });
   try {
     await link(draft, path);

@@ -1,0 +1,176 @@
+/** What the process puts together before it listens, part by part, on a real directory. */
+import { copyFile, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { openEmbeddedStore } from '../../src/embedded/embedded-store.ts';
+import { readApiKeys } from '../../src/start/api-keys.ts';
+import { CannotRun } from '../../src/start/cannot-run.ts';
+import { demoPolicyPath, isDemo, loadDemoPeople } from '../../src/start/demo-mode.ts';
+import { createPolicyHolder } from '../../src/start/held-policy.ts';
+import { sessionSecretOf } from '../../src/start/session-secret.ts';
+import { systemClock } from '../../src/time/clock.ts';
+import { temporaryDirectory } from '../cli/run-stepwell.ts';
+
+describe('the policy that is held', () => {
+  async function demoCopy() {
+    const directory = await temporaryDirectory();
+    const path = join(directory.path, 'policy.yaml');
+    await copyFile(demoPolicyPath, path);
+    return { directory, path };
+  }
+
+  test('is nothing until one has loaded', async () => {
+    const { directory, path } = await demoCopy();
+    await using _ = directory;
+    const holder = createPolicyHolder(systemClock);
+    expect(holder.current()).toBeNull();
+    await writeFile(path, 'stepwell: 1\n');
+    expect(await holder.load(path)).toMatchObject({ inForce: false });
+    expect(holder.current()).toBeNull();
+  });
+
+  test('stays in force, and says that it is stale, when its successor is broken or gone; and is fresh again when that is mended', async () => {
+    const { directory, path } = await demoCopy();
+    await using _ = directory;
+    const holder = createPolicyHolder(systemClock);
+    await holder.load(path);
+    const working = holder.current();
+    expect(working).toMatchObject({ stale: false, artefact: { policy: 'retail' } });
+
+    const text = await readFile(path, 'utf8');
+    await writeFile(path, text.replace('stepwell: 1', 'stepwell: 7'));
+    const broken = await holder.load(path);
+    expect(broken.inForce).toBe(false);
+    expect(broken.problems.length).toBeGreaterThan(0);
+    expect(holder.current()).toEqual({ artefact: working?.artefact, stale: true });
+
+    await writeFile(path, text);
+    await holder.load(path);
+    expect(holder.current()).toMatchObject({ stale: false });
+
+    await rm(path);
+    await expect(holder.load(path)).rejects.toThrow();
+    expect(holder.current()).toMatchObject({ stale: true });
+  });
+});
+
+describe('the session secret', () => {
+  test('is the configured one where there is one, and then nothing is written', async () => {
+    await using directory = await temporaryDirectory();
+    const dataDir = join(directory.path, 'data');
+    expect(await sessionSecretOf('sixteen characters', dataDir)).toEqual(Buffer.from('sixteen characters'));
+    await expect(stat(dataDir)).rejects.toThrow();
+  });
+
+  test('is otherwise random, the same after a restart, and readable by its owner only', async () => {
+    await using one = await temporaryDirectory();
+    await using two = await temporaryDirectory();
+    const secret = await sessionSecretOf(null, one.path);
+    expect(secret.byteLength).toBe(32);
+    expect(await sessionSecretOf(null, one.path)).toEqual(secret);
+    expect(await sessionSecretOf(null, two.path)).not.toEqual(secret);
+    expect((await stat(join(one.path, 'session-secret'))).mode & 0o077).toBe(0);
+  });
+
+  test('is one and the same for processes that start at once', async () => {
+    await using directory = await temporaryDirectory();
+    const secrets = await Promise.all(Array.from({ length: 8 }, () => sessionSecretOf(null, directory.path)));
+    expect(new Set(secrets.map((secret) => Buffer.from(secret).toString('hex'))).size).toBe(1);
+  });
+
+  test('that is damaged is named by its file, never shown', async () => {
+    await using directory = await temporaryDirectory();
+    await writeFile(join(directory.path, 'session-secret'), 'hunter2');
+    const failure = await sessionSecretOf(null, directory.path).catch((error) => error);
+    expect(failure).toBeInstanceOf(CannotRun);
+    expect(failure.message).toContain('session-secret');
+    expect(failure.message).not.toContain('hunter2');
+  });
+});
+
+describe('API keys', () => {
+  const sha256 = 'AB'.repeat(32);
+
+  async function keysFrom(content: unknown) {
+    await using directory = await temporaryDirectory();
+    const path = join(directory.path, 'keys.json');
+    await writeFile(path, typeof content === 'string' ? content : JSON.stringify(content));
+    return await readApiKeys(path);
+  }
+
+  test('are none where no file is named', async () => {
+    expect(await readApiKeys(null)).toBeNull();
+  });
+
+  test('are read with their hashes in lower case', async () => {
+    expect(await keysFrom([{ id: 'edge', sha256, scopes: ['decide'] }])).toEqual([
+      { id: 'edge', sha256: sha256.toLowerCase(), scopes: ['decide'] },
+    ]);
+  });
+
+  test.each<[string, unknown, string]>([
+    ['no JSON', 'hunter2', 'a JSON list'],
+    ['no list', { id: 'edge' }, 'a JSON list'],
+    ['an empty list', [], 'nobody could call'],
+    ['a key in the clear', [{ id: 'edge', sha256: 'hunter2', scopes: [] }], 'entry 1 is not a key'],
+    ['scopes of another type', [{ id: 'edge', sha256, scopes: 'decide' }], 'entry 1 is not a key'],
+    [
+      'one id twice',
+      [
+        { id: 'edge', sha256, scopes: [] },
+        { id: 'edge', sha256: 'cd'.repeat(32), scopes: [] },
+      ],
+      'the same `id`',
+    ],
+    [
+      'one key twice',
+      [
+        { id: 'a', sha256, scopes: [] },
+        { id: 'b', sha256: sha256.toLowerCase(), scopes: [] },
+      ],
+      'the same `sha256`',
+    ],
+  ])('%s is refused with a sentence that does not repeat it', async (_, content, why) => {
+    const failure = await keysFrom(content).catch((error) => error);
+    expect(failure).toBeInstanceOf(CannotRun);
+    expect(failure.message).toContain(why);
+    expect(failure.message).not.toContain('hunter2');
+  });
+});
+
+describe('the demo', () => {
+  test.each([
+    [{ policyPath: null, jwksPath: null }, true],
+    [{ policyPath: 'shop.yaml', jwksPath: null }, false],
+    [{ policyPath: null, jwksPath: 'jwks.json' }, false],
+  ])('%j: a development issuer is trusted: %s', (config, expected) => {
+    expect(isDemo(config)).toBe(expected);
+  });
+
+  test('people are loaded once for each revision, and every progress is within the total', async () => {
+    await using directory = await temporaryDirectory();
+    const holder = createPolicyHolder(systemClock);
+    await holder.load(demoPolicyPath);
+    const artefact = holder.current()?.artefact;
+    if (artefact === undefined) throw new Error('the demo policy does not load');
+    const store = openEmbeddedStore({ directory: directory.path, clock: systemClock });
+    const steps: [number, number][] = [];
+    const load = (revision: string) =>
+      loadDemoPeople({
+        store,
+        dataDir: directory.path,
+        artefact: { ...artefact, revision },
+        nowMs: systemClock.nowMs(),
+        onProgress: (written, total) => steps.push([written, total]),
+      });
+    try {
+      expect(await load('one')).toBe(true);
+      expect(await store.getProfile('demo-ada')).toMatchObject({ attributes: { loyalty: 'gold' } });
+      expect(steps.at(-1)?.[0]).toBe(steps.at(-1)?.[1]);
+      expect(await load('one')).toBe(false);
+      expect(await load('two')).toBe(true);
+    } finally {
+      await store.close();
+    }
+  });
+});
