@@ -110,7 +110,7 @@ export function readBeyond(tier: Tier, uses: Uses, declarations: Declarations): 
   if (tierHeight(tier) < tierHeight('user')) {
     beyond.push(...[...uses.attributes.profile].map((name) => `profile.${name}`));
     const personal = audiencesRead(uses, declarations).filter((name) => declarations.audiences.get(name)?.edge === false);
-    beyond.push(...personal.map((name) => `audience ${name}`));
+    beyond.push(...personal.map((name) => `"${name}" in audiences`));
   }
   if (tierHeight(tier) < tierHeight('session')) beyond.push(...[...uses.attributes.session].map((name) => `session.${name}`));
   return beyond;

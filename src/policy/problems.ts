@@ -32,7 +32,6 @@ export const problemCodes = [
   'unknown-zone',
   'unknown-audience',
   'unknown-attribute',
-  'unknown-category',
   'unknown-tag',
   // Ladders and offers.
   'rung-selection',

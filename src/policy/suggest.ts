@@ -19,7 +19,8 @@ export function names(list: readonly string[]): string {
 export function nearestName(written: string, candidates: readonly string[]): string | null {
   if (candidates.length > candidatesMax || written.length > 64) return null;
   let nearest: string | null = null;
-  let least = Math.max(1, Math.floor(written.length / 3)) + 1;
+  // Near is a third of the letters, and never half of them: `S5` is no slip for `S0`.
+  let least = Math.min(Math.ceil(written.length / 3) + 1, Math.ceil(written.length / 2));
   for (const candidate of candidates) {
     if (Math.abs(candidate.length - written.length) >= least) continue;
     const distance = editDistance(written.toLowerCase(), candidate.toLowerCase());

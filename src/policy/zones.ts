@@ -2,6 +2,7 @@
 import type { Page, Zone } from '../decision/artefact.ts';
 import { kinds, lateModes } from '../decision/vocabulary.ts';
 import type { Node } from './document.ts';
+import { warnIfNeverEligible } from './eligibility.ts';
 import { type LadderSurroundings, readLadder } from './ladder.ts';
 import { readNamed } from './names.ts';
 import type { Report } from './problems.ts';
@@ -32,13 +33,23 @@ function readZone(report: Report, node: Node, what: string, around: LadderSurrou
   const ladderNode = fields && required(report, fields, 'ladder', what, '`ladder: [ … ]` ending in an anonymous rung');
   const lateNode = fields?.get('late');
   const cacheNode = fields?.get('cache');
+  const sensitivity = fields === undefined ? harmless : readLabel(report, fields, what, harmless);
+  if (fields !== undefined && !sensitivity.uncategorised) {
+    warnIfNeverEligible(report, {
+      at: fields.keyAt('class'),
+      what,
+      sensitivity,
+      tier: 'user',
+      enabledCategories: around.enabledCategories,
+    });
+  }
   const cache = cacheNode && readFields(report, cacheNode, `\`cache\` of ${what}`, ['maxAgeSeconds']);
   return {
     kind: (kindNode && readOneOf(report, kindNode, `\`kind\` of ${what}`, kinds)) ?? 'content',
     criticality: optionalInteger(report, fields, 'criticality', what, { min: -1_000_000, max: 1_000_000 }) ?? 0,
     budgetMs: optionalInteger(report, fields, 'budgetMs', what, budgetMsBounds) ?? null,
     late: (lateNode && readOneOf(report, lateNode, `\`late\` of ${what}`, lateModes)) ?? 'fallback',
-    sensitivity: fields === undefined ? harmless : readLabel(report, fields, what, harmless),
+    sensitivity,
     maxAgeSeconds: optionalInteger(report, cache, 'maxAgeSeconds', `\`cache\` of ${what}`, { min: 0, max: 31_536_000 }) ?? null,
     ladder: ladderNode === undefined ? [] : readLadder(report, ladderNode, what, around),
   };

@@ -1,0 +1,695 @@
+/** Mistakes people make in a policy: a change to `fixtures/small.yaml` and exactly the problems it must bring. */
+
+export interface Mistake {
+  readonly name: string;
+  /** Replaces the first occurrence of each key. */
+  readonly change: Readonly<Record<string, string>>;
+  /** `code line:column severity: message`. */
+  readonly problems: readonly string[];
+}
+
+const W = '\'profile.loyalty == "gold"\'';
+const S = '\'request.country == "DE"\'';
+
+const user = (when: string) => ({ [W]: when });
+const segment = (when: string) => ({ [S]: when });
+
+export const mistakes: readonly Mistake[] = [
+  { name: 'nothing is wrong', change: {}, problems: [] },
+  {
+    name: 'another schema version',
+    change: { 'stepwell: 1': 'stepwell: 2' },
+    problems: ['unsupported-version 1:11 error: this service reads policies of version 1: write `stepwell: 1`'],
+  },
+  {
+    name: 'no version and no name',
+    change: { 'stepwell: 1\npolicy: small\n': '' },
+    problems: [
+      'missing-field 1:1 error: the policy needs `stepwell`: write `stepwell: 1`',
+      'missing-field 1:1 error: the policy needs `policy`: write `policy: <name>`',
+    ],
+  },
+  {
+    name: 'a name that is a word of JavaScript',
+    change: { 'policy: small': 'policy: constructor' },
+    problems: ['invalid-name 2:9 error: a policy cannot be named `constructor`: the word is reserved, choose another'],
+  },
+  {
+    name: 'a misspelt section',
+    change: { 'audiences:': 'audience:' },
+    problems: ['unknown-field 12:1 error: the policy has no field `audience`; did you mean `audiences`?'],
+  },
+  {
+    name: 'a misspelt field of a zone',
+    change: { 'kind: content': 'kinds: content' },
+    problems: [
+      'unknown-field 18:5 error: zone `hero` has no field `kinds`; did you mean `kind`?',
+      'missing-field 18:5 error: zone `hero` needs `kind`: write `kind: content` or `kind: offer`',
+    ],
+  },
+  {
+    name: 'a section of the wrong type',
+    change: { 'pages:\n  home: { zones: [hero, rail] }': 'pages: [home]' },
+    problems: ['wrong-type 14:8 error: `pages` must be a map of fields, not a list'],
+  },
+  { name: 'a section left empty', change: { 'pages:\n  home: { zones: [hero, rail] }': 'pages:' }, problems: [] },
+  {
+    name: 'a key twice',
+    change: { 'policy: small': 'policy: small\npolicy: other' },
+    problems: ['duplicate-key 3:1 error: `policy` is written twice in one map: keep one of them'],
+  },
+  {
+    name: 'a key that is a number',
+    change: { 'headline: Gold': '1: Gold' },
+    problems: ['key-not-text 36:22 error: a key must be text: write "1" in quotes'],
+  },
+  {
+    name: 'a merge key',
+    change: { 'headline: Gold': '<<: { a: 1 }' },
+    problems: ['merge-key 36:22 error: merge keys are not part of YAML 1.2: write the fields out'],
+  },
+  {
+    name: 'a key that would be a prototype',
+    change: { 'headline: Gold': '__proto__: Gold' },
+    problems: ['invalid-name 36:22 error: `__proto__` is no name for data: choose another'],
+  },
+  {
+    name: 'a value without a JSON form',
+    change: { 'headline: Gold': 'headline: .inf' },
+    problems: ['not-json 36:32 error: this value has no JSON form: write text, a finite number, true, false, a list or a map'],
+  },
+  {
+    name: 'an alias without an anchor',
+    change: { 'headline: Gold': 'headline: *gold' },
+    problems: ['unknown-alias 36:32 error: no anchor `&gold` stands before this alias; none is declared'],
+  },
+  {
+    name: 'YAML that does not parse',
+    change: { 'policy: small': 'policy: [small' },
+    problems: [
+      'syntax 3:1 error: this is not YAML 1.2 or JSON: flow sequence in block collection must be sufficiently indented and end with a ]',
+    ],
+  },
+  {
+    name: 'an attribute without a type',
+    change: { 'country: { type: string, class: S0 }': 'country: { class: S0 }' },
+    problems: ['missing-field 4:23 error: attribute `request.country` needs `type`: write `type: string`, int, bool, timestamp or strings'],
+  },
+  {
+    name: 'an attribute of an unknown type, whose uses are not blamed',
+    change: { 'country: { type: string, class: S0 }': 'country: { type: text, class: S0 }' },
+    problems: [
+      'unknown-value 4:31 error: the type of attribute `request.country` cannot be `text`; write one of `string`, `int`, `bool`, `timestamp`, `strings`',
+    ],
+  },
+  {
+    name: 'a number with a fraction as a type',
+    change: { 'pages: { type: int': 'pages: { type: float' },
+    problems: [
+      'unknown-value 5:70 error: the type of attribute `session.pages` cannot be `float`; write one of `string`, `int`, `bool`, `timestamp`, `strings`',
+    ],
+  },
+  {
+    name: 'values of a number',
+    change: { 'pages: { type: int': 'pages: { type: int, values: [a]' },
+    problems: ['unknown-field 5:75 error: attribute `session.pages` is of type int: only string and strings take `values`'],
+  },
+  {
+    name: 'an unknown class',
+    change: { 'country: { type: string, class: S0 }': 'country: { type: string, class: S5 }' },
+    problems: [
+      'unknown-value 4:46 error: the class of attribute `request.country` cannot be `S5`; write one of `S0`, `S1`, `S2`, `S3`',
+      'class-not-enabled 25:13 warning: rule 1 of the segment rung of zone `hero` is of class S3 without a category, by what it reads or declares, and is never eligible: label what it reads with a class',
+    ],
+  },
+  {
+    name: 'a category without S3',
+    change: { 'income: { type: int, class: S2': 'income: { type: int, class: S2, category: wealth' },
+    problems: ['unknown-field 10:37 error: `category` belongs to class S3 only: write `class: S3` beside it, or leave it out'],
+  },
+  {
+    name: 'S3 without a category',
+    change: { 'class: S3, category: health': 'class: S3' },
+    problems: [
+      'class-not-enabled 9:30 warning: attribute `profile.condition` is S3 without a category and is never eligible: write `category: <name>` beside the class',
+    ],
+  },
+  {
+    name: 'a request attribute that a request has a field for',
+    change: { 'country: { type: string, class: S0 }': 'zones: { type: string, class: S0 }, country: { type: string, class: S0 }' },
+    problems: ['invalid-name 4:14 error: a request attribute cannot be named `zones`: a request has a field of that name, choose another'],
+  },
+  {
+    name: 'deadlines that do not rise',
+    change: { 'pages:\n': 'deadline: { defaultMs: 60, minMs: 80, maxMs: 70 }\npages:\n' },
+    problems: ['deadline-out-of-bounds 14:11 error: `deadline` must rise from minMs over defaultMs to maxMs: it says 80, 60, 70'],
+  },
+  {
+    name: 'settings out of bounds',
+    change: {
+      'pages:\n':
+        'consent: { maxAgeDays: 396, path: vendors, regimes: { US: gdpr, us: opt_in } }\ndependencies: { profil: { budgetMs: 5 }, model: { budgetMs: -1, retries: 0.5, onFailure: sesion } }\nfreshness: { maxMs: soon }\npages:\n',
+    },
+    problems: [
+      'out-of-bounds 14:24 error: `maxAgeDays` of `consent` is 396: write a whole number from 1 to 395',
+      'unknown-value 14:35 error: `path` of `consent` cannot be `vendors`; did you mean `vendor`?',
+      'unknown-value 14:59 error: the regime of `US` cannot be `gdpr`; write one of `us_opt_out`, `opt_in`',
+      'unknown-value 14:65 error: `us` is no country code: write two capital letters, such as `DE`',
+      'unknown-field 15:17 error: `dependencies` has no field `profil`; did you mean `profile`?',
+      'out-of-bounds 15:61 error: `budgetMs` of dependency `model` is -1: write a whole number from 0 to 60000',
+      'out-of-bounds 15:74 error: `retries` of dependency `model` is 0.5: write a whole number from 0 to 5',
+      'unknown-value 15:90 error: `onFailure` of dependency `model` cannot be `sesion`; did you mean `session`?',
+      'wrong-type 16:21 error: `maxMs` of `freshness` must be a whole number from 0 to 86400000, not text',
+    ],
+  },
+  {
+    name: 'a page of zones that nobody defines',
+    change: { 'zones: [hero, rail]': 'zones: [heros, rail, rail]' },
+    problems: [
+      'unknown-zone 15:19 error: page `home` names a zone `heros` that `zones` does not define; did you mean `hero`?',
+      'repeated-value 15:32 error: `zones` of page `home` names `rail` twice: keep one of them',
+    ],
+  },
+  {
+    name: 'a page deadline that would be clamped',
+    change: { 'home: { zones': 'home: { deadlineMs: 900, zones' },
+    problems: [
+      'deadline-out-of-bounds 15:23 warning: `deadlineMs` of page `home` will be clamped: write a number from 5 to 500, the bounds of `deadline`',
+    ],
+  },
+  {
+    name: 'a ladder that climbs',
+    change: {
+      'tier: user\n        choose:\n          - { when: \'profile.loyalty == "gold"\', variant: gold }\n      - tier: segment\n        choose:\n          - { when: \'request.country == "DE"\', variant: plain }':
+        'tier: segment\n        variant: plain\n      - tier: user\n        variant: gold',
+    },
+    problems: [
+      'ladder-order 22:15 error: zone `hero` has its user rung below its segment rung: a ladder goes down from user over session and segment to anonymous',
+    ],
+  },
+  {
+    name: 'one tier twice',
+    change: { 'tier: segment': 'tier: user' },
+    problems: ['ladder-order 23:15 error: zone `hero` has two user rungs: put their rules into one'],
+  },
+  {
+    name: 'no anonymous rung',
+    change: { '      - { tier: anonymous, variant: plain, approved: { by: Brand, on: 2026-11-01, until: 2027-11-01 } }\n': '' },
+    problems: [
+      "ladder-without-anonymous 32:7 error: zone `rail` has no anonymous rung: end its ladder with `- { tier: anonymous, variant: <id>, approved: { by: '<role>', on: <date>, until: <date> } }`",
+    ],
+  },
+  {
+    name: 'an anonymous rung that chooses',
+    change: {
+      'variant: plain\n        approved: { by: Brand, on: 2026-11-01, until: 2027-11-01 }':
+        'choose: [ { variant: plain } ]\n        approved: { by: Brand, on: 2026-11-01, until: 2027-11-01 }',
+    },
+    problems: [
+      'anonymous-not-fixed 27:9 error: the anonymous rung of zone `hero` must be one fixed experience: write `variant: <id>` instead of `choose`',
+    ],
+  },
+  {
+    name: 'an anonymous rung without approval',
+    change: { '\n        approved: { by: Brand, on: 2026-11-01, until: 2027-11-01 }': '' },
+    problems: [
+      "approval-missing 26:9 error: the anonymous rung of zone `hero` is not approved: write `approved: { by: '<role>', on: <date>, until: <date> }`",
+    ],
+  },
+  {
+    name: 'an approval that has expired',
+    change: { 'until: 2027-11-01': 'until: 2026-11-02' },
+    problems: [
+      'approval-expired 28:55 error: the approval of the anonymous rung of zone `hero` has expired: have it approved again and write the new `on` and `until`',
+    ],
+  },
+  {
+    name: 'an approval until a day that does not exist',
+    change: { 'until: 2027-11-01': 'until: 2027-02-29' },
+    problems: [
+      'invalid-date 28:55 error: `until` of the approval of the anonymous rung of zone `hero` must be a date, not `2027-02-29`: write 2026-11-01 (midnight UTC) or 2026-11-01T08:30:00Z',
+    ],
+  },
+  {
+    name: 'an approval that nobody gave yet',
+    change: { 'on: 2026-11-01': 'on: 2027-01-01' },
+    problems: [
+      'approval-not-yet 28:36 warning: the approval of the anonymous rung of zone `hero` begins in the future: write the day on which it was given',
+    ],
+  },
+  {
+    name: 'an approval without its parts',
+    change: { 'by: Brand, on: 2026-11-01, until: 2027-11-01': 'on: 2026-11-01' },
+    problems: [
+      "missing-field 28:19 error: the approval of the anonymous rung of zone `hero` needs `by`: write `by: '<role or name>'`",
+      'missing-field 28:19 error: the approval of the anonymous rung of zone `hero` needs `until`: write `until: <date>`',
+    ],
+  },
+  {
+    name: 'an anonymous variant of class S2',
+    change: {
+      'variant: plain\n        approved: { by: Brand, on: 2026-11-01, until: 2027-11-01 }':
+        'variant: private\n        approved: { by: Brand, on: 2026-11-01, until: 2027-11-01 }',
+    },
+    problems: [
+      'anonymous-sensitive 27:18 error: the anonymous rung of zone `hero` shows variant `private` of class S2 to everybody: name a variant of class S0 or S1',
+    ],
+  },
+  {
+    name: 'a rung that selects in two ways',
+    change: { 'arbitrate: { tag: rail }': 'arbitrate: { tag: rail }\n        variant: plain' },
+    problems: [
+      'rung-selection 32:9 error: the user rung of zone `rail` has `arbitrate`, `variant`: write exactly one of `choose`, `arbitrate`, `variant`',
+    ],
+  },
+  {
+    name: 'a rung that selects nothing',
+    change: { '\n        arbitrate: { tag: rail }': '' },
+    problems: [
+      'rung-selection 32:9 error: the user rung of zone `rail` selects nothing: write exactly one of `choose`, `arbitrate`, `variant`',
+      'tag-unselected 40:12 warning: no rung selects tag `rail` of offer `ring`: write `arbitrate: { tag: rail }` on a rung, or remove the tag',
+    ],
+  },
+  {
+    name: 'a rule behind one without a condition',
+    change: {
+      '- { when: \'profile.loyalty == "gold"\', variant: gold }':
+        '- { variant: gold }\n          - { when: \'profile.loyalty == "gold"\', variant: gold }',
+    },
+    problems: [
+      'rule-unreachable 23:13 error: rule 2 of the user rung of zone `hero` can never apply, since a rule before it has no condition: move that one to the end',
+    ],
+  },
+  {
+    name: 'a variant that nobody defines',
+    change: { '"gold"\', variant: gold': '"gold"\', variant: gould' },
+    problems: [
+      'unknown-variant 22:59 error: rule 1 of the user rung of zone `hero` names a variant `gould` that `variants` does not define; did you mean `gold`?',
+    ],
+  },
+  {
+    name: 'content nested too deep',
+    change: {
+      'headline: Gold':
+        'headline: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]',
+    },
+    problems: ['document-too-deep 36:92 error: this is nested too deep: stay within 64 levels'],
+  },
+  {
+    name: 'a version of YAML nobody asked for',
+    change: { 'stepwell: 1': '%YAML 1.1\n---\nstepwell: 1' },
+    problems: ['yaml-version 1:1 error: the document asks for another version of YAML: write `%YAML 1.2` or leave the directive out'],
+  },
+  {
+    name: 'two documents',
+    change: { 'pages:\n': '---\npages:\n' },
+    problems: [
+      'syntax 14:1 error: this is not YAML 1.2 or JSON: a policy is one document, so remove the `---` and what does not belong to it',
+    ],
+  },
+  {
+    name: 'a tag of YAML',
+    change: { 'headline: Gold': 'headline: !secret Gold' },
+    problems: ['syntax 36:32 error: this is not YAML 1.2 or JSON: tags with `!` are not part of a policy, so leave this one out'],
+  },
+  {
+    name: 'a zone of a category that is not enabled',
+    change: { 'kind: content': 'kind: content\n    class: S3\n    category: faith' },
+    problems: [
+      'class-not-enabled 19:5 warning: zone `hero` is of category `faith`, which the policy does not enable: write it under `sensitive.S3.categories`',
+    ],
+  },
+  {
+    name: 'text where a switch belongs',
+    change: { 'enabled: true': 'enabled: "yes"' },
+    problems: ['wrong-type 13:29 error: `enabled` of `sensitive.S3` must be true or false, not text'],
+  },
+  {
+    name: 'a number where text belongs',
+    change: { 'by: Brand': 'by: 7' },
+    problems: [
+      'wrong-type 28:25 error: `by` of the approval of the anonymous rung of zone `hero` must be text, not a number: write "7" in quotes',
+    ],
+  },
+  {
+    name: 'a name with a space',
+    change: { '  gold: {': '  gold one: {' },
+    problems: [
+      'unknown-variant 22:59 error: rule 1 of the user rung of zone `hero` names a variant `gold` that `variants` does not define; write one of `plain`, `private`',
+      'invalid-name 36:3 error: a variant cannot be named `gold one`: start with a letter, then up to 63 letters, digits, `_`, `.` or `-`',
+      'unknown-variant 43:14 error: offer `ring` names a variant `gold` that `variants` does not define; write one of `plain`, `private`',
+    ],
+  },
+  {
+    name: 'a variant without content',
+    change: { 'gold: { content: { headline: Gold } }': 'gold: {}' },
+    problems: ['missing-field 36:9 error: variant `gold` needs `content`: write `content: { … }`'],
+  },
+  {
+    name: 'a tag that no offer carries',
+    change: { 'arbitrate: { tag: rail }': 'arbitrate: { tag: rails }' },
+    problems: [
+      'unknown-tag 33:27 warning: the user rung of zone `rail` selects tag `rails`, which no offer carries; did you mean `rail`?',
+      'tag-unselected 41:12 warning: no rung selects tag `rail` of offer `ring`: did you mean `rails`?',
+    ],
+  },
+  {
+    name: 'an offer selected only below what it reads',
+    change: {
+      'tier: user\n        arbitrate': 'tier: segment\n        arbitrate',
+      'value: 10': 'value: 10\n    when: profile.loyalty == "gold"',
+    },
+    problems: [
+      'offer-never-reached 41:12 error: offer `ring` reads what only a user rung may, and its tags are selected no higher than on a segment rung: select one of its tags on a user rung, or let it read less',
+    ],
+  },
+  {
+    name: 'an offer whose context reads more than its rung may',
+    change: {
+      'tier: user\n        arbitrate': 'tier: segment\n        arbitrate',
+      'value: 10': 'value: 10\n    context: [ { when: session.pages > 3, perMille: 1200 } ]',
+    },
+    problems: [
+      'offer-never-reached 41:12 error: offer `ring` reads what only a session rung may, and its tags are selected no higher than on a segment rung: select one of its tags on a session rung, or let it read less',
+    ],
+  },
+  {
+    name: 'numbers of an offer out of bounds',
+    change: {
+      'propensityPpm: 1000\n    value: 10':
+        'propensityPpm: 1000001\n    value: 1.5\n    context: [ { when: "request.device == \\"mobile\\"", perMille: 100001 } ]\n    levers: { margin: high }',
+    },
+    problems: [
+      'out-of-bounds 44:20 error: `propensityPpm` of offer `ring` is 1000001: write a whole number from 0 to 1000000',
+      'out-of-bounds 45:12 error: `value` of offer `ring` is 1.5: write a whole number from 0 to 1000000',
+      'out-of-bounds 46:66 error: `perMille` of a context factor of offer `ring` is 100001: write a whole number from 0 to 100000',
+      'wrong-type 47:23 error: lever `margin` of offer `ring` must be a whole number from -100000 to 100000, not text',
+    ],
+  },
+  {
+    name: 'an offer without its numbers',
+    change: { '\n    propensityPpm: 1000\n    value: 10': '' },
+    problems: [
+      'missing-field 41:5 error: offer `ring` needs `propensityPpm`: write `propensityPpm: <0 to 1000000>`',
+      'missing-field 41:5 error: offer `ring` needs `value`: write `value: <0 to 1000000>`',
+    ],
+  },
+  {
+    name: 'an offer that ends before it begins',
+    change: { 'value: 10': 'value: 10\n    from: 2026-12-01\n    until: 2026-11-01' },
+    problems: ['invalid-date 47:12 error: offer `ring` ends before it begins: write an `until` after its `from`'],
+  },
+  {
+    name: 'an offer without a class',
+    change: { '\n    class: S1\n    variant': '\n    variant' },
+    problems: [
+      'class-not-enabled 41:5 warning: offer `ring` declares no class, so it counts as S3 and is never eligible: write `class: S1`',
+    ],
+  },
+  {
+    name: 'an offer of a category that is not enabled',
+    change: { 'class: S1\n    variant': 'class: S3\n    category: faith\n    variant' },
+    problems: [
+      'class-not-enabled 40:3 warning: offer `ring` is of category `faith`, which the policy does not enable: write it under `sensitive.S3.categories`',
+    ],
+  },
+  {
+    name: 'a rule that reads what nobody labelled',
+    change: user('\'profile.note == "x"\''),
+    problems: [
+      'class-not-enabled 22:13 warning: rule 1 of the user rung of zone `hero` is of class S3 without a category, by what it reads or declares, and is never eligible: label what it reads with a class',
+    ],
+  },
+  {
+    name: 'a category that the policy does not enable',
+    change: { 'categories: [health]': 'categories: [faith]', '\'profile.loyalty == "gold"\'': "'profile.condition'" },
+    problems: [
+      'class-not-enabled 22:13 warning: rule 1 of the user rung of zone `hero` is of category `health`, which the policy does not enable: write it under `sensitive.S3.categories`',
+    ],
+  },
+  {
+    name: 'a class that only the user rung may show',
+    change: { '\'request.country == "DE"\', variant: plain': '\'request.country == "DE"\', variant: plain, class: S2' },
+    problems: [
+      'class-above-rung 25:13 warning: rule 1 of the segment rung of zone `hero` is of class S2, which only the user rung may show: move it there',
+    ],
+  },
+  {
+    name: 'a profile attribute on the segment rung',
+    change: segment('\'profile.loyalty == "gold"\''),
+    problems: [
+      'rung-reads-too-much 25:21 error: rule 1 of the segment rung of zone `hero` reads `profile.loyalty`, which a segment rung may not: move the rule to the user rung',
+    ],
+  },
+  {
+    name: 'a session attribute on the segment rung',
+    change: segment("'session.pages > 3'"),
+    problems: [
+      'rung-reads-too-much 25:21 error: rule 1 of the segment rung of zone `hero` reads `session.pages`, which a segment rung may not: move the rule to the session rung',
+    ],
+  },
+  {
+    name: 'a personal audience on the segment rung',
+    change: segment('\'"lapsed" in audiences\''),
+    problems: [
+      'rung-reads-too-much 25:21 error: rule 1 of the segment rung of zone `hero` reads `"lapsed" in audiences`, which a segment rung may not: move the rule to the user rung',
+    ],
+  },
+  { name: 'an edge audience on the segment rung is fine', change: segment('\'"newsletter" in audiences\''), problems: [] },
+  {
+    name: 'the whole list of audiences on the segment rung',
+    change: segment("'size(audiences) > 1'"),
+    problems: [
+      'rung-reads-too-much 25:21 error: rule 1 of the segment rung of zone `hero` reads `"lapsed" in audiences`, which a segment rung may not: move the rule to the user rung',
+    ],
+  },
+  {
+    name: 'has() of the profile on the segment rung',
+    change: segment("'has(profile.loyalty)'"),
+    problems: [
+      'rung-reads-too-much 25:21 error: rule 1 of the segment rung of zone `hero` reads `profile.loyalty`, which a segment rung may not: move the rule to the user rung',
+    ],
+  },
+  {
+    name: 'a misspelt attribute',
+    change: user('\'profile.loyality == "gold"\''),
+    problems: [
+      'unknown-attribute 22:30 error: in `when` of rule 1 of the user rung of zone `hero`, no attribute `loyality` is declared under `attributes.profile`; did you mean `loyalty`?',
+    ],
+  },
+  {
+    name: 'an attribute of another source',
+    change: user('\'profile.country == "DE"\''),
+    problems: [
+      'unknown-attribute 22:30 error: in `when` of rule 1 of the user rung of zone `hero`, no attribute `country` is declared under `attributes.profile`; did you mean `request.country`?',
+    ],
+  },
+  {
+    name: 'an attribute without its source',
+    change: user('\'loyalty == "gold"\''),
+    problems: [
+      'unknown-attribute 22:22 error: in `when` of rule 1 of the user rung of zone `hero`, `loyalty` lacks its source: write `profile.loyalty`',
+    ],
+  },
+  {
+    name: 'a misspelt source',
+    change: user('\'profil.loyalty == "gold"\''),
+    problems: [
+      'unknown-attribute 22:22 error: in `when` of rule 1 of the user rung of zone `hero`, there is no source `profil`; did you mean `profile`?',
+    ],
+  },
+  {
+    name: 'a misspelt audience',
+    change: user('\'"lapst" in audiences\''),
+    problems: [
+      'unknown-audience 22:22 error: in `when` of rule 1 of the user rung of zone `hero`, no audience `lapst` is declared under `audiences`; did you mean `lapsed`?',
+    ],
+  },
+  {
+    name: 'a value outside values',
+    change: user('\'profile.loyalty == "silver"\''),
+    problems: [
+      'value-not-allowed 22:41 error: in `when` of rule 1 of the user rung of zone `hero`, `silver` is never a value of this attribute: write one of `none`, `gold`',
+    ],
+  },
+  {
+    name: 'values outside values, in a list',
+    change: user('\'profile.loyalty in ["gold", "silver", "bronze"]\''),
+    problems: [
+      'value-not-allowed 22:50 error: in `when` of rule 1 of the user rung of zone `hero`, `silver` is never a value of this attribute: write one of `none`, `gold`',
+      'value-not-allowed 22:60 error: in `when` of rule 1 of the user rung of zone `hero`, `bronze` is never a value of this attribute: write one of `none`, `gold`',
+    ],
+  },
+  {
+    name: 'a type error',
+    change: user('\'session.pages == "3"\''),
+    problems: [
+      'expression-type 22:39 error: in `when` of rule 1 of the user rung of zone `hero`, `==` compares values of one type: the left is a whole number, the right text',
+    ],
+  },
+  {
+    name: 'a condition that is no truth',
+    change: user("'session.pages + 1'"),
+    problems: [
+      'expression-type 22:22 error: in `when` of rule 1 of the user rung of zone `hero`, a condition must be true or false and this is a whole number: compare it with something',
+    ],
+  },
+  {
+    name: 'a regular expression',
+    change: user('\'profile.loyalty.matches("g.*")\''),
+    problems: [
+      'expression-unsupported 22:38 error: in `when` of rule 1 of the user rung of zone `hero`, `matches` is not supported: backtracking regular expressions can stall the service: write `startsWith`, `endsWith`, `contains` or `in`',
+    ],
+  },
+  {
+    name: 'a number with a fraction',
+    change: user("'session.pages > 1.5'"),
+    problems: [
+      'expression-unsupported 22:38 error: in `when` of rule 1 of the user rung of zone `hero`, numbers with a fraction are not supported: write scaled integers, such as cents for money',
+    ],
+  },
+  {
+    name: 'a number too large',
+    change: user("'session.pages > 9007199254740992'"),
+    problems: [
+      'integer-out-of-bounds 22:38 error: in `when` of rule 1 of the user rung of zone `hero`, whole numbers go from -9007199254740991 to 9007199254740991: write one of them',
+    ],
+  },
+  {
+    name: 'null',
+    change: user("'profile.loyalty == null'"),
+    problems: [
+      'expression-unsupported 22:41 error: in `when` of rule 1 of the user rung of zone `hero`, null is not supported: write `has(profile.<attribute>)` to ask whether it is there',
+    ],
+  },
+  {
+    name: 'joined texts',
+    change: user('\'profile.loyalty + "x" == "goldx"\''),
+    problems: [
+      'expression-unsupported 22:22 error: in `when` of rule 1 of the user rung of zone `hero`, texts and lists are not joined here: compare each part, or declare the joined value as an attribute',
+    ],
+  },
+  {
+    name: 'one = for a comparison',
+    change: user('\'profile.loyalty = "gold"\''),
+    problems: [
+      'expression-syntax 22:38 error: in `when` of rule 1 of the user rung of zone `hero`, this is not a CEL expression: write `==` to compare',
+    ],
+  },
+  {
+    name: 'the word and',
+    change: user("'session.pages > 1 and session.pages < 3'"),
+    problems: [
+      'expression-syntax 22:40 error: in `when` of rule 1 of the user rung of zone `hero`, this is not a CEL expression: write `&&` for "and"',
+    ],
+  },
+  {
+    name: 'an expression that ends too soon',
+    change: user("'session.pages >'"),
+    problems: [
+      'expression-syntax 22:37 error: in `when` of rule 1 of the user rung of zone `hero`, this is not a CEL expression: it ends too soon',
+    ],
+  },
+  {
+    name: 'two mistakes in one expression',
+    change: user('\'profile.loyality == "gold" || session.page > 3\''),
+    problems: [
+      'unknown-attribute 22:30 error: in `when` of rule 1 of the user rung of zone `hero`, no attribute `loyality` is declared under `attributes.profile`; did you mean `loyalty`?',
+      'unknown-attribute 22:60 error: in `when` of rule 1 of the user rung of zone `hero`, no attribute `page` is declared under `attributes.session`; did you mean `pages`?',
+    ],
+  },
+  {
+    name: 'a place behind an escaped quote',
+    change: user('"profile.loyalty == \\"gold\\" && nobody"'),
+    problems: [
+      'unknown-attribute 22:53 error: in `when` of rule 1 of the user rung of zone `hero`, there is no name `nobody`; write one of `request`, `session`, `profile`, `audiences`, `now`',
+    ],
+  },
+  {
+    name: 'a place behind a doubled quote',
+    change: user("'profile.loyalty == ''gold'' && nobody'"),
+    problems: [
+      'unknown-attribute 22:53 error: in `when` of rule 1 of the user rung of zone `hero`, there is no name `nobody`; write one of `request`, `session`, `profile`, `audiences`, `now`',
+    ],
+  },
+  {
+    name: 'a place in a block of lines',
+    change: {
+      '- { when: \'profile.loyalty == "gold"\', variant: gold }':
+        '- variant: gold\n            when: |\n              profile.loyalty == "gold" &&\n                nobody',
+    },
+    problems: [
+      'unknown-attribute 25:17 error: in `when` of rule 1 of the user rung of zone `hero`, there is no name `nobody`; write one of `request`, `session`, `profile`, `audiences`, `now`',
+    ],
+  },
+  {
+    name: 'always true',
+    change: user("'1 == 1'"),
+    problems: [
+      'condition-constant 22:21 warning: `when` of rule 1 of the user rung of zone `hero` is always true: leave `when` out to say so',
+    ],
+  },
+  {
+    name: 'always false whatever is known',
+    change: user('\'false && profile.loyalty == "gold"\''),
+    problems: [
+      'condition-constant 22:21 warning: `when` of rule 1 of the user rung of zone `hero` is always false: remove it, or compare with something that can hold',
+    ],
+  },
+  {
+    name: 'a division by zero',
+    change: user("'session.pages / 0 == 1'"),
+    problems: [
+      'division-by-zero 22:38 warning: in `when` of rule 1 of the user rung of zone `hero`, nothing can be divided by 0, so this is never known: write another divisor',
+    ],
+  },
+  {
+    name: 'a function that does not exist',
+    change: user('\'lower(profile.loyalty) == "gold"\''),
+    problems: [
+      'expression-unsupported 22:22 error: in `when` of rule 1 of the user rung of zone `hero`, there is no function `lower`; write one of `has`, `size`, `timestamp`, `duration`',
+    ],
+  },
+  {
+    name: 'a method that does not exist',
+    change: user('\'profile.loyalty.startWith("g")\''),
+    problems: [
+      'expression-unsupported 22:38 error: in `when` of rule 1 of the user rung of zone `hero`, there is no function `startWith`; did you mean `startsWith`?',
+    ],
+  },
+  {
+    name: 'a list that is asked to contain',
+    change: user('\'profile.interests.contains("golf")\''),
+    problems: ['expression-type 22:22 error: in `when` of rule 1 of the user rung of zone `hero`, to look in a list, write `"…" in list`'],
+  },
+  {
+    name: 'a macro that names its item badly',
+    change: user('\'profile.interests.exists(now, now == "golf")\''),
+    problems: [
+      'expression-type 22:47 error: in `when` of rule 1 of the user rung of zone `hero`, `now` has a meaning already: choose another name for the item',
+    ],
+  },
+  {
+    name: 'a time that is none',
+    change: user('\'session.seen_at > timestamp("yesterday")\''),
+    problems: [
+      'expression-type 22:50 error: in `when` of rule 1 of the user rung of zone `hero`, timestamp() takes a literal text of whole milliseconds: write `timestamp("2026-11-01T00:00:00Z")`',
+    ],
+  },
+  {
+    name: 'a duration in days',
+    change: user('\'now - session.seen_at > duration("3d")\''),
+    problems: [
+      'expression-type 22:55 error: in `when` of rule 1 of the user rung of zone `hero`, duration() takes a literal text of whole milliseconds: write `duration("36h")`, with h, m, s or ms',
+    ],
+  },
+  {
+    name: 'an expression nested too deep',
+    change: user(
+      "'((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((session.pages > 1)))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))) && -(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(-(session.pages)))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))) > 1'",
+    ),
+    problems: [
+      'expression-too-large 22:307 error: in `when` of rule 1 of the user rung of zone `hero`, a condition may nest 64 levels deep: split it into several rules',
+    ],
+  },
+];
