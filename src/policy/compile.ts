@@ -24,7 +24,7 @@ import {
 import { readVariants } from './variants.ts';
 import { readPages, readZones } from './zones.ts';
 
-export { formatProblem, type PolicyProblem, type ProblemCode, problemCodes } from './problems.ts';
+export { formatProblem, type PolicyProblem, problemCodes } from './problems.ts';
 
 export interface Compilation {
   /** Null exactly when some problem is an error. Plain data, frozen to the last leaf. */
