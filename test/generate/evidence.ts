@@ -1,0 +1,261 @@
+/**
+ * Evidence as the service could really gather it: every state of every fact, every identity and consent combination, but no
+ * contradictions (a consent record without a subject, a session record without a session id). And what less of it looks like.
+ */
+import fc from 'fast-check';
+import type { ConsentSignal, Evidence, Fact, IdentityEvidence, StoredConsent } from '../../src/decision/facts.ts';
+import type { Attributes, Value } from '../../src/decision/value.ts';
+import { personalUseCases, useCases } from '../../src/decision/vocabulary.ts';
+import {
+  attributes,
+  baseNowMs,
+  categories,
+  edgeAudiences,
+  integers,
+  offsets,
+  profileAudiences,
+  type Source,
+  subjects,
+  texts,
+} from './vocabulary.ts';
+
+/** The first of these `weight` times as often as each of the others. */
+function mostly<T>(weight: number, usual: T, ...rare: readonly T[]): fc.Arbitrary<T> {
+  return fc.oneof({ weight, arbitrary: fc.constant(usual) }, { weight: 1, arbitrary: fc.constantFrom(...rare) });
+}
+
+const refused = { state: 'refused' } as const;
+const late: fc.Arbitrary<Fact<never>> = fc.oneof(
+  { weight: 4, arbitrary: fc.constant<Fact<never>>({ state: 'late' }) },
+  { weight: 1, arbitrary: fc.constant<Fact<never>>({ state: 'late', why: 'deadline_too_short' }) },
+);
+const failed: fc.Arbitrary<Fact<never>> = fc.oneof(
+  { weight: 4, arbitrary: fc.constant<Fact<never>>({ state: 'failed' }) },
+  { weight: 1, arbitrary: fc.constant<Fact<never>>({ state: 'failed', why: 'circuit_open' }) },
+);
+
+function factOf<T>(
+  value: fc.Arbitrary<T>,
+  weights: { known: number; absent: number; trouble: number; refused: number },
+): fc.Arbitrary<Fact<T>> {
+  return fc.oneof(
+    { weight: weights.known, arbitrary: value.map((known): Fact<T> => ({ state: 'known', value: known })) },
+    { weight: weights.absent, arbitrary: fc.constant<Fact<T>>({ state: 'absent' }) },
+    { weight: weights.trouble, arbitrary: late },
+    { weight: weights.trouble, arbitrary: failed },
+    { weight: weights.refused, arbitrary: fc.constant<Fact<T>>(refused) },
+  );
+}
+
+/** Some of the declared attributes of a source, each of its declared type. */
+export function attributesFrom(source: Source): fc.Arbitrary<Attributes> {
+  const made = Object.fromEntries(
+    Object.entries(attributes[source] as Record<string, { type: string; values?: readonly string[] }>).map(([name, { type, values }]) => [
+      name,
+      fc.option(valueOfType(type, values ?? texts), { freq: 5, nil: undefined }),
+    ]),
+  );
+  return fc.record(made).map((drawn) => Object.fromEntries(Object.entries(drawn).filter(([, value]) => value !== undefined)) as Attributes);
+}
+
+function valueOfType(type: string, values: readonly string[]): fc.Arbitrary<Value> {
+  switch (type) {
+    case 'int':
+      return fc.constantFrom(...integers);
+    case 'bool':
+      return fc.boolean();
+    case 'timestamp':
+      return fc.constantFrom(...offsets).map((seconds) => baseNowMs + seconds * 1000);
+    case 'strings':
+      return fc.uniqueArray(fc.constantFrom(...values), { maxLength: 3 });
+    default:
+      return fc.constantFrom(...values);
+  }
+}
+
+const token: fc.Arbitrary<IdentityEvidence['token']> = fc.oneof(
+  {
+    weight: 24,
+    arbitrary: fc.record({
+      state: fc.constant('verified' as const),
+      subject: fc.constantFrom(...subjects),
+      method: mostly<'deterministic' | 'probabilistic'>(15, 'deterministic', 'probabilistic'),
+      expired: fc.integer({ min: 0, max: 15 }).map((drawn) => drawn === 0),
+      authTimeSeconds: fc.constantFrom(null, baseNowMs / 1000, baseNowMs / 1000 - 60, baseNowMs / 1000 - 900, baseNowMs / 1000 - 901),
+      generation: mostly<null | number>(4, 1, 0, null),
+      binding: mostly<'none' | 'proved' | 'unproved'>(4, 'proved', 'proved', 'none', 'unproved'),
+    }),
+  },
+  { weight: 3, arbitrary: fc.constant<IdentityEvidence['token']>({ state: 'none' }) },
+  {
+    weight: 3,
+    arbitrary: fc
+      .constantFrom('invalid', 'expired', 'keys_stale', 'late', 'failed')
+      .map((state) => ({ state }) as IdentityEvidence['token']),
+  },
+);
+
+const link = fc.record({
+  subject: fc.constantFrom(...subjects),
+  method: fc.constantFrom('deterministic' as const, 'probabilistic' as const),
+  confidencePpm: fc.constantFrom(1, 500_000, 1_000_000),
+});
+
+const storedUseCases = fc
+  .record({
+    states: fc.array(mostly<'granted' | 'unavailable' | 'denied' | undefined>(16, 'granted', undefined, 'unavailable', 'denied'), {
+      minLength: personalUseCases.length,
+      maxLength: personalUseCases.length,
+    }),
+    granted: fc.subarray([...categories]),
+    deniedCategory: fc.option(fc.constantFrom(...categories), { freq: 8, nil: null }),
+  })
+  .map(
+    ({ states, granted, deniedCategory }) =>
+      ({
+        ...Object.fromEntries(
+          personalUseCases.flatMap((useCase, index) => (states[index] === undefined ? [] : [[useCase, states[index]]])),
+        ),
+        ...Object.fromEntries(granted.map((category) => [`category:${category}`, 'granted'])),
+        ...(deniedCategory === null ? {} : { [`category:${deniedCategory}`]: 'denied' }),
+      }) as StoredConsent['useCases'],
+  );
+
+const day = 86_400_000;
+const storedConsent: fc.Arbitrary<StoredConsent> = fc.record({
+  useCases: storedUseCases,
+  recordedAtMs: fc.constantFrom(
+    baseNowMs,
+    baseNowMs - 10 * day,
+    baseNowMs - 10 * day,
+    baseNowMs - 30 * day,
+    baseNowMs - 30 * day - 1,
+    baseNowMs - 180 * day - 1,
+  ),
+});
+
+const signal: fc.Arbitrary<ConsentSignal> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc
+      .array(mostly<'granted' | undefined>(6, 'granted', undefined), {
+        minLength: useCases.length,
+        maxLength: useCases.length,
+      })
+      .map((said) => signalOf(said)),
+  },
+  { weight: 20, arbitrary: fc.constant(signalOf(useCases.map(() => 'granted'))) },
+  {
+    weight: 3,
+    arbitrary: fc
+      .array(fc.constantFrom('granted' as const, 'denied' as const, undefined, undefined), {
+        minLength: useCases.length,
+        maxLength: useCases.length,
+      })
+      .map((said) => signalOf(said)),
+  },
+  { weight: 1, arbitrary: fc.constant<ConsentSignal>({ state: 'invalid' }) },
+  { weight: 1, arbitrary: fc.constant<ConsentSignal>({ state: 'valid', child: true, useCases: {} }) },
+);
+
+function signalOf(said: readonly ('granted' | 'denied' | undefined)[]): ConsentSignal {
+  return {
+    state: 'valid',
+    useCases: Object.fromEntries(useCases.flatMap((useCase, index) => (said[index] === undefined ? [] : [[useCase, said[index]]]))),
+  };
+}
+
+const ordinary = { known: 16, absent: 1, trouble: 1, refused: 1 };
+
+export const profile = fc.record({
+  attributes: attributesFrom('profile'),
+  audiences: fc.subarray([...edgeAudiences, ...profileAudiences]),
+});
+export const session = fc.record({ attributes: attributesFrom('session') });
+
+export const evidence: fc.Arbitrary<Evidence> = fc
+  .record({
+    token,
+    sessionId: fc.constantFrom<IdentityEvidence['session'][]>(
+      { state: 'verified', id: 'session-one' },
+      { state: 'verified', id: 'session-one' },
+      { state: 'verified', id: 'session-two' },
+      { state: 'verified', id: 'session-two' },
+      { state: 'verified', id: 'session-two' },
+      { state: 'none' },
+      { state: 'invalid' },
+    ),
+    device: factOf(link, { known: 3, absent: 3, trouble: 1, refused: 16 }),
+    generation: factOf(mostly(8, 0, 1, 2), { known: 30, absent: 0, trouble: 1, refused: 0 }),
+    tokenRevoked: factOf(mostly(15, false, true), { known: 30, absent: 0, trouble: 1, refused: 0 }),
+    signals: fc.oneof(
+      { weight: 1, arbitrary: fc.constant<ConsentSignal[]>([]) },
+      { weight: 6, arbitrary: fc.array(signal, { minLength: 1, maxLength: 2 }) },
+    ),
+    gpc: mostly(11, false, true),
+    stored: factOf(storedConsent, { known: 12, absent: 3, trouble: 1, refused: 1 }),
+    linked: factOf(storedConsent, { known: 8, absent: 5, trouble: 1, refused: 1 }),
+    profile: factOf(profile, ordinary),
+    session: factOf(session, ordinary),
+  })
+  .map((drawn) => {
+    const verified = drawn.token.state === 'verified';
+    const sameSubject =
+      drawn.token.state === 'verified' && drawn.device.state === 'known' && drawn.device.value.subject === drawn.token.subject;
+    return {
+      identity: {
+        token: drawn.token,
+        session: drawn.sessionId,
+        device: drawn.device,
+        generation: verified ? drawn.generation : refused,
+        tokenRevoked: verified ? drawn.tokenRevoked : refused,
+      },
+      consent: {
+        signals: drawn.signals,
+        gpc: drawn.gpc,
+        stored: verified ? drawn.stored : refused,
+        linked: drawn.device.state === 'known' && !sameSubject ? drawn.linked : refused,
+      },
+      profile: verified ? drawn.profile : refused,
+      session: drawn.sessionId.state === 'verified' ? drawn.session : refused,
+    };
+  });
+
+/**
+ * The same evidence with some facts less known. `absent` only for the profile and the session: an absent consent record or
+ * device link can remove a denial or a conflict, so it is another person's evidence, not less of this one's. A device link is
+ * never `refused` for the same reason: that says that no device was named.
+ */
+export function degrade(full: Evidence): fc.Arbitrary<Evidence> {
+  const keep = <T>(fact: Fact<T>): fc.Arbitrary<Fact<T>> => fc.constant(fact);
+  const less = <T>(fact: Fact<T>, ...forms: fc.Arbitrary<Fact<T>>[]): fc.Arbitrary<Fact<T>> =>
+    fact.state === 'known' ? fc.oneof(keep(fact), keep(fact), ...forms) : keep(fact);
+  const none: Fact<never> = refused;
+  const absent: Fact<never> = { state: 'absent' };
+  return fc
+    .record({
+      token:
+        full.identity.token.state === 'verified'
+          ? mostly<IdentityEvidence['token']>(8, full.identity.token, { state: 'late' }, { state: 'failed' })
+          : fc.constant(full.identity.token),
+      device: less(full.identity.device, late, failed),
+      generation: less(full.identity.generation, late, failed, fc.constant(none)),
+      tokenRevoked: less(full.identity.tokenRevoked, late, failed, fc.constant(none)),
+      stored: less(full.consent.stored, late, failed, fc.constant(none)),
+      linked: less(full.consent.linked, late, failed, fc.constant(none)),
+      profile: less(full.profile, late, failed, fc.constant(none), fc.constant(absent)),
+      session: less(full.session, late, failed, fc.constant(none), fc.constant(absent)),
+    })
+    .map((drawn) => ({
+      identity: {
+        ...full.identity,
+        token: drawn.token,
+        device: drawn.device,
+        generation: drawn.generation,
+        tokenRevoked: drawn.tokenRevoked,
+      },
+      consent: { ...full.consent, stored: drawn.stored, linked: drawn.linked },
+      profile: drawn.profile,
+      session: drawn.session,
+    }));
+}
