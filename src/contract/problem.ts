@@ -44,6 +44,7 @@ const table = {
     title: 'Unsupported media type',
     sentence: 'send `Content-Type: application/json` in UTF-8, without any `Content-Encoding`',
   },
+  expectation_failed: { status: 417, title: 'Expectation failed', sentence: 'the only expectation met here is `100-continue`' },
   headers_too_large: { status: 431, title: 'Headers too large', sentence: 'the request line and headers are larger than 8 KiB' },
   internal_error: { status: 500, title: 'Internal error', sentence: 'something went wrong here, not with you; quote the request id' },
   no_policy: { status: 503, title: 'No policy', sentence: 'no policy has been loaded yet' },
@@ -52,7 +53,6 @@ const table = {
     title: 'Store unavailable',
     sentence: 'the record could not be read or written now; decisions go on without it',
   },
-  shutting_down: { status: 503, title: 'Shutting down', sentence: 'this instance is shutting down; ask another' },
 } as const satisfies Record<string, Row>;
 
 export type ProblemCode = keyof typeof table;

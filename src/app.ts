@@ -1,0 +1,102 @@
+/** The two servers, as tables of contents: what is registered, in the order in which it takes effect. */
+import type { Server } from 'node:http';
+import { type FastifyHttpOptions, type FastifyInstance, fastify } from 'fastify';
+import { createGatherer, type TokenVerification } from './evidence/gather.ts';
+import type { DemoCredentials, ServiceDependencies, ServiceLogger } from './http/dependencies.ts';
+import { managementRoutes } from './http/management.ts';
+import { bodyBytesMax, jsonBody } from './http/plugins/json-body.ts';
+import { createAuthority } from './http/plugins/keys.ts';
+import { answerClientError, answerExpectation, answerFrameworkError, problems } from './http/plugins/problems.ts';
+import { quietLogger, requestLog } from './http/plugins/request-log.ts';
+import { safeDefaults } from './http/plugins/safe-defaults.ts';
+import { consentRoutes } from './http/routes/consents.ts';
+import { decideRoute } from './http/routes/decide.ts';
+import { decideSharedRoute } from './http/routes/decide-shared.ts';
+import { docsRoutes } from './http/routes/docs.ts';
+import { identityRoutes } from './http/routes/identities.ts';
+import { profileRoutes } from './http/routes/profiles.ts';
+import { revocationRoutes } from './http/routes/revocations.ts';
+import { sessionRoutes } from './http/routes/sessions.ts';
+import { ulid } from './http/ulid.ts';
+import type { Clock } from './time/clock.ts';
+
+export interface AppDependencies extends Omit<ServiceDependencies, 'gatherer' | 'tokenIssuer' | 'demoCredentials'> {
+  readonly verifier: TokenVerification;
+  /** The `iss` of the tokens we accept. */
+  readonly tokenIssuer?: string | null;
+  /** Where this is a demo: what fills the examples of `/docs`. */
+  readonly demoCredentials?: (() => Promise<DemoCredentials>) | null;
+  /** Null: nothing is logged. */
+  readonly logger: ServiceLogger | null;
+}
+
+export async function buildApp(given: AppDependencies): Promise<FastifyInstance> {
+  const dependencies = toServiceDependencies(given);
+  const authority = createAuthority(given.apiKeys);
+  const app = createServer(given);
+
+  await app.register(safeDefaults, given);
+  await app.register(requestLog, given);
+  await app.register(problems);
+  await app.register(jsonBody);
+
+  decideRoute(app, dependencies, authority);
+  decideSharedRoute(app, dependencies, authority);
+  profileRoutes(app, dependencies, authority);
+  identityRoutes(app, dependencies, authority);
+  consentRoutes(app, dependencies, authority);
+  sessionRoutes(app, dependencies, authority);
+  revocationRoutes(app, dependencies, authority);
+  await docsRoutes(app, dependencies);
+  return app;
+}
+
+/** Never on the public port. */
+export async function buildManagement(given: AppDependencies): Promise<FastifyInstance> {
+  const app = createServer(given);
+  await app.register(safeDefaults, given);
+  await app.register(problems);
+  managementRoutes(app, toServiceDependencies(given));
+  return app;
+}
+
+function toServiceDependencies(given: AppDependencies): ServiceDependencies {
+  return { tokenIssuer: null, demoCredentials: null, ...given, gatherer: createGatherer(given) };
+}
+
+/** A subject or a session id, percent-encoded at its worst: 256 characters of three bytes each. */
+const paramLengthMax = 2304;
+
+function createServer({ logger, clock }: { logger: ServiceLogger | null; clock: Clock }): FastifyInstance {
+  const options: FastifyHttpOptions<Server> = {
+    ...(logger === null ? { logger: false } : { loggerInstance: quietLogger(logger) }),
+    disableRequestLogging: true,
+    // One logger for all requests: what a line says of its request, it says itself.
+    childLoggerFactory: (parent) => parent,
+    genReqId: () => ulid(clock.nowMs()),
+    requestIdHeader: false,
+    bodyLimit: bodyBytesMax,
+    requestTimeout: 2_000,
+    connectionTimeout: 5_000,
+    keepAliveTimeout: 5_000,
+    maxRequestsPerSocket: 10_000,
+    http: { headersTimeout: 1_500, connectionsCheckingInterval: 500, maxHeaderSize: 8_192, requireHostHeader: false },
+    routerOptions: {
+      maxParamLength: paramLengthMax,
+      caseSensitive: true,
+      ignoreTrailingSlash: false,
+      ignoreDuplicateSlashes: false,
+      querystringParser: () => ({}),
+    },
+    trustProxy: false,
+    exposeHeadRoutes: false,
+    // While closing we still answer what reaches us: the framework's own 503 comes without our headers.
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    frameworkErrors: answerFrameworkError,
+    clientErrorHandler: answerClientError,
+  };
+  const app = fastify(options);
+  app.server.on('checkExpectation', answerExpectation);
+  return app;
+}

@@ -1,0 +1,315 @@
+/**
+ * The OpenAPI 3.1 document, built from the schemas, the table of problems and the table of reasons. Its examples are calls that
+ * the demo policy answers; a running demo fills in a token and a session id that hold.
+ */
+import { z } from 'zod';
+import { examples } from './openapi-examples.ts';
+import { type ProblemCode, problemTable, problemType } from './problem.ts';
+import * as wire from './schemas.ts';
+
+export interface ExampleCredentials {
+  readonly token: string;
+  readonly sessionId: string;
+}
+
+type Json = Record<string, unknown>;
+
+export function openApiDocument(credentials: ExampleCredentials | null) {
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Stepwell',
+      version: '1',
+      description:
+        'Decides what goes into each zone of a page, before the deadline the caller declares, from what is known, consented to and came in time.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: '/' }],
+    tags: [
+      { name: 'decide', description: 'What goes into each zone of a page' },
+      { name: 'data', description: 'Profiles, identities, consents, sessions and revocations' },
+    ],
+    security: [{}, { apiKey: [] }],
+    paths: {
+      '/v1/decide': { post: postDecide(credentials), get: getDecide() },
+      '/v1/profiles/{subject}': {
+        parameters: [pathParameter('subject', 'a person’s pseudonym', 'demo-ada')],
+        put: write('putProfile', 'Put a profile', 'ProfileWrite', {
+          attributes: { loyalty: 'gold' },
+          audiences: ['lapsed'],
+          ttlSeconds: 86_400,
+        }),
+        get: read('getProfile', 'Get a profile', 'Profile'),
+        delete: remove('deleteProfile', 'Delete a profile'),
+      },
+      '/v1/identities/{namespace}/{value}': {
+        parameters: [
+          pathParameter('namespace', '`device`, or one of your own', 'device'),
+          pathParameter('value', 'the id within its namespace', 'd-demo-ada'),
+        ],
+        put: write('putIdentity', 'Link an identity to a subject', 'IdentityWrite', { subject: 'demo-ada', method: 'deterministic' }),
+      },
+      '/v1/consents/{subject}': {
+        parameters: [pathParameter('subject', 'a person’s pseudonym', 'demo-ada')],
+        put: write('putConsent', 'Replace a consent record', 'ConsentWrite', {
+          useCases: { content_personalization: 'granted', offers: 'denied' },
+          recordedAt: '2026-11-21T12:00:00Z',
+        }),
+      },
+      '/v1/sessions': { post: createSession() },
+      '/v1/sessions/{sessionId}': {
+        parameters: [pathParameter('sessionId', 'as POST /v1/sessions gave it', credentials?.sessionId ?? 's1.…')],
+        patch: patchSession(),
+      },
+      '/v1/revocations': { post: revoke() },
+    },
+    components: {
+      schemas: componentSchemas(),
+      responses: Object.fromEntries(Object.keys(problemTable).map((code) => [code, problemResponseOf(code as ProblemCode)])),
+      securitySchemes: {
+        apiKey: { type: 'http', scheme: 'bearer', description: 'An API key. Without configured keys, loopback callers have every scope.' },
+      },
+    },
+  };
+}
+
+const always: readonly ProblemCode[] = [
+  'invalid_request',
+  'malformed_request',
+  'unauthenticated',
+  'scope_missing',
+  'headers_too_large',
+  'internal_error',
+];
+const withBody: readonly ProblemCode[] = ['malformed_json', 'body_too_large', 'unsupported_media_type', 'request_timeout'];
+const storing: readonly ProblemCode[] = ['store_unavailable', 'address_too_long'];
+
+function postDecide(credentials: ExampleCredentials | null): Json {
+  return {
+    operationId: 'decide',
+    tags: ['decide'],
+    summary: 'Decide for this visitor',
+    description:
+      'Always 200 for every degraded outcome. `Accept: application/x-ndjson` streams one line for each zone as its own budget resolves, then a closing line that is the envelope without `zones`. The answer is `private, no-store`.',
+    parameters: [
+      headerParameter('Stepwell-Deadline-Ms', 'means the same as `deadlineMs`; the smaller wins', { type: 'integer', minimum: 0 }),
+      headerParameter('Sec-GPC', '`1`: the visitor objects to sale and sharing', { type: 'string' }),
+      headerParameter('DPoP', 'the proof by the holder of the token', { type: 'string' }),
+      headerParameter('traceparent', 'W3C trace context', { type: 'string' }),
+    ],
+    requestBody: { required: true, content: { 'application/json': { schema: ref('DecideRequest'), examples: examples(credentials) } } },
+    responses: {
+      200: {
+        description: 'A decision for every zone asked for',
+        headers: {
+          ...commonHeaders,
+          'Server-Timing': header('how long each stage took, in milliseconds'),
+        },
+        content: {
+          'application/json': { schema: ref('DecideResponse') },
+          'application/x-ndjson': { schema: { oneOf: [ref('ZoneDecision'), ref('DecideEnvelope')] } },
+        },
+      },
+      ...problems([...always, ...withBody, 'unknown_page', 'unknown_zone', 'no_policy']),
+    },
+  };
+}
+
+function getDecide(): Json {
+  const query = (name: string, description: string, example?: string): Json => ({
+    name,
+    in: 'query',
+    required: false,
+    description,
+    schema: { type: 'string' },
+    ...(example === undefined ? {} : { example }),
+  });
+  return {
+    operationId: 'decideShared',
+    tags: ['decide'],
+    summary: 'Decide for everybody, or for a segment: the cacheable half',
+    description:
+      'Reads the query alone: no identity, no consent, no cookie. Parameters come as `page`, `zones`, then the attributes the policy declares under `attributes.request`, and `audiences`, in alphabetical order; lists are comma-separated and sorted; unknown, repeated, empty or out-of-order parameters are a 400.',
+    parameters: [
+      query('page', 'a page of the policy; `page` or `zones` is needed', 'home'),
+      query('zones', 'sorted, comma-separated; absent: the zones of the page', 'hero,offer_rail'),
+      query('audiences', 'sorted, comma-separated, from those the policy marks `edge: true`'),
+      query('country', 'an attribute of the demo policy', 'DE'),
+      query('device', 'an attribute of the demo policy', 'mobile'),
+      headerParameter('If-None-Match', 'an `ETag` that is still held', { type: 'string' }),
+    ],
+    responses: {
+      200: {
+        description: 'Byte-stable: the same query and policy give the same bytes',
+        headers: {
+          ...commonHeaders,
+          ETag: header('strong; absent on a degraded answer'),
+          'Surrogate-Key': header('tags to purge by, separated by spaces'),
+          'Cache-Tag': header('the same, separated by commas'),
+        },
+        content: { 'application/json': { schema: ref('SharedResponse') } },
+      },
+      304: { description: 'What is held is still right', headers: commonHeaders },
+      ...problems([...always, 'unknown_page', 'unknown_zone', 'no_policy']),
+    },
+  };
+}
+
+function createSession(): Json {
+  return {
+    operationId: 'createSession',
+    tags: ['data'],
+    summary: 'Begin a session',
+    requestBody: body('SessionWrite', { attributes: { last_category: 'shoes' } }, false),
+    responses: {
+      201: answer('The session’s signed id', 'SessionCreated'),
+      ...problems([...always, ...withBody, 'store_unavailable', 'no_policy']),
+    },
+  };
+}
+
+function patchSession(): Json {
+  return {
+    operationId: 'patchSession',
+    tags: ['data'],
+    summary: 'Merge attributes into a session',
+    requestBody: body('SessionPatch', { attributes: { last_category: 'jackets' } }),
+    responses: { 204: done('Merged'), ...problems([...always, ...withBody, ...storing, 'no_such_record', 'no_policy']) },
+  };
+}
+
+function revoke(): Json {
+  return {
+    operationId: 'revoke',
+    tags: ['data'],
+    summary: 'Revoke every token of a subject, or one token',
+    requestBody: body('RevocationWrite', { subject: 'demo-hedy' }),
+    responses: {
+      200: answer('The generation that tokens of the subject need from now on', 'GenerationRaised'),
+      204: done('The token is as if it were not there'),
+      ...problems([...always, ...withBody, 'store_unavailable']),
+    },
+  };
+}
+
+function write(operationId: string, summary: string, schema: string, example: Json): Json {
+  return {
+    operationId,
+    tags: ['data'],
+    summary,
+    requestBody: body(schema, example),
+    responses: {
+      201: done('Made'),
+      204: done('Replaced'),
+      ...problems([...always, ...withBody, ...storing, 'subject_erased', 'no_policy']),
+    },
+  };
+}
+
+function read(operationId: string, summary: string, schema: string): Json {
+  return {
+    operationId,
+    tags: ['data'],
+    summary,
+    responses: { 200: answer('What is stored', schema), ...problems([...always, ...storing, 'no_such_record', 'no_policy']) },
+  };
+}
+
+function remove(operationId: string, summary: string): Json {
+  return {
+    operationId,
+    tags: ['data'],
+    summary,
+    responses: { 204: done('Deleted'), ...problems([...always, ...storing, 'no_such_record']) },
+  };
+}
+
+/** Several problems may share a status: the response then names them all. */
+function problems(codes: readonly ProblemCode[]): Json {
+  const statuses = [...new Set(codes.map((code) => problemTable[code].status))].sort();
+  return Object.fromEntries(
+    statuses.map((status) => {
+      const [first, ...others] = codes.filter((code) => problemTable[code].status === status);
+      if (first === undefined || others.length === 0) return [status, { $ref: `#/components/responses/${first}` }];
+      const all = [first, ...others];
+      return [status, problemResponse(all.map((code) => `\`${code}\`: ${problemTable[code].sentence}`).join('; '), all)];
+    }),
+  );
+}
+
+function problemResponseOf(code: ProblemCode): Json {
+  return problemResponse(problemTable[code].sentence, [code]);
+}
+
+function problemResponse(description: string, codes: readonly ProblemCode[]): Json {
+  const examplesByCode = codes.map((code) => {
+    const { title, status, sentence } = problemTable[code];
+    return [code, { value: { type: problemType(code), title, status, detail: sentence, code, requestId: '01KAJ2M3N4P5Q6R7S8T9V0W1X2' } }];
+  });
+  return {
+    description,
+    headers: commonHeaders,
+    content: { 'application/problem+json': { schema: ref('Problem'), examples: Object.fromEntries(examplesByCode) } },
+  };
+}
+
+function body(schema: string, example: Json, required = true): Json {
+  return { required, content: { 'application/json': { schema: ref(schema), example } } };
+}
+
+function answer(description: string, schema: string): Json {
+  return { description, headers: commonHeaders, content: { 'application/json': { schema: ref(schema) } } };
+}
+
+function done(description: string): Json {
+  return { description, headers: commonHeaders };
+}
+
+function header(description: string): Json {
+  return { description, schema: { type: 'string' } };
+}
+
+const commonHeaders: Json = {
+  'Cache-Control': header('on every answer; `private, no-store` unless said otherwise'),
+  'Stepwell-Request-Id': header('quote it when you ask for help'),
+};
+
+function headerParameter(name: string, description: string, schema: Json): Json {
+  return { name, in: 'header', required: false, description, schema };
+}
+
+function pathParameter(name: string, description: string, example: string): Json {
+  return { name, in: 'path', required: true, description, schema: { type: 'string', minLength: 1, maxLength: wire.idLengthMax }, example };
+}
+
+function ref(name: string): Json {
+  return { $ref: `#/components/schemas/${name}` };
+}
+
+/** By the name each has in the document. */
+const named = {
+  DecideRequest: wire.decideRequest,
+  DecideResponse: wire.decideResponse,
+  DecideEnvelope: wire.decideEnvelope,
+  SharedResponse: wire.sharedResponse,
+  ZoneDecision: wire.zoneDecision,
+  ProfileWrite: wire.profileSchema,
+  Profile: wire.profileRead,
+  IdentityWrite: wire.identitySchema,
+  ConsentWrite: wire.consentSchema,
+  SessionWrite: wire.sessionSchema,
+  SessionPatch: wire.sessionPatchSchema,
+  SessionCreated: wire.sessionCreated,
+  RevocationWrite: wire.revocationSchema,
+  GenerationRaised: wire.generationRaised,
+  Problem: wire.problemResponse,
+} satisfies Record<string, z.ZodType>;
+
+export type SchemaName = keyof typeof named;
+
+function componentSchemas(): Json {
+  const registry = z.registry<{ id: string }>();
+  for (const [id, schema] of Object.entries(named)) registry.add(schema, { id });
+  const { schemas } = z.toJSONSchema(registry, { io: 'input', uri: (id) => `#/components/schemas/${id}` });
+  return Object.fromEntries(Object.entries(schemas).map(([id, { $schema: _schema, $id: _id, ...schema }]) => [id, schema]));
+}

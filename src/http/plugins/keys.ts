@@ -1,0 +1,67 @@
+/** Who may call: bearer keys, compared by their hashes in constant time, each with scopes. A key says nothing about the visitor. */
+import { hash, timingSafeEqual } from 'node:crypto';
+import type { FastifyRequest, onRequestHookHandler } from 'fastify';
+import { ProblemError } from '../../contract/problem.ts';
+
+/** `admin` includes every other. */
+export const keyScopes = ['decide', 'explain', 'profiles', 'admin'] as const;
+export type KeyScope = (typeof keyScopes)[number];
+
+export interface ApiKey {
+  readonly id: string;
+  /** SHA-256 of the key, in hex. */
+  readonly sha256: string;
+  readonly scopes: readonly string[];
+}
+
+export interface Authority {
+  /** Throws the problem unless the caller has the scope. */
+  demand(request: FastifyRequest, scope: KeyScope): void;
+  /** The same as a hook, before a body is read. */
+  demanding(scope: KeyScope): onRequestHookHandler;
+}
+
+export function createAuthority(keys: readonly ApiKey[] | null): Authority {
+  const hashed = keys?.map(({ sha256, scopes }): HashedKey => ({ hash: Buffer.from(sha256, 'hex'), scopes }));
+
+  function demand(request: FastifyRequest, scope: KeyScope): void {
+    if (hashed === undefined) {
+      if (!isLoopback(request.socket.remoteAddress)) throw new ProblemError('unauthenticated');
+      return;
+    }
+    const key = matching(hashed, request.headers.authorization);
+    if (key === null) throw new ProblemError('unauthenticated');
+    if (!key.scopes.includes(scope) && !key.scopes.includes('admin')) {
+      throw new ProblemError('scope_missing', `the API key is valid and lacks the scope \`${scope}\``);
+    }
+  }
+
+  return {
+    demand,
+    demanding: (scope) => (request, _reply, done) => {
+      demand(request, scope);
+      done();
+    },
+  };
+}
+
+interface HashedKey {
+  readonly hash: Buffer;
+  readonly scopes: readonly string[];
+}
+
+/** Compares with every key, so that the time tells nothing about which one came close. */
+function matching(keys: readonly HashedKey[], authorization: string | undefined): HashedKey | null {
+  const presented = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(authorization ?? '')?.[1];
+  if (presented === undefined) return null;
+  const presentedHash = hash('sha256', presented, 'buffer');
+  let found: HashedKey | null = null;
+  for (const key of keys) {
+    if (key.hash.length === presentedHash.length && timingSafeEqual(key.hash, presentedHash)) found = key;
+  }
+  return found;
+}
+
+function isLoopback(address: string | undefined): boolean {
+  return address !== undefined && (address === '::1' || address.startsWith('127.') || address.startsWith('::ffff:127.'));
+}

@@ -1,0 +1,128 @@
+/** Every failure as `application/problem+json`, whoever raised it: a route, the framework, or the HTTP parser below both. */
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import fastifyPlugin from 'fastify-plugin';
+import { type ProblemCode, ProblemError, problemBody, problemTable } from '../../contract/problem.ts';
+import { StoreError } from '../../records/store-error.ts';
+import { privateNoStore, setSafeHeaders } from './safe-defaults.ts';
+
+const retryAfterSeconds = 1;
+const mediaType = 'application/problem+json';
+
+const codeOfFramework: Readonly<Record<string, ProblemCode>> = {
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
+  FST_ERR_BAD_URL: 'malformed_request',
+  FST_ERR_MAX_PARAM_LENGTH: 'address_too_long',
+  FST_ERR_HANDLER_TIMEOUT: 'store_unavailable',
+};
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** For the log: which problem was answered, if any. */
+    problemCode: ProblemCode | null;
+  }
+}
+
+export const problems = fastifyPlugin(async (app: FastifyInstance) => {
+  const methodsOfRoute = new Map<string, Set<string>>();
+  app.decorateRequest('problemCode', null);
+  app.addHook('onRoute', ({ url, method }) => {
+    const methods = methodsOfRoute.get(url) ?? new Set();
+    for (const one of [method].flat()) methods.add(one);
+    methodsOfRoute.set(url, methods);
+  });
+  // Before the body is read: to an address that serves nothing, a body's form does not matter.
+  app.addHook('onRequest', (request, reply, done) => {
+    if (!request.is404) return done();
+    const allowed = allowedMethods(methodsOfRoute, request.url);
+    if (allowed.length > 0) reply.header('allow', allowed.join(', '));
+    done(new ProblemError(allowed.length > 0 ? 'method_not_allowed' : 'not_found'));
+  });
+  app.setNotFoundHandler((request, reply) => sendProblem(new ProblemError('not_found'), request, reply));
+  app.setErrorHandler<FastifyError>((error, request, reply) => sendProblem(problemOf(error, request), request, reply));
+});
+
+/** Takes back whatever a route has said about caching. */
+export function sendProblem(problem: ProblemError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  request.problemCode = problem.code;
+  setSafeHeaders(request, reply);
+  for (const name of ['etag', 'surrogate-key', 'cache-tag', 'server-timing']) reply.removeHeader(name);
+  if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
+  if (problem.status === 503) reply.header('retry-after', retryAfterSeconds);
+  return reply
+    .code(problem.status)
+    .header('content-type', mediaType)
+    .send(JSON.stringify(problemBody(problem, request.id)));
+}
+
+function problemOf(error: unknown, request: FastifyRequest): ProblemError {
+  if (error instanceof ProblemError) return error;
+  if (error instanceof StoreError) return new ProblemError('store_unavailable');
+  const { name, code, statusCode, stack } = (error ?? {}) as Partial<FastifyError>;
+  const known = codeOfFramework[code ?? ''];
+  if (known !== undefined) return new ProblemError(known);
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) return new ProblemError('malformed_request');
+  // The message may hold what the caller sent; the name and the place in our code do not.
+  request.log.error({ requestId: request.id, errorName: name, errorCode: code, at: placeInOurCode(stack) }, 'request failed');
+  return new ProblemError('internal_error');
+}
+
+function placeInOurCode(stack: string | undefined): string | null {
+  return /\/(src\/[\w./-]+:\d+:\d+)/.exec(stack ?? '')?.[1] ?? null;
+}
+
+function allowedMethods(methodsOfRoute: ReadonlyMap<string, ReadonlySet<string>>, url: string): readonly string[] {
+  const path = url.split('?', 1)[0] ?? '';
+  const found = [...methodsOfRoute].flatMap(([route, methods]) => (isAt(route, path) ? [...methods] : []));
+  return [...new Set(found)].sort();
+}
+
+function isAt(route: string, path: string): boolean {
+  const wanted = route.split('/');
+  const given = path.split('/');
+  const open = wanted.at(-1) === '*';
+  if (open ? given.length < wanted.length : given.length !== wanted.length) return false;
+  return wanted.every((step, index) => step === '*' || (step.startsWith(':') ? given[index] !== '' : step === given[index]));
+}
+
+/** An address or a parameter that the router cannot read: no hook has run. */
+export function answerFrameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  sendProblem(new ProblemError(codeOfFramework[error.code] ?? 'malformed_request'), request, reply);
+}
+
+const codeOfParser: Readonly<Record<string, ProblemCode>> = {
+  HPE_HEADER_OVERFLOW: 'headers_too_large',
+  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
+};
+
+/** What cannot be parsed as HTTP never becomes a request: the answer is written to the socket by hand. */
+export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable || socket.bytesWritten > 0) return void socket.destroy();
+  const { status, headers, body } = bareAnswer(codeOfParser[error.code ?? ''] ?? 'malformed_request');
+  const lines = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`)];
+  socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`);
+}
+
+/** Node itself answers an `Expect` it does not know, without our headers, unless somebody listens. */
+export function answerExpectation(_request: IncomingMessage, response: ServerResponse): void {
+  const { status, headers, body } = bareAnswer('expectation_failed');
+  response.writeHead(status, headers).end(body);
+}
+
+function bareAnswer(code: ProblemCode) {
+  const { requestId: _, ...bare } = problemBody(new ProblemError(code), '');
+  const body = JSON.stringify(bare);
+  return {
+    status: problemTable[code].status,
+    headers: {
+      'Content-Type': mediaType,
+      'Cache-Control': privateNoStore,
+      'X-Content-Type-Options': 'nosniff',
+      'Content-Length': String(Buffer.byteLength(body)),
+      Connection: 'close',
+    },
+    body,
+  };
+}

@@ -1,0 +1,42 @@
+/**
+ * One line for each request, from an allow-list: method, route, status, duration, request id and problem. An address, a header or
+ * a body never gets here, because they may name a person.
+ */
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
+import fastifyPlugin from 'fastify-plugin';
+import type { Clock } from '../../time/clock.ts';
+
+export const requestLog = fastifyPlugin(async (app: FastifyInstance, { clock }: { clock: Clock }) => {
+  app.addHook('onResponse', (request, reply, done) => {
+    const level = levelOf(reply.statusCode);
+    app.log[level](
+      {
+        method: request.method,
+        route: request.routeOptions.url ?? null,
+        status: reply.statusCode,
+        durationMs: Math.round((clock.monotonicMs() - request.startedAtMs) * 1000) / 1000,
+        requestId: request.id,
+        problem: request.problemCode,
+      },
+      'request',
+    );
+    done();
+  });
+});
+
+/** Metrics count what goes well; a line for each would cost more than the decision. */
+function levelOf(status: number): 'debug' | 'info' | 'error' {
+  if (status >= 500) return 'error';
+  return status >= 400 ? 'info' : 'debug';
+}
+
+/** The framework logs requests and errors of its own accord in a few places: this is all they may say. */
+export const silentSerializers = {
+  req: ({ method }: { method?: string }) => ({ method }),
+  res: ({ statusCode }: { statusCode?: number }) => ({ status: statusCode }),
+  err: ({ name, code }: { name?: string; code?: string }) => ({ name, code }),
+} as const;
+
+export function quietLogger(logger: FastifyBaseLogger): FastifyBaseLogger {
+  return logger.child({}, { serializers: silentSerializers });
+}

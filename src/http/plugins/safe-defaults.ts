@@ -1,0 +1,43 @@
+/**
+ * What every answer carries whatever happens: an explicit `Cache-Control`, `nosniff` and a request id, set before anything can
+ * throw. One route raises the cache scope; none can forget it.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import fastifyPlugin from 'fastify-plugin';
+import { ProblemError } from '../../contract/problem.ts';
+import type { Clock } from '../../time/clock.ts';
+
+export const privateNoStore = 'private, no-store';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Monotonic: when the request's headers were read. Deadlines count from here. */
+    startedAtMs: number;
+  }
+}
+
+export const safeDefaults = fastifyPlugin(async (app: FastifyInstance, { clock }: { clock: Clock }) => {
+  app.decorateRequest('startedAtMs', 0);
+  app.addHook('onRequest', (request, reply, done) => {
+    request.startedAtMs = clock.monotonicMs();
+    setSafeHeaders(request, reply);
+    done(hostProblem(request));
+  });
+});
+
+export function setSafeHeaders(request: FastifyRequest, reply: FastifyReply): void {
+  reply.header('cache-control', privateNoStore);
+  reply.header('x-content-type-options', 'nosniff');
+  reply.header('stepwell-request-id', request.id);
+}
+
+/** One name for the server, no less and no more: proxies disagree about which of two counts. Node would refuse a missing one without our headers. */
+function hostProblem({ raw }: FastifyRequest): ProblemError | undefined {
+  let hosts = 0;
+  for (let index = 0; index < raw.rawHeaders.length; index += 2) {
+    const name = raw.rawHeaders[index];
+    if (name?.length === 4 && name.toLowerCase() === 'host') hosts++;
+  }
+  const needed = raw.httpVersionMajor === 1 && raw.httpVersionMinor === 0 ? 0 : 1;
+  return hosts > 1 || hosts < needed ? new ProblemError('malformed_request') : undefined;
+}

@@ -1,0 +1,105 @@
+/**
+ * `GET /v1/decide`: the cacheable half. INVARIANT: the answer is a function of the query and the policy alone, so the deciding
+ * part is handed nothing else of the request: no credentials, no cookie, no body, no client address.
+ */
+import { hash } from 'node:crypto';
+import type { FastifyInstance } from 'fastify';
+import { type PolicyInForce, toSharedAnswer } from '../../contract/convert.ts';
+import { readSharedQuery } from '../../contract/shared-query.ts';
+import { decide } from '../../decision/decide.ts';
+import type { ZoneDecision } from '../../decision/decision.ts';
+import type { Evidence } from '../../decision/facts.ts';
+import type { Question } from '../../decision/question.ts';
+import type { Scope } from '../../decision/vocabulary.ts';
+import type { ServiceDependencies } from '../dependencies.ts';
+import type { Authority } from '../plugins/keys.ts';
+import { serverTiming } from '../plugins/server-timing.ts';
+import { policyInForce } from '../policy-in-force.ts';
+import { traceCarrier } from './decide.ts';
+
+export function decideSharedRoute(app: FastifyInstance, dependencies: ServiceDependencies, authority: Authority): void {
+  const { clock, telemetry, publicGet } = dependencies;
+
+  app.get('/v1/decide', publicGet ? {} : { onRequest: authority.demanding('decide') }, async (request, reply) => {
+    const { startedAtMs } = request;
+    const policy = policyInForce(dependencies);
+    const question = readSharedQuery(queryOf(request.raw.url ?? ''), policy.artefact, clock.nowMs());
+    const trace = telemetry.startDecision(traceCarrier(request), { startMs: startedAtMs, route: 'get_decide' });
+    const startMs = clock.monotonicMs();
+    const answer = sharedAnswer(question, policy);
+    const endMs = clock.monotonicMs();
+
+    reply.headers({ ...answer.headers, 'server-timing': serverTiming([{ name: 'decide', startMs, endMs }]) });
+    if (isFresh(request.headers['if-none-match'], answer.etag)) reply.code(304).send();
+    else reply.header('content-type', 'application/json; charset=utf-8').send(answer.body);
+
+    const { revision } = policy.artefact;
+    const { zones, scope } = answer;
+    trace.end({ zones, scope, revision, page: question.page, endMs, durationMs: endMs - startedAtMs, overshootMs: 0, facts: {} });
+    return reply;
+  });
+}
+
+interface SharedAnswer {
+  readonly zones: readonly ZoneDecision[];
+  readonly scope: Scope;
+  readonly body: string;
+  /** Null where the answer may not be kept. */
+  readonly etag: string | null;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** The same question and policy give the same bytes. */
+function sharedAnswer(question: Question, policy: PolicyInForce): SharedAnswer {
+  const { zones } = decide(policy.artefact, question, nothingKnown);
+  const body = JSON.stringify(toSharedAnswer(policy, zones));
+  const scope = narrowest(zones);
+  if (scope !== 'public' && scope !== 'segment') return { zones, scope, body, etag: null, headers: { 'cache-control': 'no-store' } };
+  const etag = `"${hash('sha256', body, 'base64url')}"`;
+  const tags = [...new Set(zones.flatMap(({ cache }) => cache.tags))].sort();
+  const maxAgeSeconds = Math.min(...zones.map(({ cache }) => cache.maxAgeSeconds));
+  const headers = {
+    'cache-control': `public, max-age=0, s-maxage=${maxAgeSeconds}, ${graceOf[scope]}`,
+    etag,
+    'surrogate-key': tags.join(' '),
+    'cache-tag': tags.join(','),
+  };
+  return { zones, scope, body, etag, headers };
+}
+
+/** An answer for everybody may be served a little old while a new one is fetched; one for a segment may not. */
+const graceOf = {
+  segment: 'stale-while-revalidate=0, stale-if-error=0',
+  public: 'stale-while-revalidate=30, stale-if-error=300',
+} as const;
+
+function narrowest(zones: readonly ZoneDecision[]): Scope {
+  const scopes: readonly Scope[] = ['none', 'private', 'segment', 'public'];
+  return scopes.find((scope) => zones.some(({ cache }) => cache.scope === scope)) ?? 'none';
+}
+
+/** As it was sent: the framework's own reading would hide repeats and order. */
+function queryOf(url: string): string {
+  const mark = url.indexOf('?');
+  return mark < 0 ? '' : url.slice(mark + 1);
+}
+
+/** RFC 9110, 13.1.2: for a GET the weak comparison serves. */
+function isFresh(ifNoneMatch: string | undefined, etag: string | null): boolean {
+  if (ifNoneMatch === undefined || etag === null) return false;
+  if (ifNoneMatch.trim() === '*') return true;
+  return ifNoneMatch.split(',').some((given) => given.trim().replace(/^W\//, '') === etag);
+}
+
+const nothingKnown: Evidence = {
+  identity: {
+    token: { state: 'none' },
+    session: { state: 'none' },
+    device: { state: 'refused' },
+    generation: { state: 'refused' },
+    tokenRevoked: { state: 'refused' },
+  },
+  consent: { signals: [], gpc: false, stored: { state: 'refused' }, linked: { state: 'refused' } },
+  profile: { state: 'refused' },
+  session: { state: 'refused' },
+};

@@ -1,0 +1,26 @@
+/** Sessions: a signed id of ours for one visit, and what the site learns during it. */
+import type { FastifyInstance } from 'fastify';
+import { noSuchRecord, toSession, toSessionPatch } from '../../contract/records.ts';
+import { sessionLifeMaxSeconds } from '../../identity/session-id.ts';
+import type { ServiceDependencies } from '../dependencies.ts';
+import type { Authority } from '../plugins/keys.ts';
+import { policyInForce } from '../policy-in-force.ts';
+
+export function sessionRoutes(app: FastifyInstance, dependencies: ServiceDependencies, authority: Authority): void {
+  const { store, sessionIds, clock } = dependencies;
+  const options = { onRequest: authority.demanding('profiles') };
+
+  app.post('/v1/sessions', options, async (request, reply) => {
+    const session = toSession(request.body, policyInForce(dependencies).artefact);
+    const { sessionId, id, expiresAtMs } = sessionIds.mint(sessionLifeMaxSeconds);
+    await store.putSession(id, session, sessionLifeMaxSeconds);
+    return reply.code(201).send({ sessionId, expiresAt: new Date(expiresAtMs).toISOString() });
+  });
+
+  app.patch<{ Params: { sessionId: string } }>('/v1/sessions/:sessionId', options, async (request, reply) => {
+    const session = toSessionPatch(request.body, policyInForce(dependencies).artefact);
+    const verified = sessionIds.verify(request.params.sessionId, clock.nowMs());
+    if (verified.state !== 'verified' || !(await store.patchSession(verified.id, session))) throw noSuchRecord();
+    return reply.code(204).send();
+  });
+}

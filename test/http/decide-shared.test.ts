@@ -1,0 +1,89 @@
+/** GET /v1/decide: one address for one answer, byte-stable, and headers that agree with the body. */
+import { describe, expect, it } from 'vitest';
+import { sharedResponse } from '../../src/contract/schemas.ts';
+import { startService } from './service.ts';
+
+const url = '/v1/decide?page=home&zones=hero,offer_rail&country=DE&device=mobile';
+
+describe('GET /v1/decide', () => {
+  it('answers segment content from the query alone, the same bytes whoever asks', async () => {
+    const service = await startService();
+    const plain = await service.app.inject(url);
+    expect(plain.statusCode).toBe(200);
+    expect(sharedResponse.parse(plain.json())).toEqual(plain.json());
+    expect(Object.keys(plain.json())).toEqual(['policy', 'zones']);
+    expect(plain.json().zones[0]).toMatchObject({ tier: 'segment', intendedTier: 'segment', variant: 'hero-dach', downgrade: null });
+    service.clock.advance(1000);
+    const cookie = 'sid=1; euconsent-v2=CP';
+    const other = await service.app.inject({
+      url,
+      headers: { cookie, 'sec-gpc': '1', 'accept-language': 'fr', 'x-forwarded-host': 'evil' },
+    });
+    expect(other.payload).toBe(plain.payload);
+    expect(other.headers['cache-control']).toBe(plain.headers['cache-control']);
+  });
+
+  it('says in its headers what its zones say', async () => {
+    const { app } = await startService();
+    const both = await app.inject(url);
+    const zones = both.json().zones as { cache: { scope: string; maxAgeSeconds: number; tags: string[] } }[];
+    const least = Math.min(...zones.map(({ cache }) => cache.maxAgeSeconds));
+    expect(both.headers['cache-control']).toBe(`public, max-age=0, s-maxage=${least}, stale-while-revalidate=0, stale-if-error=0`);
+    const tags = [...new Set(zones.flatMap(({ cache }) => cache.tags))].sort();
+    expect(both.headers['surrogate-key']).toBe(tags.join(' '));
+    expect(both.headers['cache-tag']).toBe(tags.join(','));
+    const everybody = await app.inject('/v1/decide?zones=offer_rail');
+    expect(everybody.json().zones[0].cache.scope).toBe('public');
+    expect(everybody.headers['cache-control']).toBe('public, max-age=0, s-maxage=60, stale-while-revalidate=30, stale-if-error=300');
+  });
+
+  it('answers 304 to a validator that still holds', async () => {
+    const { app } = await startService();
+    const { etag } = (await app.inject(url)).headers;
+    expect(etag).toMatch(/^"[A-Za-z0-9_-]{43}"$/);
+    for (const given of [String(etag), `"x", ${etag}`, `W/${etag}`, '*']) {
+      const held = await app.inject({ url, headers: { 'if-none-match': given } });
+      expect([held.statusCode, held.payload, held.headers.etag]).toEqual([304, '', etag]);
+      expect(held.headers['cache-control']).toContain('public');
+    }
+    expect((await app.inject({ url, headers: { 'if-none-match': '"x"' } })).statusCode).toBe(200);
+  });
+
+  it.each([
+    ['an unknown parameter', 'page=home&utm_source=x'],
+    ['a repeated parameter', 'page=home&page=home'],
+    ['an empty value', 'page=home&country='],
+    ['no value', 'page=home&country'],
+    ['an empty part', 'page=home&'],
+    ['attributes before zones', 'page=home&country=DE&zones=hero'],
+    ['attributes out of order', 'page=home&device=mobile&country=DE'],
+    ['an unsorted list', 'zones=offer_rail,hero'],
+    ['a repeat in a list', 'zones=hero,hero'],
+    ['an empty item', 'zones=hero,'],
+    ['a value outside the declared ones', 'page=home&device=watch'],
+    ['an audience that is not for the edge', 'page=home&audiences=lapsed'],
+    ['a second spelling by percent-encoding', 'page=hom%65'],
+    ['lower-case hex', 'page=home&country=%c3%a9'],
+    ['a plus for a space', 'page=home&country=D+E'],
+    ['broken encoding', 'page=home&country=%FF'],
+    ['neither page nor zones', 'country=DE'],
+    ['nothing', ''],
+  ])('refuses %s: a cache must not hold two keys for one answer', async (_, query) => {
+    const response = await (await startService()).app.inject(`/v1/decide?${query}`);
+    expect(response.statusCode).toBe(400);
+    expect(response.headers['cache-control']).toBe('private, no-store');
+    expect(response.json()).toMatchObject({ code: 'invalid_request', errors: [{ in: 'query' }] });
+  });
+
+  it('takes edge audiences, and the comma as form encoders write it', async () => {
+    const { app } = await startService();
+    expect((await app.inject('/v1/decide?page=home&audiences=newsletter')).statusCode).toBe(200);
+    expect((await app.inject('/v1/decide?zones=hero%2Coffer_rail')).statusCode).toBe(200);
+  });
+
+  it('answers 404 for a page or a zone that the policy does not have', async () => {
+    const { app } = await startService();
+    expect((await app.inject('/v1/decide?page=nowhere')).json()).toMatchObject({ status: 404, code: 'unknown_page' });
+    expect((await app.inject('/v1/decide?zones=nowhere')).json()).toMatchObject({ status: 404, code: 'unknown_zone' });
+  });
+});
