@@ -23,13 +23,13 @@ const ada: Person = {
   devices: [{ id: 'd-demo-ada', method: 'deterministic', confidencePpm: 1_000_000 }],
 };
 
-/** Silver and one step from gold, everything granted. */
+/** Silver and two orders from gold, everything granted. */
 const grace: Person = {
   subject: 'demo-grace',
   attributes: {
     loyalty: 'silver',
     days_since_order: 12,
-    orders_count: 4,
+    orders_count: 7,
     favourite_category: 'jackets',
     favourite_brands: ['Halden'],
     has_app: false,
