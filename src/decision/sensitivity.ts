@@ -40,6 +40,8 @@ export function isEnabled(sensitivity: Sensitivity, enabledCategories: readonly 
 /** The first condition of its class that is not met; null when it may be shown. */
 export function classLoss(sensitivity: Sensitivity, clearance: Clearance): LossReason | null {
   if (sensitivity.class === 'S0') return null;
+  // What is shown to everybody is selected by nothing personal, whatever class its zone declares; the compiler holds it below S2.
+  if (clearance.tier === 'anonymous') return null;
   if (sensitivity.class === 'S1') return clearance.beyondRequestFacts ? null : 'class_not_allowed';
   if (!classes.includes(sensitivity.class) || clearance.tier !== 'user') return 'class_not_allowed';
   if (!isEnabled(sensitivity, clearance.enabledCategories)) return 'class_not_enabled';
