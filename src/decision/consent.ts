@@ -69,7 +69,11 @@ function countingRecords({ identity: evidence, consent }: Evidence, identity: Id
     records.push({ fact: { state: evidence.token.state }, grants: false });
   const { device } = evidence;
   if (device.state === 'late' || device.state === 'failed') records.push({ fact: device, grants: false });
-  if (device.state === 'known' && device.value.subject !== identity.token?.subject) records.push({ fact: consent.linked, grants: false });
+  if (device.state === 'known' && device.value.subject !== identity.token?.subject) {
+    // A token that was revoked is gone, but the record of its subject was read, and a link to the same person needs no other.
+    const isOfToken = evidence.token.state === 'verified' && evidence.token.subject === device.value.subject;
+    records.push({ fact: isOfToken ? consent.stored : consent.linked, grants: false });
+  }
   return records;
 }
 
