@@ -4,12 +4,13 @@
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, release, tmpdir, totalmem } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { CoreReport } from './core.ts';
 import { benchHttp, type HttpReport } from './http.ts';
+import { busyBeforehand, describeMachine } from './machine.ts';
 import { canPin } from './pinned-process.ts';
 import { coreTable, httpTables, table } from './report.ts';
 
@@ -23,9 +24,15 @@ const jsonPath =
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 const sayProgress = (text: string): void => void process.stderr.write(`  ${text}\n`);
 
-say(
-  `${describeMachine().processor}, ${describeMachine().processors} CPUs; Node ${process.versions.node}; ${canPin ? 'pinned: server to CPU 0, load and Redis to CPU 1' : 'nothing is pinned'}\n`,
-);
+const machine = describeMachine();
+const busyBefore = await busyBeforehand();
+/** Above this somebody else is working here, and the figures are theirs as well. */
+const quietMachineBusyMax = 0.05;
+say(`${machine.processor}, ${machine.processors} CPUs; Node ${process.versions.node}`);
+say(canPin ? 'server on CPU 0, load and Redis on CPU 1' : 'nothing is pinned: `taskset` or a second CPU is missing');
+say(`busy with other work beforehand: ${Math.round(busyBefore * 100)} %`);
+if (busyBefore > quietMachineBusyMax) say('so these figures are not worth keeping: run this alone');
+say('');
 
 const core = values.only === 'http' ? null : benchCore();
 if (core !== null) say(`The core alone\n\n${coreTable(core)}\n`);
@@ -35,10 +42,7 @@ if (http !== null) say(describeHttp(http));
 
 if (jsonPath !== null) {
   mkdirSync(join(jsonPath, '..'), { recursive: true });
-  writeFileSync(
-    jsonPath,
-    `${JSON.stringify({ machine: describeMachine(), versions: versions(), pinned: canPin, core, http }, rounded, 2)}\n`,
-  );
+  writeFileSync(jsonPath, `${JSON.stringify({ machine, versions: versions(), pinned: canPin, busyBefore, core, http }, rounded, 2)}\n`);
   say(`written to ${jsonPath}`);
 }
 
@@ -64,7 +68,7 @@ async function benchHttpInDirectory(): Promise<HttpReport> {
       rounds: quick ? 1 : 5,
       secondsOf: quick
         ? { 'warm-up': 1, autocannon: 1, wrk: 1, 'one connection': 1 }
-        : { 'warm-up': 2, autocannon: 4, wrk: 3, 'one connection': 1 },
+        : { 'warm-up': 3, autocannon: 4, wrk: 2, 'one connection': 1 },
       say: sayProgress,
     });
     isDone = true;
@@ -87,16 +91,6 @@ function describeHttp(report: HttpReport): string {
     httpTables(report),
     '',
   ].join('\n');
-}
-
-function describeMachine(): { processor: string; processors: number; memoryGib: number; system: string } {
-  const all = cpus();
-  return {
-    processor: all[0]?.model.trim() ?? 'unknown',
-    processors: all.length,
-    memoryGib: Math.round(totalmem() / 2 ** 30),
-    system: `${process.platform} ${release()} ${process.arch}`,
-  };
 }
 
 function versions(): Record<string, string> {
