@@ -1,6 +1,6 @@
 /** The two servers, as tables of contents: what is registered, in the order in which it takes effect. */
 import type { Server } from 'node:http';
-import { type FastifyHttpOptions, type FastifyInstance, fastify } from 'fastify';
+import { type FastifyHttpOptions, type FastifyInstance, fastify, LogController } from 'fastify';
 import { createGatherer, type TokenVerification } from './evidence/gather.ts';
 import type { DemoCredentials, ServiceDependencies, ServiceLogger } from './http/dependencies.ts';
 import { managementRoutes } from './http/management.ts';
@@ -70,7 +70,7 @@ const paramLengthMax = 2304;
 function createServer({ logger, clock }: { logger: ServiceLogger | null; clock: Clock }): FastifyInstance {
   const options: FastifyHttpOptions<Server> = {
     ...(logger === null ? { logger: false } : { loggerInstance: quietLogger(logger) }),
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     // One logger for all requests: what a line says of its request, it says itself.
     childLoggerFactory: (parent) => parent,
     genReqId: () => ulid(clock.nowMs()),

@@ -118,9 +118,10 @@ function identityOf({ identity = {} }: DecideRequest, { headers }: FastifyReques
   return { ...identity, proof: headers.dpop };
 }
 
-/** Every line of the header apart, which is dear to ask for: only where there is one. */
-function gpcLines({ headers, raw }: FastifyRequest): readonly string[] | undefined {
-  return headers['sec-gpc'] === undefined ? undefined : raw.headersDistinct['sec-gpc'];
+/** Every line of the header apart, because joined lines hide one behind another. Looked for only where there is one. */
+function gpcLines({ headers, raw: { rawHeaders } }: FastifyRequest): readonly string[] | undefined {
+  if (headers['sec-gpc'] === undefined) return undefined;
+  return rawHeaders.filter((_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === 'sec-gpc');
 }
 
 export function traceCarrier({ headers }: FastifyRequest) {
