@@ -5,7 +5,8 @@
 
 import type { AddressInfo } from 'node:net';
 import { connect } from 'node:net';
-import { describe, expect, it } from 'vitest';
+import { fastify } from 'fastify';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { problemResponse } from '../../src/contract/schemas.ts';
 import { startService, type TestService } from './service.ts';
 
@@ -122,6 +123,16 @@ describe('every answer', () => {
     expect(problemResponse.partial({ requestId: true }).parse(problem)).toEqual(problem);
     expect(answer.body).not.toContain('secretish');
     if (status === 405) expect(answer.headers.allow).toMatch(/^[A-Z, ]+$/);
+  });
+
+  it('is watched by a guard that can fail: a bare server has answers without', async () => {
+    const bare = fastify();
+    onTestFinished(() => bare.close());
+    await bare.listen({ host: '127.0.0.1', port: 0 });
+    const { port } = bare.server.address() as AddressInfo;
+    const bytes = matrix.filter(([name]) => ['no such route', 'headers too large', 'no host', 'not HTTP'].includes(name));
+    for (const [, sent] of bytes) expect((await exchange(port, sent)).headers).not.toHaveProperty('cache-control');
+    expect(bytes).toHaveLength(4);
   });
 
   it('ignores a request id that a caller sends', async () => {

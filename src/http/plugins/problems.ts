@@ -51,10 +51,9 @@ export function sendProblem(problem: ProblemError, request: FastifyRequest, repl
   for (const name of ['etag', 'surrogate-key', 'cache-tag', 'server-timing']) reply.removeHeader(name);
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
   if (problem.status === 503) reply.header('retry-after', retryAfterSeconds);
-  return reply
-    .code(problem.status)
-    .header('content-type', mediaType)
-    .send(JSON.stringify(problemBody(problem, request.id)));
+  // As bytes: to text the framework would add a charset, which this media type does not have.
+  const body = Buffer.from(JSON.stringify(problemBody(problem, request.id)));
+  return reply.code(problem.status).header('content-type', mediaType).send(body);
 }
 
 function problemOf(error: unknown, request: FastifyRequest): ProblemError {
@@ -89,7 +88,12 @@ function isAt(route: string, path: string): boolean {
 
 /** An address or a parameter that the router cannot read: no hook has run. */
 export function answerFrameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
-  sendProblem(new ProblemError(codeOfFramework[error.code] ?? 'malformed_request'), request, reply);
+  const problem = new ProblemError(codeOfFramework[error.code] ?? 'malformed_request');
+  request.log.info(
+    { method: request.method, route: null, status: problem.status, requestId: request.id, problem: problem.code },
+    'request',
+  );
+  sendProblem(problem, request, reply);
 }
 
 const codeOfParser: Readonly<Record<string, ProblemCode>> = {
