@@ -47,11 +47,12 @@ function decideZone(standing: Standing, id: string, shown: Shown): ZoneDecision 
       continue;
     }
     const { tier } = rung.rung;
-    remember(standing.artefact, selection, shown);
     const steps = failures.map((failed): Step => ({ tier: failed.tier, reason: failed.failure.reason }));
     const downgrade = failures[0] === undefined ? null : downgradeOf(top, tier, failures[0].failure, steps);
     const render = renderOf(zone.late, downgrade);
     const isShown = render !== 'suppress';
+    // What a suppressed zone would have shown is free for the others of the page.
+    if (isShown) remember(standing.artefact, selection, shown);
     return {
       zone: id,
       tier,
