@@ -4,7 +4,7 @@
  */
 import type { Artefact, AttributeDeclaration } from '../decision/artefact.ts';
 import type { Attributes, Value } from '../decision/value.ts';
-import { parseTimestampMs } from '../policy/instant.ts';
+import { parseRecordedMs } from '../policy/instant.ts';
 import { type ProblemPlace, pointerOf, tellableName } from './problem.ts';
 
 export type Declarations = Readonly<Record<string, AttributeDeclaration>>;
@@ -56,7 +56,7 @@ export function readValue(value: unknown, { type, values }: AttributeDeclaration
     case 'bool':
       return typeof value === 'boolean' ? value : null;
     case 'timestamp':
-      return typeof value === 'string' ? parseTimestampMs(value) : null;
+      return typeof value === 'string' ? parseRecordedMs(value) : null;
     case 'strings':
       return isStrings(value) && value.every((item) => isAmong(item, values)) ? value : null;
   }
@@ -71,7 +71,7 @@ const typeSentences = {
   string: 'a string',
   int: 'an integer within ±(2^53 − 1)',
   bool: 'true or false',
-  timestamp: 'an RFC 3339 timestamp, such as 2026-11-21T12:00:00Z, no finer than milliseconds',
+  timestamp: 'an RFC 3339 timestamp, such as 2026-11-21T12:00:00Z',
   strings: 'a list of strings',
 } as const;
 

@@ -6,7 +6,7 @@ import type { Artefact, AttributeDeclaration } from '../decision/artefact.ts';
 import type { IdentityLink, Profile, Session, StoredConsent } from '../decision/facts.ts';
 import type { Attributes } from '../decision/value.ts';
 import { personalUseCases } from '../decision/vocabulary.ts';
-import { parseTimestampMs } from '../policy/instant.ts';
+import { parseRecordedMs } from '../policy/instant.ts';
 import type { StoreWrite } from '../records/store.ts';
 import { audiencePlaces, readAttributes } from './attributes.ts';
 import { invalidRequest, ProblemError, type ProblemPlace, pointerOf } from './problem.ts';
@@ -67,7 +67,7 @@ export function toConsentWrite(subject: string, body: unknown): WriteOf<'consent
   const wrong = names.flatMap((name): ProblemPlace[] =>
     isStoredUseCase(name) ? [] : [bodyPlace(['useCases', name], storedUseCaseSentence)],
   );
-  const recordedAtMs = parseTimestampMs(recordedAt);
+  const recordedAtMs = parseRecordedMs(recordedAt);
   if (recordedAtMs === null) wrong.push(bodyPlace(['recordedAt'], instantSentence));
   if (recordedAtMs === null || wrong.length > 0) throw invalidRequest(wrong);
   const consent: StoredConsent = { useCases, recordedAtMs };
@@ -89,7 +89,7 @@ export type Revocation = { readonly subject: string } | { readonly jti: string; 
 export function toRevocation(body: unknown): Revocation {
   const { subject, jti, until } = readRevocationWrite(body);
   if (subject !== undefined && jti === undefined && until === undefined) return { subject };
-  const untilMs = until === undefined ? null : parseTimestampMs(until);
+  const untilMs = until === undefined ? null : parseRecordedMs(until);
   if (subject !== undefined || jti === undefined || until === undefined) {
     throw invalidRequest([bodyPlace([], 'either { "subject" }, or { "jti", "until" } is needed')]);
   }
@@ -106,7 +106,7 @@ export function noSuchRecord(): ProblemError {
   return new ProblemError('no_such_record');
 }
 
-const instantSentence = 'must be an RFC 3339 timestamp, such as 2026-11-21T12:00:00Z, no finer than milliseconds';
+const instantSentence = 'must be an RFC 3339 timestamp, such as 2026-11-21T12:00:00Z';
 const storedUseCaseSentence = `a record holds only: ${personalUseCases.join(', ')} and category:<name>`;
 
 function isStoredUseCase(name: string): boolean {

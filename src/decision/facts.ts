@@ -82,7 +82,7 @@ export interface ConsentEvidence {
   readonly gpc: boolean;
   /** The record of the token's subject. `refused` when there is no such subject or nothing needed it. */
   readonly stored: Fact<StoredConsent>;
-  /** The record of the device link's subject, where that is another; its denials count, its grants never do. */
+  /** The record of the device link's subject; where that is not the token's, its denials count, and its grants never do. */
   readonly linked: Fact<StoredConsent>;
 }
 

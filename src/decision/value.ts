@@ -6,7 +6,7 @@ export type Value = Scalar | readonly Value[];
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 /**
- * Attributes by name, as stored or as sent. A `timestamp` attribute is a string of RFC 3339 on the wire and in the store's
- * interface; inside facts it is an integer of milliseconds since 1970-01-01T00:00:00Z.
+ * Attributes by name. A `timestamp` is an integer of milliseconds since 1970-01-01T00:00:00Z, in facts and in stores alike; only the
+ * wire writes RFC 3339.
  */
 export type Attributes = { readonly [name: string]: Value };

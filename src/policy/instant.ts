@@ -24,6 +24,11 @@ export function parseTimestampMs(text: string): number | null {
   return text.length > 10 ? parseInstantMs(text) : null;
 }
 
+/** For data from outside: clocks of many languages write microseconds, and what is finer than a millisecond is cut off. */
+export function parseRecordedMs(text: string): number | null {
+  return parseTimestampMs(text.replace(/(\.\d{3})\d{1,6}(?=[Zz+-])/, '$1'));
+}
+
 function wholeMs(fraction: string): number | null {
   const digits = fraction.padEnd(9, '0');
   return digits.slice(3) === '000000' ? Number(digits.slice(0, 3)) : null;

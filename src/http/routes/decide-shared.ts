@@ -8,7 +8,7 @@ import { type PolicyInForce, toSharedAnswer } from '../../contract/convert.ts';
 import { readSharedQuery } from '../../contract/shared-query.ts';
 import { decide } from '../../decision/decide.ts';
 import type { ZoneDecision } from '../../decision/decision.ts';
-import type { Evidence } from '../../decision/facts.ts';
+import { noEvidence } from '../../decision/facts.ts';
 import type { Question } from '../../decision/question.ts';
 import type { Scope } from '../../decision/vocabulary.ts';
 import type { ServiceDependencies } from '../dependencies.ts';
@@ -51,7 +51,7 @@ interface SharedAnswer {
 
 /** The same question and policy give the same bytes. */
 function sharedAnswer(question: Question, policy: PolicyInForce): SharedAnswer {
-  const { zones } = decide(policy.artefact, question, nothingKnown);
+  const { zones } = decide(policy.artefact, question, noEvidence);
   const body = JSON.stringify(toSharedAnswer(policy, zones));
   const scope = narrowest(zones);
   if (scope !== 'public' && scope !== 'segment') return { zones, scope, body, etag: null, headers: { 'cache-control': 'no-store' } };
@@ -90,16 +90,3 @@ function isFresh(ifNoneMatch: string | undefined, etag: string | null): boolean 
   if (ifNoneMatch.trim() === '*') return true;
   return ifNoneMatch.split(',').some((given) => given.trim().replace(/^W\//, '') === etag);
 }
-
-const nothingKnown: Evidence = {
-  identity: {
-    token: { state: 'none' },
-    session: { state: 'none' },
-    device: { state: 'refused' },
-    generation: { state: 'refused' },
-    tokenRevoked: { state: 'refused' },
-  },
-  consent: { signals: [], gpc: false, stored: { state: 'refused' }, linked: { state: 'refused' } },
-  profile: { state: 'refused' },
-  session: { state: 'refused' },
-};
