@@ -2,9 +2,10 @@
  * The process: puts the parts together, listens, and ends with grace. The only file that knows of signals, standard streams and
  * exit codes; everything it hands down is a value.
  */
+import type { Server } from 'node:http';
 import closeWithGrace from 'close-with-grace';
 import { type Logger, pino } from 'pino';
-import { buildApp, buildManagement } from './app.ts';
+import { type AppDependencies, buildApp, buildManagement } from './app.ts';
 import type { Config } from './config.ts';
 import { createSessionIds } from './identity/session-id.ts';
 import { createTokenVerifier } from './identity/token.ts';
@@ -12,6 +13,7 @@ import { formatProblem } from './policy/problems.ts';
 import type { Store } from './records/store.ts';
 import { readApiKeys } from './start/api-keys.ts';
 import { CannotRun, systemSentence } from './start/cannot-run.ts';
+import { createDemoCredentials } from './start/demo-credentials.ts';
 import { demoPolicyPath, isDemo, loadDemoPeople } from './start/demo-mode.ts';
 import { demoGreeting, urlOf } from './start/greeting.ts';
 import { createPolicyHolder, type HeldPolicy, type PolicyHolder } from './start/held-policy.ts';
@@ -59,14 +61,17 @@ export async function serve(config: Config, logger: Logger): Promise<Service> {
   const store = await openStore(config, { clock, connectWaitMs, onState: (state, why) => logger.info({ state, why }, 'store') });
   if (config.policyPath === null) await loadDemo(config, store, held, logger);
 
-  const parts = {
+  const sessionIds = createSessionIds({ secret: sessionSecret, clock });
+  const parts: AppDependencies = {
     clock,
     logger,
     telemetry,
     policy,
     store,
+    sessionIds,
     verifier: createTokenVerifier({ ...trust, clock }),
-    sessionIds: createSessionIds({ secret: sessionSecret, clock }),
+    tokenIssuer: trust.issuer,
+    demoCredentials: isDemo(config) ? await createDemoCredentials({ config, store, sessionIds, clock }) : null,
     apiKeys,
     publicGet: config.publicGet,
   };
@@ -90,8 +95,8 @@ export async function serve(config: Config, logger: Logger): Promise<Service> {
       `the service cannot listen on ${config.host} port ${config.port} and ${config.managementPort}: ${systemSentence(error)}`,
     );
   }
-  const serviceUrl = urlOf(config.host, portOf(app.addresses()));
-  const managementUrl = urlOf(config.managementHost, portOf(management.addresses()));
+  const serviceUrl = urlOf(config.host, portOf(app));
+  const managementUrl = urlOf(config.managementHost, portOf(management));
   logger.info({ serviceUrl, managementUrl, policy: held.artefact.policy, revision: held.artefact.revision, store: store.kind }, 'serving');
   if (isDemo(config)) {
     logger.warn('tokens of the development issuer are accepted: this is the demo, set STEPWELL_POLICY or STEPWELL_JWKS to leave it');
@@ -123,9 +128,9 @@ async function loadDemo({ dataDir }: Config, store: Store, { artefact }: HeldPol
   }
 }
 
-function portOf(addresses: readonly { readonly port: number }[]): number {
-  const [address] = addresses;
-  if (address === undefined) throw new Error('a server that listens has an address');
+function portOf({ server }: { readonly server: Server }): number {
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('a server that listens has a port');
   return address.port;
 }
 

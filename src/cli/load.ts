@@ -7,7 +7,7 @@ import { stat } from 'node:fs/promises';
 import { Command } from 'commander';
 import { type Config, readConfig } from '../config.ts';
 import type { Artefact } from '../decision/artefact.ts';
-import { createSessionIds, type MintedSessionId, type SessionIds } from '../identity/session-id.ts';
+import { createSessionIds, type MintedSessionId, type SessionIds, sessionLifeMaxSeconds } from '../identity/session-id.ts';
 import type { Store, StoreWrite } from '../records/store.ts';
 import { StoreError } from '../records/store-error.ts';
 import { boundedLines, type Line } from '../start/bounded-lines.ts';
@@ -51,7 +51,6 @@ const lineBytesMax = 262_144;
 const batchLines = 1000;
 const problemsShownMax = 1000;
 const connectWaitMs = 2000;
-const sessionTtlSeconds = 1800;
 
 export function loadCommand(): Command {
   return new Command('load')
@@ -154,9 +153,9 @@ function writeOf(loader: Loader, line: Line): NumberedWrite | null {
     case 'write':
       return { line: line.number, write: read.write, minted: null };
     case 'session': {
-      const minted = loader.sessionIds.mint(sessionTtlSeconds);
+      const minted = loader.sessionIds.mint(sessionLifeMaxSeconds);
       const { session } = read;
-      return { line: line.number, write: { kind: 'session', sessionId: minted.id, session, ttlSeconds: sessionTtlSeconds }, minted };
+      return { line: line.number, write: { kind: 'session', sessionId: minted.id, session, ttlSeconds: sessionLifeMaxSeconds }, minted };
     }
   }
 }

@@ -17,17 +17,17 @@ export interface Finished {
 export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string;
-  /** The Node to run it with; the launcher makes up for an old one. */
-  readonly node?: string;
+  /** Arguments of Node itself, which its children do not inherit. */
+  readonly nodeArguments?: readonly string[];
   readonly entry?: 'main.ts' | 'stepwell.js';
 }
 
 export function startStepwell(
   args: readonly string[],
-  { env = {}, node, entry = 'main.ts' }: RunOptions = {},
+  { env = {}, nodeArguments = [], entry = 'main.ts' }: RunOptions = {},
 ): ChildProcessWithoutNullStreams {
-  const program = [join(root, 'src/cli', entry), ...args];
-  return spawn(node ?? process.execPath, program, { cwd: root, env: { PATH: process.env.PATH ?? '', NO_COLOR: '1', ...env } });
+  const program = [...nodeArguments, join(root, 'src/cli', entry), ...args];
+  return spawn(process.execPath, program, { cwd: root, env: { PATH: process.env.PATH ?? '', NO_COLOR: '1', ...env } });
 }
 
 export async function stepwell(args: readonly string[], options: RunOptions = {}): Promise<Finished> {

@@ -1,0 +1,49 @@
+/** What the examples of the demo's API page are filled with: a customer's token and a visit that has looked at shoes. */
+import type { Config } from '../config.ts';
+import { createDemoIssuer } from '../identity/mint.ts';
+import { type SessionIds, sessionLifeMaxSeconds } from '../identity/session-id.ts';
+import type { Store } from '../records/store.ts';
+import type { Clock } from '../time/clock.ts';
+import { demoPartiesOf } from './demo-mode.ts';
+
+export interface DemoCredentials {
+  readonly token: string;
+  readonly sessionId: string;
+}
+
+export interface DemoCredentialParts {
+  readonly config: Pick<Config, 'dataDir' | 'tokenIssuer' | 'tokenAudience'>;
+  readonly store: Store;
+  readonly sessionIds: SessionIds;
+  readonly clock: Clock;
+}
+
+const subject = 'demo-ada';
+const session = { attributes: { last_category: 'shoes' } };
+const tokenLifeSeconds = 3600;
+/** A page asks for each of its files: one pair serves them all, and every reader still has most of an hour. */
+const renewAfterMs = 900_000;
+
+export async function createDemoCredentials({
+  config,
+  store,
+  sessionIds,
+  clock,
+}: DemoCredentialParts): Promise<() => Promise<DemoCredentials>> {
+  const issuer = await createDemoIssuer(config.dataDir);
+  const { issuer: iss, audience: aud } = demoPartiesOf(config);
+  let made: { readonly atMs: number; readonly credentials: Promise<DemoCredentials> } | null = null;
+
+  async function make(): Promise<DemoCredentials> {
+    const token = await issuer.mint({ subject, nowMs: clock.nowMs(), lifetimeSeconds: tokenLifeSeconds, claims: { iss, aud } });
+    const { sessionId, id } = sessionIds.mint(sessionLifeMaxSeconds);
+    // Without a store the example shows what a visit is without one: that is the service's very promise.
+    await store.putSession(id, session, sessionLifeMaxSeconds).catch(() => {});
+    return { token, sessionId };
+  }
+
+  return () => {
+    if (made === null || clock.monotonicMs() - made.atMs > renewAfterMs) made = { atMs: clock.monotonicMs(), credentials: make() };
+    return made.credentials;
+  };
+}

@@ -1,0 +1,205 @@
+/** The service as a process: what it prints, what it survives, and how it ends. */
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
+import { once } from 'node:events';
+import { request } from 'node:http';
+import { connect, createServer } from 'node:net';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { startStepwell, stepwell, temporaryDirectory } from './cli/run-stepwell.ts';
+
+interface Running extends AsyncDisposable {
+  readonly url: string;
+  readonly managementUrl: string;
+  readonly child: ChildProcessWithoutNullStreams;
+  /** Resolves with the exit code. */
+  readonly ended: Promise<number | null>;
+  output(): string;
+}
+
+const freePorts = { STEPWELL_PORT: '0', STEPWELL_MANAGEMENT_PORT: '0' };
+
+async function startService(env: Readonly<Record<string, string>>, options: Parameters<typeof startStepwell>[1] = {}): Promise<Running> {
+  const child = startStepwell(['serve'], { ...options, env: { ...freePorts, ...env } });
+  let output = '';
+  const ended = once(child, 'close').then(([code]) => code as number | null);
+  const line = await new Promise<{ serviceUrl: string; managementUrl: string }>((resolve, reject) => {
+    const listen = (text: Buffer) => {
+      output += text;
+      const serving = /^\{.*"msg":"serving"\}$/m.exec(output)?.[0];
+      if (serving !== undefined) resolve(JSON.parse(serving));
+    };
+    child.stdout.on('data', listen);
+    child.stderr.on('data', listen);
+    void ended.then((code) => reject(new Error(`ended with ${code} before serving:\n${output}`)));
+  });
+  return {
+    url: line.serviceUrl,
+    managementUrl: line.managementUrl,
+    child,
+    ended,
+    output: () => output,
+    async [Symbol.asyncDispose]() {
+      if (child.exitCode === null) child.kill('SIGKILL');
+      await ended;
+    },
+  };
+}
+
+interface Decided {
+  readonly zones: readonly { readonly zone: string; readonly tier: string }[];
+  readonly identity: { readonly state: string };
+}
+
+async function decide(url: string, body: object): Promise<Decided> {
+  const response = await fetch(`${url}/v1/decide`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  expect(response.status).toBe(200);
+  return (await response.json()) as Decided;
+}
+
+test('the demo decides for strangers at once, and for a customer whose token was minted in another shell', async () => {
+  await using directory = await temporaryDirectory();
+  const env = { STEPWELL_DATA_DIR: directory.path };
+  await using service = await startService(env);
+  const stranger = await decide(service.url, { page: 'home' });
+  expect(stranger.zones.length).toBeGreaterThan(0);
+  expect(stranger.identity.state).toBe('anonymous');
+
+  const token = (await stepwell(['token', '--sub', 'demo-ada'], { env })).stdout.trim();
+  const customer = await decide(service.url, { page: 'home', deadlineMs: 500, identity: { token } });
+  expect(customer.identity.state).toBe('high_confidence');
+  expect(customer.zones.map(({ tier }) => tier)).toContain('user');
+
+  const output = service.output();
+  expect(output).toContain(`${service.url}/docs`);
+  expect(output).toContain(`curl -s ${service.url}/v1/decide`);
+  expect(output).toContain('development issuer');
+  expect(output).not.toContain(token);
+  expect(output).not.toContain('demo-ada\\"');
+});
+
+test('the demo people are loaded on the first start only, and stay', async () => {
+  await using directory = await temporaryDirectory();
+  const env = { STEPWELL_DATA_DIR: directory.path };
+  {
+    await using first = await startService(env);
+    expect(first.output()).toContain('the demo people are loaded');
+    first.child.kill('SIGTERM');
+    expect(await first.ended).toBe(0);
+  }
+  await using second = await startService(env);
+  expect(second.output()).not.toContain('the demo people are loaded');
+  const token = (await stepwell(['token', '--sub', 'demo-ada'], { env })).stdout.trim();
+  const { zones } = await decide(second.url, { page: 'home', deadlineMs: 500, identity: { token } });
+  expect(zones.map(({ tier }) => tier)).toContain('user');
+});
+
+test('the metrics of what was decided are on the management port, and not on the public one', async () => {
+  await using directory = await temporaryDirectory();
+  await using service = await startService({ STEPWELL_DATA_DIR: directory.path });
+  await decide(service.url, { page: 'home' });
+  const text = await (await fetch(`${service.managementUrl}/metrics`)).text();
+  expect(text).toMatch(
+    /^stepwell_decisions_total\{zone="[\w-]+",tier="\w+",intended_tier="\w+",reason="\w+",cause="\w+",dependency="\w+"\} 1$/m,
+  );
+  expect((await fetch(`${service.url}/metrics`)).status).toBe(404);
+});
+
+test('SIGTERM lets a request that is under way be answered, then ends with 0', async () => {
+  await using directory = await temporaryDirectory();
+  await using service = await startService({ STEPWELL_DATA_DIR: directory.path });
+  const { hostname, port } = new URL(service.url);
+  const body = JSON.stringify({ page: 'home' });
+  const call = request({
+    hostname,
+    port,
+    path: '/v1/decide',
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'content-length': body.length, expect: '100-continue' },
+  });
+  const answered = once(call, 'response');
+  // The server has the headers once it asks for the body: from here on the request is under way.
+  const accepted = once(call, 'continue');
+  call.flushHeaders();
+  await accepted;
+  service.child.kill('SIGTERM');
+  await untilRefused(hostname, Number(port));
+  call.end(body);
+
+  const [response] = await answered;
+  expect(response.statusCode).toBe(200);
+  response.resume();
+  expect(await service.ended).toBe(0);
+});
+
+/** Resolves when the port takes no new connection any more. */
+async function untilRefused(host: string, port: number): Promise<void> {
+  for (;;) {
+    const socket = connect(port, host);
+    const isRefused = await new Promise<boolean>((resolve) => {
+      socket.once('connect', () => resolve(false));
+      socket.once('error', () => resolve(true));
+    });
+    socket.destroy();
+    if (isRefused) return;
+  }
+}
+
+test.each(['SIGINT', 'SIGTERM'] as const)(
+  '%s that arrives twice at once, as from a terminal and npm, still ends with 0',
+  async (signal) => {
+    await using directory = await temporaryDirectory();
+    await using service = await startService({ STEPWELL_DATA_DIR: directory.path });
+    service.child.kill(signal);
+    service.child.kill(signal);
+    expect(await service.ended).toBe(0);
+  },
+);
+
+test('a Redis that is not there does not stop the service from starting and answering, and its password is never printed', async () => {
+  await using directory = await temporaryDirectory();
+  await using service = await startService({ STEPWELL_DATA_DIR: directory.path, STEPWELL_REDIS_URL: 'redis://user:hunter2@127.0.0.1:1' });
+  const { zones } = await decide(service.url, { page: 'home' });
+  expect(zones.length).toBeGreaterThan(0);
+  expect((await fetch(`${service.managementUrl}/readyz`)).status).toBe(200);
+  expect(service.output()).not.toContain('hunter2');
+});
+
+test('a port that is taken exits 2 and says so', async () => {
+  await using directory = await temporaryDirectory();
+  await using taken = createServer();
+  await once(taken.listen(0, '127.0.0.1'), 'listening');
+  const port = String((taken.address() as { port: number }).port);
+  const { code, stderr } = await stepwell(['serve'], { env: { ...freePorts, STEPWELL_PORT: port, STEPWELL_DATA_DIR: directory.path } });
+  expect(stderr).toContain(`port ${port}`);
+  expect(stderr).toContain('the address is in use');
+  expect(code).toBe(2);
+});
+
+test.each([
+  [{ STEPWELL_POLICY: '/nowhere.yaml' }, 'there is no such file'],
+  [{ STEPWELL_API_KEYS: '/nowhere.json' }, 'STEPWELL_API_KEYS'],
+  [{ STEPWELL_JWKS: '/nowhere.json', STEPWELL_TOKEN_ISSUER: 'a', STEPWELL_TOKEN_AUDIENCE: 'b' }, 'STEPWELL_JWKS'],
+  [{ STEPWELL_HOST: '0.0.0.0' }, 'loopback only'],
+])('with %j the service refuses to start and says why', async (env, why) => {
+  await using directory = await temporaryDirectory();
+  const { code, stderr } = await stepwell(['serve'], { env: { ...freePorts, STEPWELL_DATA_DIR: directory.path, ...env } });
+  expect(stderr).toContain(why);
+  expect(code).toBe(2);
+});
+
+test('a Node that cannot run the source hands over to the pinned one, with its signals and its exit code', async () => {
+  await using directory = await temporaryDirectory();
+  const old = { nodeArguments: ['--no-strip-types'], entry: 'stepwell.js' } as const;
+  const failed = await stepwell(['lint', '/nowhere.yaml'], old);
+  expect(failed).toMatchObject({ code: 2, stdout: '' });
+  expect(failed.stderr).toContain('there is no such file');
+
+  await using service = await startService({ STEPWELL_DATA_DIR: join(directory.path, 'data') }, old);
+  service.child.kill('SIGTERM');
+  expect(await service.ended).toBe(0);
+  expect(service.output()).toContain('"signal":"SIGTERM"');
+});
