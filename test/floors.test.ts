@@ -22,6 +22,7 @@ const floors: Readonly<Record<string, number>> = {
   telemetry: 3,
   'config.ts': 3,
   http: 4,
+  start: 4,
   'app.ts': 5,
   'main.ts': 6,
   cli: 7,
