@@ -14,7 +14,10 @@ const repository = fileURLToPath(new URL('..', import.meta.url));
 const isLong = process.argv.includes('--long');
 
 preparePrograms();
-process.exitCode = runVitest(process.argv.slice(2).filter((argument) => argument !== '--long'));
+process.exitCode = runVitest(
+  process.argv.slice(2).filter((argument) => argument !== '--long'),
+  await longEnvironment(),
+);
 
 function preparePrograms(): void {
   const missing = Object.values<Program>(programs).filter((program) => findProgram(program) === null && program.neededByTests);
@@ -53,28 +56,32 @@ function apt(...parameters: readonly string[]): void {
     console.error(`apt-get ${parameters.join(' ')} failed${error === undefined ? ` with status ${status}` : `: ${error.message}`}`);
 }
 
-function runVitest(passedOn: readonly string[]): number {
+function runVitest(passedOn: readonly string[], more: Readonly<Record<string, string>>): number {
   const { status, error } = spawnSync(
     process.execPath,
     [join(repository, 'node_modules/vitest/vitest.mjs'), 'run', '--config=test/vitest.config.ts', ...passedOn],
-    { cwd: repository, stdio: 'inherit', env: { ...process.env, ...longEnvironment() } },
+    { cwd: repository, stdio: 'inherit', env: { ...process.env, ...more } },
   );
   if (error !== undefined) console.error(`vitest could not be started: ${error.message}`);
   return status ?? 1;
 }
 
-function longEnvironment(): Readonly<Record<string, string>> {
+async function longEnvironment(): Promise<Readonly<Record<string, string>>> {
   if (!isLong) return {};
-  const propertiesTotal = countProperties();
-  const runs = Math.ceil(longCasesTotal / propertiesTotal);
-  console.log(`Long run: ${propertiesTotal} properties, ${runs.toLocaleString('en')} generated cases each.`);
-  return { STEPWELL_TEST_LONG: '1', STEPWELL_TEST_RUNS: String(runs) };
+  // Loaded only here: it says which seed it takes, and the suites must then take the same.
+  const { casesPerProperty, seed } = await import('./oracle/runs.ts');
+  const properties = countProperties();
+  const factor = Math.ceil(longCasesTotal / (casesPerProperty * properties));
+  console.log(`Long run: ${properties} properties, ${(casesPerProperty * factor).toLocaleString('en')} generated cases each.`);
+  return { STEPWELL_TEST_LONG: '1', STEPWELL_TEST_RUNS: String(factor), FC_SEED: String(seed) };
 }
 
-/** A property is one `fc.assert` in a suite. */
+/** The properties of a decision, wherever they stand. What others draw at random comes on top. */
 function countProperties(): number {
   const suites = readdirSync(join(repository, 'test'), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.test.ts'));
-  const found = suites.map((name) => readFileSync(join(repository, 'test', name), 'utf8').match(/\bfc\.assert\(/g)?.length ?? 0);
+  const found = suites.map(
+    (name) => readFileSync(join(repository, 'test', name), 'utf8').match(/\bholdsFor\(casesPerProperty,/g)?.length ?? 0,
+  );
   return Math.max(
     1,
     found.reduce((sum, count) => sum + count, 0),

@@ -32,13 +32,6 @@ export function findProgram(program: Program): string | null {
   return null;
 }
 
-/** For a suite that cannot do without: the path, or an error that says how to get it. */
-export function needProgram(program: Program): string {
-  const path = findProgram(program);
-  if (path === null) throw new Error(missingSentence(program));
-  return path;
-}
-
 export function missingSentence(program: Program): string {
   return `\`${program.commands[0]}\` was not found, and ${program.usedBy} need it: apt-get install ${program.debianPackage}`;
 }
