@@ -121,7 +121,7 @@ function isVerifiedToken(token: Json): boolean {
   return (
     typeof token.subject === 'string' &&
     typeof token.expired === 'boolean' &&
-    typeof token.binding === 'string' &&
+    (token.binding === 'none' || token.binding === 'proved' || token.binding === 'unproved') &&
     isTime &&
     isGenerationClaim
   );

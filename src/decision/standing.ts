@@ -34,7 +34,7 @@ export function scopeOf({ question, evidence }: Standing, tier: Tier): Scope {
     request: question.request,
     session: session?.attributes,
     profile: profile?.attributes,
-    audiences: profile === undefined ? edge : [...(edge ?? []), ...profile.audiences],
+    audiences: profile === undefined ? edge : [...new Set([...(edge ?? []), ...profile.audiences])],
     // INVARIANT: with the profile missing, absence from the caller's list proves nothing, or `!("x" in audiences)` would raise a tier.
     audiencesOpen: tier === 'user' && profile === undefined,
     nowMs: question.nowMs,

@@ -28,7 +28,7 @@ export const personalUseCases = [
 ] as const;
 export type PersonalUseCase = (typeof personalUseCases)[number];
 
-/** In the order of CONTRACT section 4. */
+/** In the order in which an answer lists them. */
 export const useCases = [...contextualUseCases, ...personalUseCases] as const;
 export type UseCase = (typeof useCases)[number];
 

@@ -241,8 +241,13 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore 
 
     async revokeToken(tokenId, untilMs) {
       const until = instantOf(untilMs);
-      if (until <= clock.nowMs()) return;
-      await durably(() => put(revokedTokenKey(tagOf(tokenId)), presence, until));
+      const key = revokedTokenKey(tagOf(tokenId));
+      await durably(() => {
+        const standing = records.get(key);
+        const standsUntil = standing === undefined ? 0 : Number(standing.slice(0, instantDigits));
+        // A revocation can be made longer, never shorter: saying it again must not take it back.
+        if (until > clock.nowMs() && until > standsUntil) put(key, presence, until);
+      });
     },
 
     writeBatch,

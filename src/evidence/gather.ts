@@ -9,6 +9,7 @@ import type { Artefact } from '../decision/artefact.ts';
 import type { Evidence, Fact, SessionIdEvidence, StoredConsent, TokenEvidence } from '../decision/facts.ts';
 import type { Needs } from '../decision/needs.ts';
 import type { ReadPlan, Store, StoreReading } from '../records/store.ts';
+import { StoreError } from '../records/store-error.ts';
 import type { Clock } from '../time/clock.ts';
 import { type Asker, type Asking, type Reading, type RequestConsent, readingFor, type StoreDependency, storeDependencies } from './plan.ts';
 
@@ -337,7 +338,7 @@ function knownOrAbsent<T>(value: T | null): Fact<T> {
 }
 
 function failureOf(error: unknown): { readonly state: 'failed'; readonly why?: 'circuit_open' } {
-  const isOpen = typeof error === 'object' && error !== null && 'code' in error && error.code === 'circuit_open';
+  const isOpen = error instanceof StoreError && error.code === 'overloaded';
   return isOpen ? { state: 'failed', why: 'circuit_open' } : { state: 'failed' };
 }
 

@@ -31,7 +31,7 @@ import type { ProfilePermission, ReadPlan, Store, StoredProfile, StoreReading, S
 import { StoreError } from '../records/store-error.ts';
 import { mergedSession, type PreparedWrite, prepare } from '../records/writes.ts';
 import { type ConnectionOptions, connect, type Reply, type ScriptCall } from './connection.ts';
-import { getProfileScript, putScript, raiseScript, readScript, replaceScript } from './scripts.ts';
+import { getProfileScript, putScript, raiseScript, readScript, replaceScript, revokeScript } from './scripts.ts';
 
 export interface RedisStore extends Store {
   readonly kind: 'redis';
@@ -141,7 +141,7 @@ export function openRedisStore(options: ConnectionOptions): RedisStore {
 
     async revokeToken(tokenId, untilMs) {
       const until = instantOf(untilMs);
-      if (until > 0) await connection.command('SET', [revokedTokenKey(tagOf(tokenId)), presence, 'PXAT', until]);
+      if (until > 0) await connection.run(revokeScript, [revokedTokenKey(tagOf(tokenId))], [presence, until]);
     },
 
     writeBatch,

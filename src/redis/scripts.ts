@@ -90,6 +90,14 @@ if consentAsked and linkedTag ~= '' and linkedTag ~= subject then linkedConsent 
 return { ARGV[1], link, generation, revoked and '1', consent, linkedConsent, mayRead and '1', profile, get(KEYS[3]) }
 `);
 
+/** KEYS: the denylist's entry. ARGV: its value, until when in ms. Can be made longer, never shorter: saying it again must not take it back. */
+export const revokeScript = script(`
+local time = redis.call('TIME')
+local left = tonumber(ARGV[2]) - (tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000))
+if left > 0 and left > redis.call('PTTL', KEYS[1]) then redis.call('SET', KEYS[1], ARGV[1], 'PX', left) end
+return 1
+`);
+
 /** KEYS: the record, and the tombstone that forbids it where there is one. ARGV: text, lifetime in ms. 0 created, 1 replaced, 2 erased. */
 export const putScript = script(`
 if KEYS[2] and redis.call('EXISTS', KEYS[2]) == 1 then return 2 end

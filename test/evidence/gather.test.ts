@@ -4,6 +4,7 @@ import { weighConsent } from '../../src/decision/consent.ts';
 import type { Evidence, Fact } from '../../src/decision/facts.ts';
 import { weighIdentity } from '../../src/decision/identity.ts';
 import type { VerifiedToken } from '../../src/evidence/gather.ts';
+import { StoreError } from '../../src/records/store-error.ts';
 import { artefactWith, type Budgets, begin, everything, fullReading, person, type Scene, type Setting, settled } from './scene.ts';
 
 /** The state of every fact, with why, by a name each. */
@@ -210,7 +211,7 @@ describe('failure', () => {
   it.each([
     { what: 'any error', error: new Error('connection lost'), state: 'failed' },
     { what: 'no error at all', error: undefined, state: 'failed' },
-    { what: 'an open circuit', error: Object.assign(new Error('open'), { code: 'circuit_open' }), state: 'circuit_open' },
+    { what: 'a store with too much under way', error: new StoreError('overloaded', 'busy'), state: 'circuit_open' },
   ])('is a state of every fact that was asked: $what', async ({ error, state }) => {
     const scene = begin();
     await scene.store.fail(error);

@@ -371,7 +371,10 @@ function sharedScope(world: World, zone: ZoneDocument): 'segment' | 'public' {
 function gateOf(world: World, zone: ZoneDocument, rung: RungDocument): Failure | null {
   if (rung.tier === 'anonymous') return null;
   return (
-    consentGate(world, zone, rung.tier) ?? identityGate(world, rung.tier) ?? classGate(world, zone, rung.tier) ?? factsGate(world, rung)
+    consentGate(world, zone, rung.tier) ??
+    identityGate(world, rung.tier) ??
+    classGate(world, zone, rung.tier) ??
+    factsGate(world, zone, rung)
   );
 }
 
@@ -423,8 +426,8 @@ function capBy(world: World, dependency: 'identity' | 'consent' | 'profile' | 's
 function classGate(world: World, zone: ZoneDocument, tier: Tier): Failure | null {
   const sensitivity = sensitivityOfLabel(zone, 'S0');
   if (sensitivity.class === 'S0' || sensitivity.class === 'S1') return null;
-  if (tier !== 'user') return plain('no_eligible_offer');
-  if (!enabled(world.document, sensitivity)) return plain('no_eligible_offer');
+  // Where the class cannot be had at all, nothing is eligible: that shows after the facts.
+  if (tier !== 'user' || !enabled(world.document, sensitivity)) return null;
   const token = world.evidence.identity.token;
   if (token.state !== 'verified' || token.binding !== 'proved') return plain('identity_unbound');
   if (!recentlyAuthenticated(world)) return plain('step_up_required');
@@ -432,9 +435,11 @@ function classGate(world: World, zone: ZoneDocument, tier: Tier): Failure | null
   return null;
 }
 
-function factsGate(world: World, rung: RungDocument): Failure | null {
+function factsGate(world: World, zone: ZoneDocument, rung: RungDocument): Failure | null {
   const capped = capBy(world, 'profile', rung.tier) ?? capBy(world, 'session', rung.tier);
   if (capped !== null) return capped;
+  // Everything in a zone is of the zone's class: where that is not enabled, no rule is left that could read anything.
+  if (!enabled(world.document, sensitivityOfLabel(zone, 'S0'))) return null;
   const { profile, session } = world.evidence;
   if (rung.tier === 'user' && rungReads(world, rung, 'profile') && profile.state !== 'known') {
     return isTrouble(profile) ? troubleOf(profile, 'profile') : { reason: 'profile_absent', dependency: 'profile' };

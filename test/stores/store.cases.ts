@@ -383,6 +383,8 @@ export function storeCases(name: string, open: () => Promise<OpenedStore>): void
     it('keeps a revocation until its end, and none that has ended already', async () => {
       await store.revokeToken('iss\na', opened.nowMs() + 60_000);
       await store.revokeToken('iss\nb', opened.nowMs() - 60_000);
+      // Saying it again, for a shorter time or for none, takes nothing back.
+      await store.revokeToken('iss\na', opened.nowMs() - 1_000);
       await store.revokeToken('iss\nc', -1);
       expect(await store.read({ ...noPlan, tokenId: 'iss\na' })).toMatchObject({ tokenRevoked: true });
       expect(await store.read({ ...noPlan, tokenId: 'iss\nb' })).toMatchObject({ tokenRevoked: false });

@@ -3,7 +3,7 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:ht
 import type { Socket } from 'node:net';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
-import { type ProblemCode, ProblemError, problemBody, problemTable } from '../../contract/problem.ts';
+import { invalidRequest, type ProblemCode, ProblemError, problemBody, problemTable } from '../../contract/problem.ts';
 import { StoreError } from '../../records/store-error.ts';
 import { privateNoStore, setSafeHeaders } from './safe-defaults.ts';
 
@@ -58,7 +58,7 @@ export function sendProblem(problem: ProblemError, request: FastifyRequest, repl
 
 function problemOf(error: unknown, request: FastifyRequest): ProblemError {
   if (error instanceof ProblemError) return error;
-  if (error instanceof StoreError) return new ProblemError('store_unavailable');
+  if (error instanceof StoreError) return storeProblem(error, request);
   const { name, code, statusCode, stack } = (error ?? {}) as Partial<FastifyError>;
   const known = codeOfFramework[code ?? ''];
   if (known !== undefined) return new ProblemError(known);
@@ -66,6 +66,13 @@ function problemOf(error: unknown, request: FastifyRequest): ProblemError {
   // The message may hold what the caller sent; the name and the place in our code do not.
   request.log.error({ requestId: request.id, errorName: name, errorCode: code, at: placeInOurCode(stack) }, 'request failed');
   return new ProblemError('internal_error');
+}
+
+/** A record that outgrew its bounds is the caller's mistake; anything else is the store's trouble. */
+function storeProblem({ code }: StoreError, request: FastifyRequest): ProblemError {
+  if (code === 'invalid') return invalidRequest([{ pointer: '', detail: 'the record would be larger than a store keeps' }]);
+  request.log.warn({ requestId: request.id, storeError: code }, 'the store did not serve a data route');
+  return new ProblemError('store_unavailable');
 }
 
 function placeInOurCode(stack: string | undefined): string | null {

@@ -42,8 +42,8 @@ export function decideRoute(app: FastifyInstance, dependencies: ServiceDependenc
     const gathering = gatherer.gather({ artefact, needs: required, identity: identityOf(wire, request), consent, nowMs, ...times });
     const walk = { artefact, question: asking.question, batches: batchesOf(asking.zones, times), gathering, clock };
 
-    const answer = wantsStream(request) ? streamAnswer(request, reply) : jsonAnswer(request, reply);
     if (trace.traceparent !== null) reply.header('traceparent', trace.traceparent);
+    const answer = wantsStream(request) ? streamAnswer(request, reply) : jsonAnswer(request, reply);
     try {
       const decided: ZoneDecision[] = [];
       const last = await decideInBatches(walk, ({ decision }) => {
