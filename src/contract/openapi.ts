@@ -305,8 +305,6 @@ const named = {
   Problem: wire.problemResponse,
 } satisfies Record<string, z.ZodType>;
 
-export type SchemaName = keyof typeof named;
-
 function componentSchemas(): Json {
   const registry = z.registry<{ id: string }>();
   for (const [id, schema] of Object.entries(named)) registry.add(schema, { id });

@@ -217,7 +217,6 @@ export const problemResponse = z
       .optional(),
   })
   .describe('RFC 9457. It names places and what is allowed, and never repeats a value.');
-export type ProblemBody = z.infer<typeof problemResponse>;
 
 function optionalOf<K extends string, S extends z.ZodType>(keys: readonly K[], schema: S): Record<K, z.ZodOptional<S>> {
   return Object.fromEntries(keys.map((key) => [key, schema.optional()])) as Record<K, z.ZodOptional<S>>;
