@@ -45,6 +45,20 @@ function httpRow(each: ArmSummary): readonly string[] {
   ];
 }
 
+/** Of the bare route's throughput, for decide on Redis. */
+const goal = 0.65;
+
+export function goalLines({ summary }: HttpReport): readonly string[] {
+  return summary.flatMap(({ arm, load, throughputRatio, cpuRatio }) =>
+    arm !== 'redis' || load === 'one connection' || throughputRatio === null || cpuRatio === null
+      ? []
+      : [
+          `decide on Redis under ${load}: ${throughputRatio.median.toFixed(2)} of the bare route's throughput (goal ${goal}), ` +
+            `${(1 / cpuRatio.median).toFixed(2)} by CPU time`,
+        ],
+  );
+}
+
 function spreadText({ min, median, max }: Spread, digits: number): string {
   return `${median.toFixed(digits)} (${min.toFixed(digits)} – ${max.toFixed(digits)})`;
 }

@@ -1,6 +1,7 @@
 /**
  * `npm run bench`: the core alone, then decide over HTTP beside a bare route, in under four minutes. `--quick` does one round of a
- * second to see that everything still runs, and keeps no figures; `--only core` and `--only http` do one half.
+ * second to see that everything still runs; `--only core` and `--only http` do one half. Only a whole run on a machine with nothing
+ * else to do is kept, in `results/latest.json` and the README; `--keep` keeps a whole run whatever else was going on, and says so.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,17 +13,21 @@ import type { CoreReport } from './core.ts';
 import { benchHttp, type HttpReport } from './http.ts';
 import { busyBeforehand, describeMachine } from './machine.ts';
 import { canPin } from './pinned-process.ts';
-import { coreTable, httpTables, table } from './report.ts';
+import { coreTable, goalLines, httpTables, table } from './report.ts';
 
 const { values } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, only: { type: 'string' }, json: { type: 'string' } },
+  options: { quick: { type: 'boolean', default: false }, only: { type: 'string' }, keep: { type: 'boolean', default: false } },
 });
 const quick = values.quick;
-const jsonPath =
-  values.json ?? (quick || values.only !== undefined ? null : fileURLToPath(new URL('results/latest.json', import.meta.url)));
-
-const say = (text: string): void => void process.stdout.write(`${text}\n`);
+let said = '';
+const say = (text: string): void => {
+  said += `${text}\n`;
+  process.stdout.write(`${text}\n`);
+};
 const sayProgress = (text: string): void => void process.stderr.write(`  ${text}\n`);
+
+/** In the README: what stands after it is the last run's. */
+const resultsMark = '<!-- results -->';
 
 const machine = describeMachine();
 const busyBefore = await busyBeforehand();
@@ -31,7 +36,6 @@ const quietMachineBusyMax = 0.05;
 say(`${machine.processor}, ${machine.processors} CPUs; Node ${process.versions.node}`);
 say(canPin ? 'server on CPU 0, load and Redis on CPU 1' : 'nothing is pinned: `taskset` or a second CPU is missing');
 say(`busy with other work beforehand: ${Math.round(busyBefore * 100)} %`);
-if (busyBefore > quietMachineBusyMax) say('so these figures are not worth keeping: run this alone');
 say('');
 
 const core = values.only === 'http' ? null : benchCore();
@@ -40,10 +44,17 @@ if (core !== null) say(`The core alone\n\n${coreTable(core)}\n`);
 const http = values.only === 'core' ? null : await benchHttpInDirectory();
 if (http !== null) say(describeHttp(http));
 
-if (jsonPath !== null) {
-  mkdirSync(join(jsonPath, '..'), { recursive: true });
-  writeFileSync(jsonPath, `${JSON.stringify({ machine, versions: versions(), pinned: canPin, busyBefore, core, http }, rounded, 2)}\n`);
-  say(`written to ${jsonPath}`);
+if (quick || values.only !== undefined) process.stdout.write('only a whole run is kept\n');
+else if (busyBefore <= quietMachineBusyMax || values.keep) keep();
+else process.stdout.write('not kept: the machine was busy, run this alone (or with --keep)\n');
+
+function keep(): void {
+  const report = { machine, versions: versions(), pinned: canPin, busyBefore, core, http };
+  mkdirSync(new URL('results/', import.meta.url), { recursive: true });
+  writeFileSync(new URL('results/latest.json', import.meta.url), `${JSON.stringify(report, rounded, 2)}\n`);
+  const readmePath = new URL('README.md', import.meta.url);
+  const [method = ''] = readFileSync(readmePath, 'utf8').split(resultsMark);
+  writeFileSync(readmePath, `${method}${resultsMark}\n\nThe last whole run of \`npm run bench\`, as it printed it.\n\n${said.trim()}\n`);
 }
 
 function benchCore(): CoreReport {
@@ -90,6 +101,7 @@ function describeHttp(report: HttpReport): string {
     `\nunder load, zones that intend the user tier were served there in ${(100 * Math.min(...shares)).toFixed(2)} % or more of every run\n`,
     httpTables(report),
     '',
+    ...goalLines(report),
   ].join('\n');
 }
 
