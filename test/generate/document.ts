@@ -22,9 +22,9 @@ import { lowestTierOf } from '../oracle/oracle.ts';
 import { conditionReading } from './condition.ts';
 import { attributes, baseNowMs, categories, edgeAudiences, profileAudiences, type Source } from './vocabulary.ts';
 
-export const zoneIds = ['hero', 'rail', 'banner', 'aside', 'footer'] as const;
-export const tags = ['t1', 't2'] as const;
-export const offerIds = ['o1', 'o2', 'o3', 'o4', 'o5', 'o6', 'o7'] as const;
+const zoneIds = ['hero', 'rail', 'banner', 'aside', 'footer'] as const;
+const tags = ['t1', 't2'] as const;
+const offerIds = ['o1', 'o2', 'o3', 'o4', 'o5', 'o6', 'o7'] as const;
 const variantIds = ['v1', 'v2', 'v3', 'v4'] as const;
 
 /** Mostly ordinary; sometimes elevated or special, with and without a category. */

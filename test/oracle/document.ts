@@ -25,9 +25,9 @@ export type Condition =
   | { readonly is: Binary; readonly left: Condition; readonly right: Condition }
   | { readonly is: 'exists' | 'all'; readonly list: Condition; readonly variable: string; readonly condition: Condition };
 
-export const comparisons = ['==', '!=', '<', '<=', '>', '>='] as const;
-export const arithmetic = ['+', '-', '*', '/', '%'] as const;
-export const methods = ['startsWith', 'endsWith', 'contains'] as const;
+const comparisons = ['==', '!=', '<', '<=', '>', '>='] as const;
+const arithmetic = ['+', '-', '*', '/', '%'] as const;
+const methods = ['startsWith', 'endsWith', 'contains'] as const;
 export type Binary = '&&' | '||' | (typeof comparisons)[number] | (typeof arithmetic)[number] | 'in' | (typeof methods)[number];
 
 export interface When {
@@ -180,7 +180,7 @@ export function* everyPart(ast: Condition): Generator<Condition> {
   for (const child of childrenOf(ast)) yield* everyPart(child);
 }
 
-export function childrenOf(ast: Condition): readonly Condition[] {
+function childrenOf(ast: Condition): readonly Condition[] {
   switch (ast.is) {
     case 'string':
     case 'int':

@@ -4,7 +4,7 @@
  */
 import type { AttributeSourceName, Condition } from './document.ts';
 
-export const unknown = Symbol('unknown');
+const unknown = Symbol('unknown');
 type Known = bigint | string | boolean | KnownList;
 /** `complete: false`: these are members for certain, and there may be others. */
 interface KnownList {
@@ -27,7 +27,7 @@ export function holds(condition: Condition, surroundings: Surroundings): boolean
 
 type Variables = ReadonlyMap<string, Known>;
 
-export function evaluate(ast: Condition, around: Surroundings, variables: Variables): Result {
+function evaluate(ast: Condition, around: Surroundings, variables: Variables): Result {
   switch (ast.is) {
     case 'string':
     case 'bool':

@@ -57,7 +57,7 @@ export function oracleDecide(document: PolicyDocument, question: Question, evide
 }
 
 /** Criticality first; then the page's order, or the request's where no page is named; zones that are not on the page last. */
-export function choosingOrder(document: PolicyDocument, question: Question): readonly string[] {
+function choosingOrder(document: PolicyDocument, question: Question): readonly string[] {
   const page = question.page === null ? null : (document.pages[question.page]?.zones ?? null);
   const place = (zone: string): number => {
     const asked = question.zones.indexOf(zone);
@@ -119,7 +119,7 @@ function firstTrouble(facts: readonly Fact<unknown>[], dependency: 'identity' | 
   return fact === undefined ? null : troubleOf(fact, dependency);
 }
 
-export function identityOf(evidence: Evidence): Identity {
+function identityOf(evidence: Evidence): Identity {
   const { token, session, device, generation, tokenRevoked } = evidence.identity;
   const revoked = token.state === 'verified' && tokenRevoked.state === 'known' && tokenRevoked.value;
   const usable = token.state === 'verified' && !revoked ? token : null;
@@ -465,7 +465,7 @@ function rungReads(world: World, rung: RungDocument, source: 'profile' | 'sessio
   );
 }
 
-export function reads(document: PolicyDocument, conditions: readonly (When | undefined)[], source: 'profile' | 'session'): boolean {
+function reads(document: PolicyDocument, conditions: readonly (When | undefined)[], source: 'profile' | 'session'): boolean {
   return conditions.some((condition) => {
     if (condition === undefined) return false;
     const reading = readingOf(condition.ast);
@@ -486,7 +486,7 @@ interface Sensitivity {
   readonly uncategorised: boolean;
 }
 
-export function sensitivityOfLabel(label: Label, whenUnlabelled: Class): Sensitivity {
+function sensitivityOfLabel(label: Label, whenUnlabelled: Class): Sensitivity {
   const declared = label.class ?? whenUnlabelled;
   const special = declared === 'S3';
   return {
@@ -517,17 +517,17 @@ function sensitivityOfRead(document: PolicyDocument, conditions: readonly (When 
   );
 }
 
-export function sensitivityOfRule(document: PolicyDocument, rule: RuleDocument): Sensitivity {
+function sensitivityOfRule(document: PolicyDocument, rule: RuleDocument): Sensitivity {
   const variant = document.variants[rule.variant] ?? {};
   return highest([sensitivityOfLabel(rule, 'S0'), sensitivityOfLabel(variant, 'S0'), sensitivityOfRead(document, [rule.when])]);
 }
 
-export function sensitivityOfOffer(document: PolicyDocument, offer: OfferDocument): Sensitivity {
+function sensitivityOfOffer(document: PolicyDocument, offer: OfferDocument): Sensitivity {
   const variant = document.variants[offer.variant] ?? {};
   return highest([sensitivityOfLabel(offer, 'S3'), sensitivityOfLabel(variant, 'S0'), sensitivityOfRead(document, conditionsOf(offer))]);
 }
 
-export function conditionsOf(offer: OfferDocument): readonly (When | undefined)[] {
+function conditionsOf(offer: OfferDocument): readonly (When | undefined)[] {
   return [offer.when, ...(offer.context ?? []).map((factor) => factor.when)];
 }
 
@@ -607,7 +607,7 @@ function tiedWinners(world: World, zone: ZoneDocument, rung: RungDocument, taken
     .sort();
 }
 
-export function priorityOf(offer: OfferDocument, around: Surroundings): bigint {
+function priorityOf(offer: OfferDocument, around: Surroundings): bigint {
   let context = 1000n;
   for (const factor of offer.context ?? []) {
     if (holds(factor.when.ast, around)) context = (context * BigInt(factor.perMille)) / 1000n;
@@ -651,12 +651,12 @@ function inWindow(world: World, offer: OfferDocument): boolean {
   return from <= world.question.nowMs && world.question.nowMs < until;
 }
 
-export function rulesOf(rung: RungDocument): readonly RuleDocument[] {
+function rulesOf(rung: RungDocument): readonly RuleDocument[] {
   if (rung.choose !== undefined) return rung.choose;
   return rung.variant === undefined ? [] : [{ variant: rung.variant }];
 }
 
-export function offersOf(document: PolicyDocument, rung: RungDocument): readonly (readonly [string, OfferDocument])[] {
+function offersOf(document: PolicyDocument, rung: RungDocument): readonly (readonly [string, OfferDocument])[] {
   const tag = rung.arbitrate?.tag;
   return tag === undefined ? [] : Object.entries(document.offers).filter(([, offer]) => offer.tags.includes(tag));
 }
