@@ -49,10 +49,17 @@ function lasting({ decisionId: _decision, deadline: _deadline, ...answer }: Reco
   return answer;
 }
 
+/** On a busy machine a store may be late, and the answer rightly says so; the README shows one for which nothing was. */
+async function inTime(body: unknown, triesLeft = 100): Promise<Record<string, unknown>> {
+  const answer = await post('/v1/decide', body);
+  const wasLate = JSON.stringify(answer.zones).includes('"cause":"time"');
+  return wasLate && triesLeft > 0 ? inTime(body, triesLeft - 1) : answer;
+}
+
 /** The README shows the first answer whole and leaves members out of the others. */
 async function check(tier: string, body: unknown): Promise<void> {
   const expected = shown(tier);
-  const answer = await post('/v1/decide', body);
+  const answer = await inTime(body);
   expect(Object.fromEntries(Object.keys(expected).map((member) => [member, answer[member]]))).toEqual(expected);
   expect(answer.zones).toEqual([expect.objectContaining({ tier })]);
 }
