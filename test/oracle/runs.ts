@@ -3,7 +3,7 @@
  */
 import fc from 'fast-check';
 
-const seed = process.env.FC_SEED === undefined ? Date.now() % 2 ** 31 : Number(process.env.FC_SEED);
+export const seed = process.env.FC_SEED === undefined ? Date.now() % 2 ** 31 : Number(process.env.FC_SEED);
 const factor = Number(process.env.STEPWELL_TEST_RUNS ?? 1);
 
 console.log(`property tests: seed ${seed}, replay with FC_SEED=${seed}`);
