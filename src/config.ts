@@ -43,7 +43,7 @@ export const variables = {
   STEPWELL_PORT: 'port of the service (8080)',
   STEPWELL_MANAGEMENT_HOST: 'address of the management port (127.0.0.1)',
   STEPWELL_MANAGEMENT_PORT: 'port of health, status and metrics (9090)',
-  STEPWELL_REDIS_URL: 'redis://, rediss://, redis+sentinel://, redis+cluster:// or unix:// (absent: the embedded store)',
+  STEPWELL_REDIS_URL: 'redis://, rediss:// or unix:// (absent: the embedded store)',
   STEPWELL_DATA_DIR: 'where the embedded store and generated secrets live (.stepwell)',
   STEPWELL_POLICY: 'path of a .yaml, .yml or .json policy (absent: the demo policy and its demo data)',
   STEPWELL_JWKS: "path of the token issuer's key set",
@@ -69,7 +69,7 @@ export class ConfigError extends Error {
 }
 
 const sessionSecretLengthMin = 16;
-const redisSchemes = ['redis:', 'rediss:', 'redis+sentinel:', 'redis+cluster:', 'unix:'];
+const redisSchemes = ['redis:', 'rediss:', 'unix:'];
 
 export function readConfig(env: Environment): Config {
   const problems = unknownVariables(env);
@@ -177,7 +177,7 @@ function portNumber(text: string): Parsed<number> {
 }
 
 function redisUrl(text: string): Parsed<string> {
-  const allowed = 'write redis://, rediss://, redis+sentinel://, redis+cluster://host1,host2 or unix:///path';
+  const allowed = 'write redis://, rediss:// or unix:///path';
   const scheme = /^[a-z+]+:(?=\/\/.)/i.exec(text)?.[0].toLowerCase();
   return scheme !== undefined && redisSchemes.includes(scheme) ? { value: text } : { allowed };
 }

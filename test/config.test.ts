@@ -44,7 +44,7 @@ const understood: readonly (readonly [Environment, Partial<Config>])[] = [
     { STEPWELL_HOST: '0.0.0.0', STEPWELL_API_KEYS: 'keys.json' },
     { host: '0.0.0.0', apiKeysPath: 'keys.json' },
   ],
-  [{ STEPWELL_REDIS_URL: 'redis+cluster://h1:6379,h2,h3' }, { redisUrl: 'redis+cluster://h1:6379,h2,h3' }],
+  [{ STEPWELL_REDIS_URL: 'rediss://h1:6379' }, { redisUrl: 'rediss://h1:6379' }],
   [{ STEPWELL_REDIS_URL: 'unix:///run/redis.sock' }, { redisUrl: 'unix:///run/redis.sock' }],
   [{ STEPWELL_POLICY: 'shop.YML' }, { policyPath: 'shop.YML' }],
   [
@@ -73,7 +73,8 @@ const refused: readonly (readonly [Environment, readonly string[]])[] = [
   [{ STEPWELL_HOST: 'http://x' }, ['STEPWELL_HOST', '`http://x`', 'without a scheme']],
   [{ STEPWELL_HOST: '0.0.0.0' }, ['STEPWELL_HOST', '`0.0.0.0`', 'STEPWELL_API_KEYS', 'loopback']],
   [{ STEPWELL_HOST: '::' }, ['STEPWELL_HOST', '`::`', 'STEPWELL_API_KEYS']],
-  [{ STEPWELL_REDIS_URL: 'http://h' }, ['STEPWELL_REDIS_URL', 'redis+sentinel://']],
+  [{ STEPWELL_REDIS_URL: 'http://h' }, ['STEPWELL_REDIS_URL', 'unix:///path']],
+  [{ STEPWELL_REDIS_URL: 'redis+cluster://h1:6379,h2' }, ['STEPWELL_REDIS_URL', 'unix:///path']],
   [{ STEPWELL_POLICY: 'policy.txt' }, ['STEPWELL_POLICY', '`policy.txt`', '.yaml']],
   [{ STEPWELL_JWKS: 'https://id.example/jwks', ...tokens }, ['STEPWELL_JWKS', 'path of a file']],
   [{ STEPWELL_JWKS: 'jwks.json', STEPWELL_TOKEN_AUDIENCE: 'shop' }, ['STEPWELL_TOKEN_ISSUER', 'STEPWELL_JWKS']],

@@ -20,6 +20,12 @@ for (const command of [serveCommand(), loadCommand(), lintCommand(), tokenComman
   program.addCommand(command.exitOverride().showHelpAfterError('(run with --help for usage)'));
 }
 
+// A reader such as `head` may leave before all is said: that is no fault of ours, and there is nobody left to tell.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
+
 try {
   await program.parseAsync();
 } catch (error) {

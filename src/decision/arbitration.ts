@@ -25,6 +25,7 @@ export interface Contender {
 
 /** The highest priority first; ties by a hash of offer and visitor, then by id, never by the order of the policy. */
 export function ranked<T extends Contender>(contenders: readonly T[], seed: string): readonly T[] {
+  if (contenders.length < 2) return contenders;
   const hashed = contenders.map((contender) => ({ contender, hash: stableHash(`${contender.id}\n${seed}`) }));
   hashed.sort(
     (a, b) => b.contender.score.priority - a.contender.score.priority || a.hash - b.hash || compareStrings(a.contender.id, b.contender.id),
@@ -36,7 +37,9 @@ export function ranked<T extends Contender>(contenders: readonly T[], seed: stri
 const exactFactorsMax = 6;
 
 function contextProduct(offer: Offer, scope: Scope): number {
-  const factors = offer.context.filter(({ when }) => holds(when, scope) === 'true').map(({ perMille }) => perMille);
+  if (offer.context.length === 0) return 1000;
+  const factors: number[] = [];
+  for (const { when, perMille } of offer.context) if (holds(when, scope) === 'true') factors.push(perMille);
   if (factors.length <= exactFactorsMax) return factors.reduce(timesPerMille, 1000);
   const product = factors.reduce((sofar, perMille) => (sofar * BigInt(perMille)) / 1000n, 1000n);
   return product > BigInt(contextBounds.max) ? contextBounds.max : Number(product);

@@ -16,7 +16,7 @@ import { causeOf } from './reasons.ts';
 import { type Selection, type Shown, select } from './select.ts';
 import { type Standing, weigh } from './standing.ts';
 import type { LateMode, Render, Tier } from './vocabulary.ts';
-import { gpcUseCases, tierHeight, useCases } from './vocabulary.ts';
+import { gpcUseCases, tierHeight } from './vocabulary.ts';
 
 export function decide(artefact: Artefact, question: Question, evidence: Evidence): Decision {
   const asked = admitQuestion(question);
@@ -115,11 +115,7 @@ function remember(artefact: Artefact, { offer }: Selection, shown: Shown): void 
 }
 
 function consentAnswer({ consent }: Standing): ConsentAnswer {
-  const states = Object.fromEntries(useCases.map((useCase) => [useCase, consent.states[useCase]])) as Record<
-    (typeof useCases)[number],
-    ConsentAnswer['offers']
-  >;
-  return { ...states, gpc: { received: consent.gpc, honored: consent.gpc ? gpcUseCases : [] } };
+  return { ...consent.states, gpc: { received: consent.gpc, honored: consent.gpc ? gpcUseCases : [] } };
 }
 
 function explanation(

@@ -12,7 +12,7 @@ import { checkOfferReach, indexByTag } from './offer-reach.ts';
 import { readOffers } from './offers.ts';
 import { type PolicyProblem, problemReport, type Report } from './problems.ts';
 import { type Fields, readFields, readText, required } from './read.ts';
-import { deepFreeze, revisionOf } from './revision.ts';
+import { deepFreeze, freezeForWriting, revisionOf } from './revision.ts';
 import {
   readConsent,
   readContextualWithoutSignal,
@@ -27,7 +27,7 @@ import { readPages, readZones } from './zones.ts';
 export { formatProblem, type PolicyProblem, problemCodes } from './problems.ts';
 
 export interface Compilation {
-  /** Null exactly when some problem is an error. Plain data, frozen to the last leaf. */
+  /** Null exactly when some problem is an error. Plain data, frozen to the last leaf but for lists in a variant's content. */
   readonly artefact: Artefact | null;
   readonly problems: readonly PolicyProblem[];
 }
@@ -64,6 +64,7 @@ export function compilePolicy(text: string, options: CompileOptions): Compilatio
   const fields = root === null ? undefined : readFields(report, root, 'the policy', sections);
   const content = fields && readPolicy(report, fields, text, options.nowMs);
   if (content === undefined || report.failed()) return { artefact: null, problems: report.problems() };
+  for (const variant of Object.values(content.variants)) freezeForWriting(variant.content);
   return { artefact: deepFreeze({ ...content, revision: revisionOf(content) }), problems: report.problems() };
 }
 

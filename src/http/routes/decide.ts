@@ -43,7 +43,7 @@ export function decideRoute(app: FastifyInstance, dependencies: ServiceDependenc
     const walk = { artefact, question: asking.question, batches: batchesOf(asking.zones, times), gathering, clock };
 
     if (trace.traceparent !== null) reply.header('traceparent', trace.traceparent);
-    const answer = wantsStream(request) ? streamAnswer(request, reply) : jsonAnswer(request, reply);
+    const answer = wantsStream(request) ? streamAnswer(reply) : jsonAnswer(reply);
     try {
       const decided: ZoneDecision[] = [];
       const last = await decideInBatches(walk, ({ decision }) => {
@@ -74,7 +74,7 @@ interface Answer {
 }
 
 /** One write, with `Content-Length`. */
-function jsonAnswer(_request: FastifyRequest, reply: FastifyReply): Answer {
+function jsonAnswer(reply: FastifyReply): Answer {
   return {
     zones() {},
     end(envelope, zones, timing) {
@@ -88,7 +88,7 @@ function jsonAnswer(_request: FastifyRequest, reply: FastifyReply): Answer {
 }
 
 /** A line for each zone as its own instant comes, then the envelope. The headers leave first, so the times come as a trailer. */
-function streamAnswer(_request: FastifyRequest, reply: FastifyReply): Answer {
+function streamAnswer(reply: FastifyReply): Answer {
   const lines = new Readable({ read() {} });
   let timing = '';
   reply.trailer('server-timing', async () => timing);
@@ -109,7 +109,7 @@ function streamAnswer(_request: FastifyRequest, reply: FastifyReply): Answer {
 }
 
 function wantsStream({ headers }: FastifyRequest): boolean {
-  return headers.accept?.includes('application/x-ndjson') ?? false;
+  return headers.accept?.split(',').some((range) => /^\s*application\/x-ndjson\s*(?:;(?!\s*q=0(?:\.0*)?\s*$).*)?$/i.test(range)) ?? false;
 }
 
 /** A proof may come in the body or, as RFC 9449 has it, in a header. */
