@@ -122,10 +122,13 @@ function createReader(env: Environment, problems: string[]) {
   };
 }
 
+/** The test suites' own: they reach a service that a test starts, and are none of its business. */
+const testPrefix = 'STEPWELL_TEST_';
+
 function unknownVariables(env: Environment): string[] {
   const known = Object.keys(variables);
   return Object.keys(env)
-    .filter((name) => name.startsWith('STEPWELL_') && !known.includes(name))
+    .filter((name) => name.startsWith('STEPWELL_') && !name.startsWith(testPrefix) && !known.includes(name))
     .map((name) => {
       const nearest = nearestName(name, known);
       return `${name} is not a variable of this service; ${nearest === null ? `it knows ${known.join(', ')}` : `did you mean ${nearest}?`}`;

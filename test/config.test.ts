@@ -57,6 +57,7 @@ const understood: readonly (readonly [Environment, Partial<Config>])[] = [
   [{ STEPWELL_LOG_LEVEL: 'WARN' }, { logLevel: 'warn' }],
   [{ STEPWELL_WORKERS: '1' }, { workers: 1 }],
   [{ OTEL_TRACES_EXPORTER: 'console', HOME: '/root' }, {}],
+  [{ STEPWELL_TEST_RUNS: '5', STEPWELL_TEST_LONG: '1' }, {}],
 ];
 
 test.each(understood)('%j is understood', (env, expected) => {
@@ -84,6 +85,7 @@ const refused: readonly (readonly [Environment, readonly string[]])[] = [
   [{ STEPWELL_WORKERS: '4' }, ['STEPWELL_WORKERS', '`4`', 'side by side']],
   [{ STEPWELL_LOG_LEVEL: 'loud' }, ['STEPWELL_LOG_LEVEL', '`loud`', 'silent']],
   [{ STEPWELL_PROT: '8080' }, ['STEPWELL_PROT', 'did you mean STEPWELL_PORT?']],
+  [{ STEPWELL_TESTING: '1' }, ['STEPWELL_TESTING', 'not a variable']],
   [{ STEPWELL_COLOUR_OF_THE_SKY: 'blue' }, ['STEPWELL_COLOUR_OF_THE_SKY', 'STEPWELL_REDIS_URL']],
 ];
 
