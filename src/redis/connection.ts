@@ -1,6 +1,6 @@
 /**
- * One connection that never queues, never waits and never sends twice: a command is on the wire at once or rejected at once. It
- * reconnects for ever, and every rejection is a `StoreError` that names no key and no value.
+ * One connection that never queues and never sends twice: a command is on the wire within this turn of the event loop or rejected
+ * at once. It reconnects for ever, and every rejection is a `StoreError` that names no key and no value.
  *
  * It does not own the deadline. Its timeouts only keep abandoned commands from piling up: Redis cannot take back what was sent.
  */
@@ -62,6 +62,7 @@ export function connect(options: ConnectionOptions): Connection {
   let state: StoreState | null = null;
   let inFlight = 0;
   let closed = false;
+  let corked: Redis['stream'] | null = null;
   /** The connection has shown itself untrustworthy and is on its way down: nothing more may be sent on it. */
   let dropping = false;
 
@@ -100,6 +101,7 @@ export function connect(options: ConnectionOptions): Connection {
     if (client.status !== 'ready' || dropping) throw new StoreError('disconnected', 'there is no connection to Redis');
     if (inFlight >= inFlightMax) throw new StoreError('overloaded', `${inFlightMax} commands to Redis are under way already`);
     inFlight += 1;
+    writeTogether();
     try {
       return await send();
     } catch (error) {
@@ -107,6 +109,18 @@ export function connect(options: ConnectionOptions): Connection {
     } finally {
       inFlight -= 1;
     }
+  }
+
+  /** What one turn of the event loop sends leaves in one write: a system call for each command would cost more than the command. */
+  function writeTogether(): void {
+    const { stream } = client;
+    if (stream === corked) return;
+    corked = stream;
+    stream.cork();
+    setImmediate(() => {
+      if (corked === stream) corked = null;
+      stream.uncork();
+    });
   }
 
   const call = (name: string, args: readonly (string | number)[]): Promise<Reply> => client.call(name, ...args) as Promise<Reply>;
