@@ -7,6 +7,7 @@ import type { Artefact } from '../decision/artefact.ts';
 import type { Tier } from '../decision/vocabulary.ts';
 import { readDeclarations } from './declarations.ts';
 import { lineCounter, readDocument, sourceText } from './document.ts';
+import { readJsonDocument } from './json-document.ts';
 import { checkName, mapById } from './names.ts';
 import { checkOfferReach, indexByTag } from './offer-reach.ts';
 import { readOffers } from './offers.ts';
@@ -33,7 +34,7 @@ export interface Compilation {
 }
 
 export interface CompileOptions {
-  /** The name problems carry. */
+  /** The name problems carry. One that ends in `.json` promises JSON, and nothing else is taken; any other is read as YAML. */
   readonly file: string;
   /** Approvals must be unexpired at this instant. */
   readonly nowMs: number;
@@ -60,7 +61,8 @@ const sections = [
 export function compilePolicy(text: string, options: CompileOptions): Compilation {
   const lines = lineCounter();
   const report = problemReport(options.file, sourceText(text, lines).placeOf);
-  const root = readDocument(text, lines, report);
+  const read = options.file.toLowerCase().endsWith('.json') ? readJsonDocument : readDocument;
+  const root = read(text, lines, report);
   const fields = root === null ? undefined : readFields(report, root, 'the policy', sections);
   const content = fields && readPolicy(report, fields, text, options.nowMs);
   if (content === undefined || report.failed()) return { artefact: null, problems: report.problems() };

@@ -1,6 +1,6 @@
 /**
- * Reads YAML 1.2 or JSON into a tree of our own in which every node knows its place in the text. It refuses what a policy never
- * needs and an attacker likes: keys that are not text, duplicate and merge keys, aliases that explode, bottomless nesting.
+ * Reads YAML 1.2, and so JSON too, into a tree of our own in which every node knows its place in the text. It refuses what a policy
+ * never needs and an attacker likes: keys that are not text, duplicate and merge keys, aliases that explode, bottomless nesting.
  * It knows nothing of what a policy means.
  */
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document as YamlDocument } from 'yaml';
@@ -64,10 +64,7 @@ export function lineCounter(): LineCounter {
 
 /** The document's root, or null when there is nothing to go on with; every reason is in the report. */
 export function readDocument(text: string, lines: LineCounter, report: Report): Node | null {
-  if (text.length > documentCharactersMax) {
-    report.error('document-too-large', 0, `the document has ${text.length} characters: a policy may have ${documentCharactersMax}`);
-    return null;
-  }
+  if (!fitsInMemory(text, report)) return null;
   const document = parse(text, lines, report);
   if (document === null) return null;
   if (document.contents === null && document.errors.length === 0) {
@@ -78,6 +75,12 @@ export function readDocument(text: string, lines: LineCounter, report: Report): 
   return document.errors.length > 0 ? null : convertDocument(document, report);
 }
 
+export function fitsInMemory(text: string, report: Report): boolean {
+  if (text.length <= documentCharactersMax) return true;
+  report.error('document-too-large', 0, `the document has ${text.length} characters: a policy may have ${documentCharactersMax}`);
+  return false;
+}
+
 function parse(text: string, lines: LineCounter, report: Report): YamlDocument.Parsed | null {
   let document: YamlDocument.Parsed;
   try {
@@ -85,20 +88,33 @@ function parse(text: string, lines: LineCounter, report: Report): YamlDocument.P
     document = parseDocument(text, { lineCounter: lines, version: '1.2', schema: 'core', uniqueKeys: false, prettyErrors: false });
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    report.error('document-too-deep', 0, tooDeep);
+    reportTooDeep(report, 0);
     return null;
   }
   if (document.directives.yaml.explicit && document.directives.yaml.version !== '1.2') {
     report.error('yaml-version', 0, 'the document asks for another version of YAML: write `%YAML 1.2` or leave the directive out');
   }
   for (const error of [...document.errors, ...document.warnings]) {
-    if (error.code === 'RESOURCE_EXHAUSTION') report.error('document-too-deep', error.pos[0], tooDeep);
+    if (error.code === 'RESOURCE_EXHAUSTION') reportTooDeep(report, error.pos[0]);
     else report.error('syntax', error.pos[0], `this is not YAML 1.2 or JSON: ${advice[error.code] ?? sentence(error.message)}`);
   }
   return document;
 }
 
-const tooDeep = `this is nested too deep: stay within ${documentDepthMax} levels`;
+export function reportTooDeep(report: Report, at: number): void {
+  report.error('document-too-deep', at, `this is nested too deep: stay within ${documentDepthMax} levels`);
+}
+
+/** True for a key that data may have and that its map has not `seen`; remembers it. */
+export function checkKey(report: Report, seen: Set<string>, key: string, keyAt: number): boolean {
+  if (key === '__proto__') report.error('invalid-name', keyAt, '`__proto__` is no name for data: choose another');
+  else if (seen.has(key)) report.error('duplicate-key', keyAt, `\`${excerpt(key)}\` is written twice in one map: keep one of them`);
+  else {
+    seen.add(key);
+    return true;
+  }
+  return false;
+}
 
 /** Where the library speaks to programmers. */
 const advice: Readonly<Record<string, string>> = {
@@ -128,7 +144,7 @@ function convertDocument(document: YamlDocument.Parsed, report: Report): Node | 
     const range = (source as { range?: [number, number, number] | null } | null)?.range;
     const at = range?.[0] ?? fallbackAt;
     if (depth > documentDepthMax) {
-      report.error('document-too-deep', at, tooDeep);
+      reportTooDeep(report, at);
       return null;
     }
     if (isMap(source)) return { kind: 'map', at, entries: convertEntries(source.items, depth, at) };
@@ -185,12 +201,7 @@ function convertDocument(document: YamlDocument.Parsed, report: Report): Node | 
         );
       } else if (key === '<<' && plain) {
         report.error('merge-key', keyAt, 'merge keys are not part of YAML 1.2: write the fields out');
-      } else if (key === '__proto__') {
-        report.error('invalid-name', keyAt, '`__proto__` is no name for data: choose another');
-      } else if (seen.has(key)) {
-        report.error('duplicate-key', keyAt, `\`${excerpt(key)}\` is written twice in one map: keep one of them`);
-      } else {
-        seen.add(key);
+      } else if (checkKey(report, seen, key, keyAt)) {
         const value = convert(pair.value, depth + 1, keyAt);
         if (value !== null) entries.push({ key, keyAt, value });
       }
