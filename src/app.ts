@@ -17,6 +17,7 @@ import { identityRoutes } from './http/routes/identities.ts';
 import { profileRoutes } from './http/routes/profiles.ts';
 import { revocationRoutes } from './http/routes/revocations.ts';
 import { sessionRoutes } from './http/routes/sessions.ts';
+import { type StoreWatch, watchStore } from './http/store-watch.ts';
 import { ulid } from './http/ulid.ts';
 import type { Clock } from './time/clock.ts';
 
@@ -26,6 +27,8 @@ export interface AppDependencies extends Omit<ServiceDependencies, 'gatherer' | 
   readonly tokenIssuer?: string | null;
   /** Where this is a demo: what fills the examples of `/docs`. */
   readonly demoCredentials?: (() => Promise<DemoCredentials>) | null;
+  /** What the two servers share about the store: one hears its reads, the other shows its health. Absent: each has its own. */
+  readonly storeWatch?: StoreWatch;
   /** Null: nothing is logged. */
   readonly logger: ServiceLogger | null;
 }
@@ -56,12 +59,17 @@ export async function buildManagement(given: AppDependencies): Promise<FastifyIn
   const app = createServer(given);
   await app.register(safeDefaults, given);
   await app.register(problems);
-  managementRoutes(app, toServiceDependencies(given));
+  managementRoutes(app, { ...given, storeWatch: storeWatchOf(given) });
   return app;
 }
 
 function toServiceDependencies(given: AppDependencies): ServiceDependencies {
-  return { tokenIssuer: null, demoCredentials: null, ...given, gatherer: createGatherer(given) };
+  const gatherer = createGatherer({ ...given, store: storeWatchOf(given).reads });
+  return { tokenIssuer: null, demoCredentials: null, ...given, gatherer };
+}
+
+function storeWatchOf({ storeWatch, store, clock }: AppDependencies): StoreWatch {
+  return storeWatch ?? watchStore(store, clock);
 }
 
 /** A subject or a session id, percent-encoded at its worst: 256 characters of three bytes each. */

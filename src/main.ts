@@ -7,6 +7,7 @@ import closeWithGrace from 'close-with-grace';
 import { type Logger, pino } from 'pino';
 import { type AppDependencies, buildApp, buildManagement } from './app.ts';
 import type { Config } from './config.ts';
+import { watchStore } from './http/store-watch.ts';
 import { createSessionIds } from './identity/session-id.ts';
 import { createTokenVerifier } from './identity/token.ts';
 import { formatProblem } from './policy/problems.ts';
@@ -58,7 +59,16 @@ export async function serve(config: Config, logger: Logger): Promise<Service> {
   const sessionSecret = await sessionSecretOf(config.sessionSecret, config.dataDir);
   const policy = createPolicyHolder(clock);
   const held = await loadPolicy(policy, config.policyPath ?? demoPolicyPath, logger);
-  const store = await openStore(config, { clock, connectWaitMs, onState: (state, why) => logger.info({ state, why }, 'store') });
+  let closing = false;
+  const store = await openStore(config, {
+    clock,
+    connectWaitMs,
+    onState(state, why) {
+      // Each change is told once. The connection that we end ourselves is no loss.
+      if (state === 'connected') logger.info({ state, why }, 'store');
+      else if (!closing) logger.warn({ state, why }, 'store');
+    },
+  });
   if (config.policyPath === null) await loadDemo(config, store, held, logger);
 
   const sessionIds = createSessionIds({ secret: sessionSecret, clock });
@@ -68,6 +78,7 @@ export async function serve(config: Config, logger: Logger): Promise<Service> {
     telemetry,
     policy,
     store,
+    storeWatch: watchStore(store, clock),
     sessionIds,
     verifier: createTokenVerifier({ ...trust, clock }),
     tokenIssuer: trust.issuer,
@@ -79,6 +90,7 @@ export async function serve(config: Config, logger: Logger): Promise<Service> {
   const management = await buildManagement(parts);
 
   async function close(): Promise<void> {
+    closing = true;
     // In this order: health answers until the last decision has, and the store outlives both.
     await app.close();
     await management.close();

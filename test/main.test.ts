@@ -6,6 +6,7 @@ import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { startStepwell, stepwell, temporaryDirectory } from './cli/run-stepwell.ts';
+import { startRedis } from './support/redis-server.ts';
 
 interface Running extends AsyncDisposable {
   readonly url: string;
@@ -14,6 +15,8 @@ interface Running extends AsyncDisposable {
   /** Resolves with the exit code. */
   readonly ended: Promise<number | null>;
   output(): string;
+  /** Resolves once the output matches. */
+  said(pattern: RegExp): Promise<void>;
 }
 
 const freePorts = { STEPWELL_PORT: '0', STEPWELL_MANAGEMENT_PORT: '0' };
@@ -38,11 +41,19 @@ async function startService(env: Readonly<Record<string, string>>, options: Para
     child,
     ended,
     output: () => output,
+    async said(pattern) {
+      while (!pattern.test(output))
+        await Promise.race([once(child.stderr, 'data'), once(child.stdout, 'data'), ended.then(() => failed(output))]);
+    },
     async [Symbol.asyncDispose]() {
       if (child.exitCode === null) child.kill('SIGKILL');
       await ended;
     },
   };
+}
+
+function failed(output: string): never {
+  throw new Error(`ended without saying so:\n${output}`);
 }
 
 interface Decided {
@@ -166,6 +177,29 @@ test('a Redis that is not there does not stop the service from starting and answ
   expect(zones.length).toBeGreaterThan(0);
   expect((await fetch(`${service.managementUrl}/readyz`)).status).toBe(200);
   expect(service.output()).not.toContain('hunter2');
+});
+
+test('losing the store is a warning and its return a note, each told once; and stopping is neither', async () => {
+  await using directory = await temporaryDirectory();
+  const redis = await startRedis();
+  const env = { STEPWELL_DATA_DIR: directory.path, STEPWELL_REDIS_URL: redis.url };
+  await using service = await startService(env);
+  await redis.stop();
+  await service.said(/"state":"disconnected"/);
+  const again = await startRedis({ port: redis.port });
+  try {
+    await service.said(/"connected".*"connected"/s);
+    service.child.kill('SIGTERM');
+    expect(await service.ended).toBe(0);
+  } finally {
+    await again.stop();
+  }
+  const told = [...service.output().matchAll(/^\{.*"msg":"store"\}$/gm)].map(([line]) => JSON.parse(line));
+  expect(told.map(({ level, state }) => [level, state])).toEqual([
+    [30, 'connected'],
+    [40, 'disconnected'],
+    [30, 'connected'],
+  ]);
 });
 
 test('a port that is taken exits 2 and says so', async () => {

@@ -1,11 +1,13 @@
 /** Health and metrics, on a port of their own. A dead store makes answers anonymous, so it never makes the service unready. */
 import type { FastifyInstance } from 'fastify';
 import type { ServiceDependencies } from './dependencies.ts';
-import { watchStore } from './store-watch.ts';
+import type { StoreWatch } from './store-watch.ts';
 
-export function managementRoutes(app: FastifyInstance, { policy, store, telemetry, clock }: ServiceDependencies): void {
-  const watch = watchStore(store, clock);
+export interface ManagementDependencies extends Pick<ServiceDependencies, 'policy' | 'telemetry'> {
+  readonly storeWatch: StoreWatch;
+}
 
+export function managementRoutes(app: FastifyInstance, { policy, storeWatch, telemetry }: ManagementDependencies): void {
   app.get('/livez', async (_request, reply) => reply.send({ live: true }));
 
   app.get('/readyz', async (_request, reply) => {
@@ -17,7 +19,7 @@ export function managementRoutes(app: FastifyInstance, { policy, store, telemetr
     const current = policy.current();
     return reply.send({
       policy: current && { id: current.artefact.policy, revision: current.artefact.revision, stale: current.stale },
-      dependencies: { store: await watch.look() },
+      dependencies: await storeWatch.look(),
     });
   });
 

@@ -1,38 +1,131 @@
-/** What the status page says of the store: whether it answers, since when that is so, and when it last did. It looks when asked. */
-import type { Store } from '../records/store.ts';
+/**
+ * What the status page says of each dependency: whether it answers, since when that is so, and when it last did. It listens to
+ * the reads of real traffic, and asks the store itself when somebody looks, so that a quiet service knows too.
+ */
+import { type StoreDependency, storeDependencies } from '../evidence/plan.ts';
+import type { ReadPlan, Store } from '../records/store.ts';
+import { StoreError, type StoreErrorCode } from '../records/store-error.ts';
 import type { Clock } from '../time/clock.ts';
 
-export interface StoreStatus {
-  readonly kind: Store['kind'];
+export interface DependencyStatus {
   readonly state: 'unknown' | 'up' | 'down';
   readonly since: string | null;
   readonly lastGood: string | null;
+  /** Nothing opens one: every read is tried, or refused at once while there is no connection. */
+  readonly breaker: 'closed';
 }
 
+export interface StoreStatus extends DependencyStatus {
+  readonly kind: Store['kind'];
+}
+
+/** Every dependency lives in the one store and is read in one round trip; which of them a read asks for, its plan says. */
+export type DependencyStatuses = Readonly<Record<StoreDependency, DependencyStatus>> & { readonly store: StoreStatus };
+
 export interface StoreWatch {
-  look(): Promise<StoreStatus>;
+  /** The store's reads, overheard. */
+  readonly reads: Pick<Store, 'read'>;
+  look(): Promise<DependencyStatuses>;
 }
 
 const patienceMs = 500;
 
-export function watchStore(store: Store, clock: Clock): StoreWatch {
-  let status: StoreStatus = { kind: store.kind, state: 'unknown', since: null, lastGood: null };
+/** Failures that say the store is there and will not serve this read: an answered ping does not refute them. */
+const refusals: ReadonlySet<StoreErrorCode> = new Set(['refused', 'misrouted']);
+/** Our own limits and one person's record say nothing of the store's health. */
+const notItsFault: ReadonlySet<StoreErrorCode> = new Set(['overloaded', 'unreadable', 'invalid', 'contended', 'closed']);
+
+interface Health {
+  state: DependencyStatus['state'];
+  sinceMs: number | null;
+  lastGoodMs: number | null;
+  isRefusing: boolean;
+}
+
+export function watchStore(store: Pick<Store, 'kind' | 'read' | 'ping'>, clock: Clock): StoreWatch {
+  const ofStore = newHealth();
+  const ofDependency = { identity: newHealth(), consent: newHealth(), profile: newHealth(), session: newHealth() };
+
+  function readAnswered(plan: ReadPlan): void {
+    const nowMs = clock.nowMs();
+    isUp(ofStore, nowMs);
+    for (const dependency of storeDependencies) if (isAsked[dependency](plan)) isUp(ofDependency[dependency], nowMs);
+  }
+
+  function readFailed(plan: ReadPlan, error: unknown): void {
+    const code = error instanceof StoreError ? error.code : null;
+    if (code !== null && notItsFault.has(code)) return;
+    const isRefusing = code !== null && refusals.has(code);
+    const nowMs = clock.nowMs();
+    if (isRefusing) isUp(ofStore, nowMs);
+    else isDown(ofStore, nowMs, false);
+    for (const dependency of storeDependencies) {
+      if (isAsked[dependency](plan)) isDown(ofDependency[dependency], nowMs, isRefusing);
+    }
+  }
+
   return {
+    reads: {
+      read(plan) {
+        const reading = store.read(plan);
+        reading.then(
+          () => readAnswered(plan),
+          (error) => readFailed(plan, error),
+        );
+        return reading;
+      },
+    },
     async look() {
-      const state = (await answers(store, clock)) ? 'up' : 'down';
-      const now = new Date(clock.nowMs()).toISOString();
-      status = {
-        kind: store.kind,
-        state,
-        since: state === status.state ? status.since : now,
-        lastGood: state === 'up' ? now : status.lastGood,
+      const isAnswering = await answers(store, clock);
+      const nowMs = clock.nowMs();
+      for (const health of [ofStore, ...Object.values(ofDependency)]) {
+        if (!isAnswering) isDown(health, nowMs, health.isRefusing);
+        else if (!health.isRefusing) isUp(health, nowMs);
+      }
+      return {
+        identity: statusOf(ofDependency.identity),
+        consent: statusOf(ofDependency.consent),
+        profile: statusOf(ofDependency.profile),
+        session: statusOf(ofDependency.session),
+        store: { kind: store.kind, ...statusOf(ofStore) },
       };
-      return status;
     },
   };
 }
 
-function answers(store: Store, clock: Clock): Promise<boolean> {
+const isAsked: Readonly<Record<StoreDependency, (plan: ReadPlan) => boolean>> = {
+  identity: ({ subject, tokenId, deviceId }) => subject !== null || tokenId !== null || deviceId !== null,
+  consent: ({ consent }) => consent,
+  profile: ({ profile }) => profile !== null,
+  session: ({ sessionId }) => sessionId !== null,
+};
+
+function newHealth(): Health {
+  return { state: 'unknown', sinceMs: null, lastGoodMs: null, isRefusing: false };
+}
+
+function isUp(health: Health, nowMs: number): void {
+  if (health.state !== 'up') health.sinceMs = nowMs;
+  health.state = 'up';
+  health.lastGoodMs = nowMs;
+  health.isRefusing = false;
+}
+
+function isDown(health: Health, nowMs: number, isRefusing: boolean): void {
+  if (health.state !== 'down') health.sinceMs = nowMs;
+  health.state = 'down';
+  health.isRefusing = isRefusing;
+}
+
+function statusOf({ state, sinceMs, lastGoodMs }: Health): DependencyStatus {
+  return { state, since: isoOf(sinceMs), lastGood: isoOf(lastGoodMs), breaker: 'closed' };
+}
+
+function isoOf(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString();
+}
+
+function answers(store: Pick<Store, 'ping'>, clock: Clock): Promise<boolean> {
   return new Promise((resolve) => {
     const stop = clock.after(patienceMs, () => resolve(false));
     const settle = (isUp: boolean) => {

@@ -1,6 +1,11 @@
 /** The management port: alive, ready with a policy whatever the store does, and never a word on the public port. */
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { buildManagement } from '../../src/app.ts';
+import { watchStore } from '../../src/http/store-watch.ts';
+import { emptyReading } from '../../src/records/reading.ts';
+import type { ReadPlan, StoreReading } from '../../src/records/store.ts';
+import { StoreError, type StoreErrorCode } from '../../src/records/store-error.ts';
+import { VirtualClock } from '../support/virtual-clock.ts';
 import { startService } from './service.ts';
 
 async function managed(changes: Parameters<typeof startService>[0] = {}) {
@@ -46,5 +51,117 @@ describe('the management port', () => {
       expect((await management.inject(url)).headers['cache-control']).toBe('private, no-store');
     }
     expect((await management.inject('/v1/decide')).headers['cache-control']).toBe('private, no-store');
+  });
+});
+
+describe('the status of the dependencies', () => {
+  const nothing: ReadPlan = {
+    subject: null,
+    tokenId: null,
+    tokenGeneration: 0,
+    deviceId: null,
+    sessionId: null,
+    consent: false,
+    profile: null,
+  };
+  const ofSession: ReadPlan = { ...nothing, sessionId: 's' };
+  const ofPerson: ReadPlan = { ...nothing, subject: 'p', consent: true, profile: { alternatives: [], grantsCountFromMs: 0 } };
+
+  /** A store that answers as it is told. */
+  function watched() {
+    const clock = new VirtualClock();
+    const says: { read: StoreErrorCode | null; ping: StoreErrorCode | null } = { read: null, ping: null };
+    const answer = async <T>(code: StoreErrorCode | null, value: T): Promise<T> => {
+      if (code !== null) throw new StoreError(code, 'as told');
+      return value;
+    };
+    const store = {
+      kind: 'redis' as const,
+      read: (): Promise<StoreReading> => answer(says.read, emptyReading),
+      ping: (): Promise<void> => answer(says.ping, undefined),
+    };
+    const watch = watchStore(store, clock);
+    const read = (plan: ReadPlan) => watch.reads.read(plan).catch(() => {});
+    const states = async () => Object.entries(await watch.look()).map(([name, { state }]) => `${name} ${state}`);
+    return { clock, says, watch, read, states, nowIso: () => new Date(clock.nowMs()).toISOString() };
+  }
+
+  it('names each dependency and the store that holds them all', async () => {
+    const { management } = await managed();
+    const { dependencies } = (await management.inject('/status')).json();
+    expect(Object.keys(dependencies)).toEqual(['identity', 'consent', 'profile', 'session', 'store']);
+    for (const status of Object.values(dependencies)) {
+      expect(status).toMatchObject({ state: 'up', since: expect.any(String), lastGood: expect.any(String), breaker: 'closed' });
+    }
+  });
+
+  it('moves `lastGood` of what a read asked for with every answered read, and of nothing else', async () => {
+    const { clock, says, watch, read, nowIso } = watched();
+    says.ping = 'disconnected';
+    clock.advance(1000);
+    const readAt = nowIso();
+    await read(ofSession);
+    clock.advance(1000);
+    const { session, profile, store } = await watch.look();
+    expect([session.lastGood, store.lastGood, profile.lastGood]).toEqual([readAt, readAt, null]);
+    expect(session).toMatchObject({ state: 'down', since: nowIso() });
+  });
+
+  it('goes down with a read that found no store, and up again with the next that is answered', async () => {
+    const { clock, says, watch, read, nowIso } = watched();
+    await read(ofPerson);
+    clock.advance(1000);
+    const lostAt = nowIso();
+    says.read = 'timed_out';
+    says.ping = 'timed_out';
+    await read(ofPerson);
+    clock.advance(1000);
+    await read(ofPerson);
+    expect((await watch.look()).profile).toMatchObject({ state: 'down', since: lostAt });
+    says.read = null;
+    says.ping = null;
+    const backAt = nowIso();
+    await read(ofPerson);
+    expect((await watch.look()).profile).toMatchObject({ state: 'up', since: backAt, lastGood: backAt });
+  });
+
+  it('says down of what the store refuses to read while it answers pings, until it reads it', async () => {
+    const { says, read, states } = watched();
+    await read(ofSession);
+    says.read = 'refused';
+    await read(ofPerson);
+    expect(await states()).toEqual(['identity down', 'consent down', 'profile down', 'session up', 'store up']);
+    says.read = null;
+    await read(ofPerson);
+    expect(await states()).toEqual(['identity up', 'consent up', 'profile up', 'session up', 'store up']);
+  });
+
+  it.each(['overloaded', 'unreadable'] as const)('does not blame the store for `%s`', async (code) => {
+    const { says, read, states } = watched();
+    await read(ofPerson);
+    says.read = code;
+    await read(ofPerson);
+    expect((await states()).every((state) => state.endsWith(' up'))).toBe(true);
+  });
+
+  it('hears the decisions of the other server', async () => {
+    const clock = new VirtualClock();
+    const asked: ReadPlan[] = [];
+    const store = {
+      kind: 'redis' as const,
+      read: async (plan: ReadPlan) => {
+        asked.push(plan);
+        return emptyReading;
+      },
+      ping: async () => Promise.reject(new StoreError('disconnected', 'as told')),
+    };
+    const storeWatch = watchStore(store, clock);
+    const { service, management } = await managed({ store: store as never, storeWatch });
+    const token = await service.tokenOf('somebody');
+    await service.app.inject({ method: 'POST', url: '/v1/decide', payload: { page: 'home', identity: { token } } });
+    expect(asked.length).toBeGreaterThan(0);
+    const { dependencies } = (await management.inject('/status')).json();
+    expect(dependencies.identity.lastGood).not.toBeNull();
+    expect(dependencies.store.lastGood).not.toBeNull();
   });
 });
