@@ -31,7 +31,7 @@ export interface ZoneAsked {
 
 export function toAsking(request: DecideRequest, artefact: Artefact, nowMs: number): Asking {
   const page = request.page ? request.page : null;
-  const zones = zonesAsked(request, page, artefact);
+  const { ids, zones } = zonesAsked(request, page, artefact);
   const { audiences, ...given } = request.context ?? {};
   const { attributes, places } = readAttributes(given, artefact.attributes.request, '/context');
   const wrong = [...places, ...wrongAudiences(audiences, artefact)];
@@ -41,7 +41,7 @@ export function toAsking(request: DecideRequest, artefact: Artefact, nowMs: numb
       nowMs,
       audience: 'personal',
       page,
-      zones: zones.map(({ zone }) => zone),
+      zones: ids,
       shownOffers: [],
       request: attributes,
       audiences: isStrings(audiences) ? audiences : null,
@@ -53,13 +53,20 @@ export function toAsking(request: DecideRequest, artefact: Artefact, nowMs: numb
   };
 }
 
-function zonesAsked({ zones }: DecideRequest, page: string | null, artefact: Artefact): readonly ZoneAsked[] {
+/** A page that is asked for whole keeps its own list, so that what is known of it need not be found out again. */
+function zonesAsked(
+  { zones }: DecideRequest,
+  page: string | null,
+  artefact: Artefact,
+): { readonly ids: readonly string[]; readonly zones: readonly ZoneAsked[] } {
   if (page === null && zones === undefined) throw invalidRequest([{ pointer: '', detail: '`page` or `zones` is needed' }]);
   const onPage = page === null ? [] : zonesOfPage(artefact, page, { pointer: '/page' });
-  const asked = zones?.map((zone) => (typeof zone === 'string' ? { id: zone } : zone)) ?? onPage.map((id) => ({ id }));
+  if (zones === undefined)
+    return { ids: onPage, zones: onPage.map((id) => ({ zone: id, budgetMs: artefact.zones[id]?.budgetMs ?? null })) };
+  const asked = zones.map((zone) => (typeof zone === 'string' ? { id: zone } : zone));
   const ids = asked.map(({ id }) => id);
   checkZones(artefact, ids, (index) => ({ pointer: `/zones/${index}` }));
-  return asked.map((zone) => ({ zone: zone.id, budgetMs: budgetOf(zone, artefact) }));
+  return { ids, zones: asked.map((zone) => ({ zone: zone.id, budgetMs: budgetOf(zone, artefact) })) };
 }
 
 function budgetOf(asked: { readonly id: string; readonly budgetMs?: number | undefined }, artefact: Artefact): number | null {

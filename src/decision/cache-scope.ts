@@ -2,18 +2,19 @@
  * How far an answer may be cached, from what the decision consulted. INVARIANT: two questions with the same non-null key get
  * the same answer, byte for byte; so a key names everything that could have changed it, and nothing else.
  */
-import type { CacheAnswer, Step } from './decision.ts';
+import type { CacheAnswer } from './decision.ts';
+import type { Descent } from './descent.ts';
 import { type PreparedRung, type PreparedZone, preparedZone, requestFactEntries } from './reading.ts';
-import { causeOf } from './reasons.ts';
 import type { Standing } from './standing.ts';
 import type { Scope } from './vocabulary.ts';
 
 const maxAgeDefaultSeconds = { public: 60, segment: 30 } as const;
 
-export function cacheAnswer(standing: Standing, id: string, prepared: PreparedZone, steps: readonly Step[]): CacheAnswer {
-  const degraded = isDegraded(standing, steps);
+export function cacheAnswer(standing: Standing, id: string, prepared: PreparedZone, descent: Descent): CacheAnswer {
+  const degraded = isDegraded(standing, descent);
   const scope = scopeOfAnswer(standing, prepared, degraded);
-  if (scope === 'none' || scope === 'private') return { scope, maxAgeSeconds: 0, key: null, tags: [], degraded };
+  if (scope === 'private') return forOneVisitor;
+  if (scope === 'none') return degraded ? forNobodyYet : forNobody;
   return {
     scope,
     maxAgeSeconds: prepared.zone.maxAgeSeconds ?? maxAgeDefaultSeconds[scope],
@@ -23,13 +24,13 @@ export function cacheAnswer(standing: Standing, id: string, prepared: PreparedZo
   };
 }
 
+const forOneVisitor: CacheAnswer = { scope: 'private', maxAgeSeconds: 0, key: null, tags: [], degraded: false };
+const forNobody: CacheAnswer = { ...forOneVisitor, scope: 'none' };
+const forNobodyYet: CacheAnswer = { ...forNobody, degraded: true };
+
 /** A better answer may come in a moment: what ran late or broke, or consent that has not been heard yet. */
-function isDegraded({ question }: Standing, steps: readonly Step[]): boolean {
-  return steps.some(({ reason }) => {
-    const cause = causeOf(reason);
-    if (cause === 'time' || cause === 'fault' || cause === 'load') return true;
-    return question.audience === 'personal' && (reason === 'consent_unavailable' || reason === 'activation_unavailable');
-  });
+function isDegraded({ question }: Standing, { mayRecover, awaitsConsent }: Descent): boolean {
+  return mayRecover || (question.audience === 'personal' && awaitsConsent);
 }
 
 function scopeOfAnswer(standing: Standing, prepared: PreparedZone, degraded: boolean): Scope {

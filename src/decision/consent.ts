@@ -14,8 +14,8 @@ export interface ConsentView {
   readonly child: boolean;
   /** The late or failed record, or link to one, that may hold a denial. */
   readonly unread: GateFailure | null;
-  /** Special categories explicitly granted in the stored record. */
-  readonly grantedCategories: readonly string[];
+  /** The stored record whose grants count, for what only an explicit grant opens; null: none does. */
+  readonly explicit: StoredConsent | null;
 }
 
 const dayMs = 86_400_000;
@@ -40,7 +40,7 @@ export function weighConsent(settings: ConsentSettings, evidence: Evidence, iden
     const granted = !invalid && readable && (said(signals, useCase, 'granted') || grants?.useCases[useCase] === 'granted');
     states[useCase] = merged(denied, granted);
   }
-  return { states, gpc, child, unread: firstUnread(records), grantedCategories: grants === null ? [] : grantedCategories(grants) };
+  return { states, gpc, child, unread: firstUnread(records), explicit: grants };
 }
 
 export function deniedByGpc(useCase: UseCase): boolean {
@@ -95,8 +95,8 @@ function isFresh(record: StoredConsent, settings: ConsentSettings, nowMs: number
   return ageMs <= settings.maxAgeDays * dayMs && ageMs >= -clockSkewMs;
 }
 
-function grantedCategories(record: StoredConsent): readonly string[] {
-  return Object.entries(record.useCases)
-    .filter(([name, state]) => name.startsWith('category:') && state === 'granted')
-    .map(([name]) => name.slice('category:'.length));
+/** Whether a stored record explicitly grants the use of a special category. */
+export function grantsCategory({ useCases }: StoredConsent, category: string): boolean {
+  const name = `category:${category}`;
+  return Object.hasOwn(useCases, name) && (useCases as Readonly<Record<string, unknown>>)[name] === 'granted';
 }

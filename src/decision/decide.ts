@@ -7,15 +7,15 @@ import type { Artefact } from './artefact.ts';
 import { cacheAnswer } from './cache-scope.ts';
 
 import type { Candidate, ConsentAnswer, Decision, Downgrade, Explanation, Step, ZoneDecision } from './decision.ts';
+import { topOfLadder } from './descent.ts';
 import { type Evidence, noEvidence } from './facts.ts';
-import { failure, type GateFailure } from './gate-failure.ts';
+import { failure } from './gate-failure.ts';
 import { gateFailure } from './gates.ts';
 import type { Question } from './question.ts';
 import { type PreparedRung, type PreparedZone, preparedZone } from './reading.ts';
-import { causeOf } from './reasons.ts';
 import { type Selection, type Shown, select } from './select.ts';
 import { type Standing, weigh } from './standing.ts';
-import type { LateMode, Render, Tier } from './vocabulary.ts';
+import type { LateMode, Render } from './vocabulary.ts';
 import { gpcUseCases, tierHeight } from './vocabulary.ts';
 
 export function decide(artefact: Artefact, question: Question, evidence: Evidence): Decision {
@@ -37,18 +37,17 @@ function decideZone(standing: Standing, id: string, shown: Shown): ZoneDecision 
   const top = ladder[0]?.rung.tier;
   if (prepared === undefined || top === undefined) return nothingToShow(id);
   const { zone } = prepared;
-  const failures: { readonly tier: Tier; readonly failure: GateFailure }[] = [];
+  let descent = topOfLadder;
   const candidates: Candidate[] | null = standing.question.explain ? [] : null;
   for (const rung of ladder) {
+    const { tier } = rung.rung;
     const gate = gateFailure(standing, zone, rung);
     const selection = gate === null ? select(standing, zone, rung, shown, candidates) : null;
     if (selection === null) {
-      failures.push({ tier: rung.rung.tier, failure: gate ?? failure('no_eligible_offer') });
+      descent = descent.past(tier, gate ?? nothingEligible);
       continue;
     }
-    const { tier } = rung.rung;
-    const steps = failures.map((failed): Step => ({ tier: failed.tier, reason: failed.failure.reason }));
-    const downgrade = failures[0] === undefined ? null : downgradeOf(top, tier, failures[0].failure, steps);
+    const downgrade = descent.downgradeTo(tier);
     const render = renderOf(zone.late, downgrade);
     const isShown = render !== 'suppress';
     // What a suppressed zone would have shown is free for the others of the page.
@@ -62,22 +61,20 @@ function decideZone(standing: Standing, id: string, shown: Shown): ZoneDecision 
       content: isShown ? (standing.artefact.variants[selection.variant]?.content ?? null) : null,
       render,
       downgrade,
-      cache: cacheAnswer(standing, id, prepared, steps),
+      cache: cacheAnswer(standing, id, prepared, descent),
       holdout: null,
       propensityPpm: null,
-      ...(candidates === null ? {} : { explain: explanation(standing, [...steps, { tier, reason: null }], candidates) }),
+      ...(candidates === null ? {} : { explain: explanation(standing, [...descent.steps, { tier, reason: null }], candidates) }),
     };
   }
   return nothingToShow(id);
 }
 
+const nothingEligible = failure('no_eligible_offer');
+
 /** A shared question has its ladders cut at segment. */
 function openLadder({ question }: Standing, { rungs }: PreparedZone): readonly PreparedRung[] {
   return question.audience === 'personal' ? rungs : rungs.filter(({ rung }) => tierHeight(rung.tier) <= tierHeight('segment'));
-}
-
-function downgradeOf(from: Tier, to: Tier, first: GateFailure, steps: readonly Step[]): Downgrade {
-  return { from, to, reason: first.reason, cause: causeOf(first.reason), dependency: first.dependency, steps };
 }
 
 const renderWhenLate: Readonly<Record<LateMode, Render>> = { fallback: 'now', defer: 'defer', suppress: 'suppress' };
@@ -90,15 +87,25 @@ function renderOf(late: LateMode, downgrade: Downgrade | null): Render {
 
 /** Zones choose in order of criticality, then of the page (of the request, where none is named). */
 function choosingOrder({ artefact, question }: Standing): readonly string[] {
-  const onPage = question.page !== null && Object.hasOwn(artefact.pages, question.page) ? artefact.pages[question.page]?.zones : undefined;
-  const place = (id: string, index: number) => {
-    const found = onPage?.indexOf(id) ?? -1;
-    return found >= 0 ? found : (onPage?.length ?? 0) + index;
-  };
-  return question.zones
-    .map((id, index) => ({ id, criticality: preparedZone(artefact, id)?.zone.criticality ?? 0, place: place(id, index) }))
-    .sort((a, b) => b.criticality - a.criticality || a.place - b.place)
-    .map(({ id }) => id);
+  const { page, zones } = question;
+  const onPage = page !== null && Object.hasOwn(artefact.pages, page) ? artefact.pages[page]?.zones : undefined;
+  if (onPage === undefined) return byCriticality(artefact, zones);
+  if (zones !== onPage)
+    return byCriticality(artefact, [...onPage.filter((id) => zones.includes(id)), ...zones.filter((id) => !onPage.includes(id))]);
+  let order = orders.get(onPage);
+  if (order === undefined) {
+    order = byCriticality(artefact, onPage);
+    orders.set(onPage, order);
+  }
+  return order;
+}
+
+/** For a page that is asked for whole, as most are. */
+const orders = new WeakMap<readonly string[], readonly string[]>();
+
+function byCriticality(artefact: Artefact, ids: readonly string[]): readonly string[] {
+  const criticalityOf = (id: string) => preparedZone(artefact, id)?.zone.criticality ?? 0;
+  return ids.toSorted((a, b) => criticalityOf(b) - criticalityOf(a));
 }
 
 function shownBefore({ artefact, question }: Standing): Shown {

@@ -86,6 +86,7 @@ function worth(expression: Expression, run: Run, bindings: Bindings | null): Val
       return quantified(expression, run, bindings);
     case 'in': {
       const element = worth(expression.left, run, bindings);
+      if (expression.right.op === 'list') return isAmong(element, expression.right.items, run, bindings);
       const { known, open } = listItems(expression.right, run, bindings);
       return membership(element, known, open);
     }
@@ -152,6 +153,19 @@ function listItems(list: Expression, run: Run, bindings: Bindings | null): ListI
   if (list.op === 'list') return { known: list.items.map((item) => worth(item, run, bindings)), open: false };
   const value = worth(list, run, bindings);
   return { known: Array.isArray(value) ? (value as readonly Value[]) : undefined, open: false };
+}
+
+/** As `membership`, item by item as far as needed. */
+function isAmong(element: Value | Unknown, items: readonly Expression[], run: Run, bindings: Bindings | null): boolean | Unknown {
+  if (element === undefined) return undefined;
+  let unknown = false;
+  for (const expression of items) {
+    const item = worth(expression, run, bindings);
+    const same = item === undefined ? undefined : equal(element, item);
+    if (same === true) return true;
+    if (same === undefined) unknown = true;
+  }
+  return unknown ? undefined : false;
 }
 
 function membership(element: Value | Unknown, items: readonly (Value | Unknown)[] | Unknown, open: boolean): boolean | Unknown {

@@ -1,16 +1,27 @@
 /** Why a gate of a rung did not open: a reason of the closed table and, where one is to blame, the dependency. */
 import type { Fact } from './facts.ts';
-import { type Reason, reasonTable } from './reasons.ts';
+import { type Reason, reasons, reasonTable } from './reasons.ts';
 import type { Dependency } from './vocabulary.ts';
 
+/** One object for each pair, so that failures may be compared and remembered by identity. */
 export interface GateFailure {
   readonly reason: Reason;
   readonly dependency: Dependency | null;
 }
 
 export function failure(reason: Reason, dependency: Dependency | null = reasonTable[reason].dependency): GateFailure {
-  return { reason, dependency };
+  const known = byReason[reason];
+  if (known.dependency === dependency) return known;
+  const others = withAnotherDependency.get(known) ?? new Map<Dependency | null, GateFailure>();
+  const other = others.get(dependency) ?? { reason, dependency };
+  withAnotherDependency.set(known, others.set(dependency, other));
+  return other;
 }
+
+const byReason = Object.fromEntries(
+  reasons.map((reason): [Reason, GateFailure] => [reason, { reason, dependency: reasonTable[reason].dependency }]),
+) as Readonly<Record<Reason, GateFailure>>;
+const withAnotherDependency = new Map<GateFailure, Map<Dependency | null, GateFailure>>();
 
 type ReadDependency = 'identity' | 'consent' | 'profile' | 'session';
 

@@ -7,7 +7,7 @@ import { holds, type Scope } from './evaluate.ts';
 import type { Expression } from './expression.ts';
 import { isInWindow, type OfferEntry, type PreparedRung } from './reading.ts';
 import { type Clearance, classLoss } from './sensitivity.ts';
-import { clearanceOf, type Standing, scopeOf } from './standing.ts';
+import { clearanceOf, type Standing } from './standing.ts';
 import type { Tier } from './vocabulary.ts';
 
 export interface Selection {
@@ -37,7 +37,7 @@ export function select(
   explain: Candidate[] | null,
 ): Selection | null {
   const { tier } = prepared.rung;
-  const stand = { scope: scopeOf(standing, tier), clearance: clearanceOf(standing, tier, zone.kind), nowMs: standing.question.nowMs };
+  const stand = { scope: standing.scopes[tier], clearance: clearanceOf(standing, tier, zone.kind), nowMs: standing.question.nowMs };
   if (prepared.rung.select.by === 'choose') return choose(prepared, stand, explain);
   return arbitrate(prepared, stand, shown, tieSeed(standing, tier), explain);
 }

@@ -3,7 +3,9 @@
  * for a person who authenticated a short while ago and holds the key the token is bound to; S3 also for an explicit grant.
  */
 import type { Sensitivity } from './artefact.ts';
+import { grantsCategory } from './consent.ts';
 import type { LossReason } from './decision.ts';
+import type { StoredConsent } from './facts.ts';
 import { classes, higherClass, type Tier } from './vocabulary.ts';
 
 export const stepUpMaxAgeSeconds = 900;
@@ -14,7 +16,8 @@ export interface Clearance {
   /** On the segment rung: whether more than request facts may select. */
   readonly beyondRequestFacts: boolean;
   readonly enabledCategories: readonly string[];
-  readonly grantedCategories: readonly string[];
+  /** The stored record whose explicit grants count. */
+  readonly explicit: StoredConsent | null;
   readonly holderProved: boolean;
   readonly authenticatedRecently: boolean;
 }
@@ -47,6 +50,8 @@ export function classLoss(sensitivity: Sensitivity, clearance: Clearance): LossR
   if (!isEnabled(sensitivity, clearance.enabledCategories)) return 'class_not_enabled';
   if (!clearance.holderProved) return 'identity_unbound';
   if (!clearance.authenticatedRecently) return 'step_up_required';
-  const explicit = sensitivity.categories.every((category) => clearance.grantedCategories.includes(category));
-  return sensitivity.class !== 'S3' || explicit ? null : 'explicit_consent_missing';
+  if (sensitivity.class !== 'S3') return null;
+  const { explicit } = clearance;
+  const granted = explicit !== null && sensitivity.categories.every((category) => grantsCategory(explicit, category));
+  return granted ? null : 'explicit_consent_missing';
 }

@@ -6,7 +6,7 @@ import type { Evidence } from './facts.ts';
 import { type IdentityView, weighIdentity } from './identity.ts';
 import type { Question } from './question.ts';
 import { type Clearance, stepUpMaxAgeSeconds } from './sensitivity.ts';
-import { type Tier, tierHeight, useCasesOfKind } from './vocabulary.ts';
+import { type Tier, useCasesOfKind } from './vocabulary.ts';
 
 export interface Standing {
   readonly artefact: Artefact;
@@ -14,6 +14,8 @@ export interface Standing {
   readonly evidence: Evidence;
   readonly identity: IdentityView;
   readonly consent: ConsentView;
+  /** What a rung may read: never more than its tier allows, whatever has come. */
+  readonly scopes: Readonly<Record<Tier, Scope>>;
 }
 
 /** Clock tolerance for `auth_time`, the same as for a token's other times. */
@@ -22,22 +24,27 @@ const authTimeSkewSeconds = 5;
 export function weigh(artefact: Artefact, question: Question, evidence: Evidence): Standing {
   const identity = weighIdentity(evidence.identity);
   const consent = weighConsent(artefact.consent, evidence, identity, question.nowMs);
-  return { artefact, question, evidence, identity, consent };
+  return { artefact, question, evidence, identity, consent, scopes: scopesOf(question, evidence) };
 }
 
-/** What a rung may read: never more than its tier allows, whatever has come. */
-export function scopeOf({ question, evidence }: Standing, tier: Tier): Scope {
-  const session = tierHeight(tier) >= tierHeight('session') && evidence.session.state === 'known' ? evidence.session.value : undefined;
-  const profile = tier === 'user' && evidence.profile.state === 'known' ? evidence.profile.value : undefined;
-  const edge = question.audiences ?? undefined;
+function scopesOf({ request, audiences: given, nowMs }: Question, evidence: Evidence): Standing['scopes'] {
+  const edge = given ?? undefined;
+  const profile = evidence.profile.state === 'known' ? evidence.profile.value : undefined;
+  const session = evidence.session.state === 'known' ? evidence.session.value.attributes : undefined;
+  const lower = { request, session: undefined, profile: undefined, audiences: edge, audiencesOpen: false, nowMs };
   return {
-    request: question.request,
-    session: session?.attributes,
-    profile: profile?.attributes,
-    audiences: profile === undefined ? edge : [...new Set([...(edge ?? []), ...profile.audiences])],
-    // INVARIANT: with the profile missing, absence from the caller's list proves nothing, or `!("x" in audiences)` would raise a tier.
-    audiencesOpen: tier === 'user' && profile === undefined,
-    nowMs: question.nowMs,
+    anonymous: lower,
+    segment: lower,
+    session: { request, session, profile: undefined, audiences: edge, audiencesOpen: false, nowMs },
+    user: {
+      request,
+      session,
+      profile: profile?.attributes,
+      audiences: profile === undefined || edge === undefined ? (profile?.audiences ?? edge) : [...new Set([...edge, ...profile.audiences])],
+      // INVARIANT: with the profile missing, absence from the caller's list proves nothing, or `!("x" in audiences)` would raise a tier.
+      audiencesOpen: profile === undefined,
+      nowMs,
+    },
   };
 }
 
@@ -49,7 +56,7 @@ export function clearanceOf({ artefact, question, identity, consent }: Standing,
     tier,
     beyondRequestFacts: tier === 'user' || tier === 'session' || (tier === 'segment' && selectGranted),
     enabledCategories: artefact.sensitiveCategories,
-    grantedCategories: consent.grantedCategories,
+    explicit: consent.explicit,
     holderProved: identity.token?.binding === 'proved',
     authenticatedRecently: ageSeconds !== null && ageSeconds <= stepUpMaxAgeSeconds && ageSeconds >= -authTimeSkewSeconds,
   };

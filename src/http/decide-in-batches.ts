@@ -41,7 +41,9 @@ export async function decideInBatches(
     const isEarly = gathering.complete && startMs <= atMs;
     const due = isEarly || zones.length === remaining.size ? remaining : new Set(zones);
     const evidence = gathering.snapshot(Math.min(startMs, atMs));
-    const decision = decide(artefact, { ...question, zones: question.zones.filter((zone) => due.has(zone)), shownOffers }, evidence);
+    const isWhole = due.size === question.zones.length;
+    const asked = isWhole ? question : { ...question, zones: question.zones.filter((zone) => due.has(zone)), shownOffers };
+    const decision = decide(artefact, asked, evidence);
     const batch: DecidedBatch = { decision, evidence, startMs, endMs: clock.monotonicMs() };
     onBatch(batch);
     if (due === remaining) return batch;

@@ -5,6 +5,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { consentSignals, type WireConsent } from '../../consent/signals.ts';
+import { answerText, zoneText } from '../../contract/answer-text.ts';
 import { readDecideRequest, toAsking, toEnvelope } from '../../contract/convert.ts';
 import type { DecideRequest } from '../../contract/schemas.ts';
 import type { ZoneDecision } from '../../decision/decision.ts';
@@ -79,7 +80,7 @@ function jsonAnswer(reply: FastifyReply): Answer {
     zones() {},
     end(envelope, zones, timing) {
       reply.header('server-timing', timing).header('content-type', 'application/json; charset=utf-8');
-      reply.send(JSON.stringify({ ...envelope, zones }));
+      reply.send(answerText(envelope, zones));
     },
     fail(error) {
       throw error;
@@ -95,7 +96,7 @@ function streamAnswer(reply: FastifyReply): Answer {
   reply.header('content-type', 'application/x-ndjson; charset=utf-8').send(lines);
   return {
     zones(zones) {
-      for (const zone of zones) lines.push(`${JSON.stringify(zone)}\n`);
+      for (const zone of zones) lines.push(`${zoneText(zone)}\n`);
     },
     end(envelope, _zones, measured) {
       timing = measured;

@@ -1,0 +1,84 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { answerText, zoneText } from '../../src/contract/answer-text.ts';
+import { lossReasons, type ZoneDecision } from '../../src/decision/decision.ts';
+import { causes, reasons } from '../../src/decision/reasons.ts';
+import { dependencies, renders, scopes, tiers } from '../../src/decision/vocabulary.ts';
+
+const text = fc.string({ unit: 'binary' });
+const name = fc.option(text);
+const tier = fc.constantFrom(...tiers);
+const step = fc.record({ tier, reason: fc.constantFrom(...reasons) });
+
+const downgrade = fc.record({
+  from: tier,
+  to: tier,
+  reason: fc.constantFrom(...reasons),
+  cause: fc.constantFrom(...causes),
+  dependency: fc.option(fc.constantFrom(...dependencies)),
+  steps: fc.array(step),
+});
+
+const explain = fc.record({
+  rungs: fc.array(fc.record({ tier, gate: fc.option(fc.constantFrom(...reasons)) })),
+  candidates: fc.array(
+    fc.record({ tier, offer: name, variant: text, lost: fc.option(fc.constantFrom(...lossReasons)), score: fc.constant(null) }),
+  ),
+  facts: fc.record({ identity: text, consent: text, profile: text, session: text }),
+});
+
+const zone = fc.record(
+  {
+    zone: text,
+    tier,
+    intendedTier: tier,
+    variant: name,
+    offer: name,
+    content: fc.jsonValue() as fc.Arbitrary<ZoneDecision['content']>,
+    render: fc.constantFrom(...renders),
+    downgrade: fc.option(downgrade),
+    cache: fc.record({
+      scope: fc.constantFrom(...scopes),
+      maxAgeSeconds: fc.nat(),
+      key: name,
+      tags: fc.array(text),
+      degraded: fc.boolean(),
+    }),
+    holdout: name,
+    propensityPpm: fc.option(fc.nat()),
+    explain,
+  },
+  {
+    requiredKeys: [
+      'zone',
+      'tier',
+      'intendedTier',
+      'variant',
+      'offer',
+      'content',
+      'render',
+      'downgrade',
+      'cache',
+      'holdout',
+      'propensityPpm',
+    ],
+  },
+) as fc.Arbitrary<ZoneDecision>;
+
+test('a zone is written in the bytes of JSON.stringify, the first time and from memory', () => {
+  fc.assert(
+    fc.property(zone, (decided) => {
+      expect(zoneText(decided)).toBe(JSON.stringify(decided));
+      expect(zoneText({ ...decided })).toBe(JSON.stringify(decided));
+    }),
+  );
+});
+
+test('an answer is its envelope with the zones at its end', () => {
+  fc.assert(
+    fc.property(fc.dictionary(text, fc.jsonValue()), fc.array(zone), (envelope, zones) => {
+      fc.pre(!Object.hasOwn(envelope, 'zones'));
+      expect(answerText(envelope, zones)).toBe(JSON.stringify({ ...envelope, zones }));
+    }),
+  );
+});
