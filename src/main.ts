@@ -2,6 +2,7 @@
  * The process: puts the parts together, listens, and ends with grace. The only file that knows of signals, standard streams and
  * exit codes; everything it hands down is a value.
  */
+import { closeSync, openSync } from 'node:fs';
 import type { Server } from 'node:http';
 import closeWithGrace from 'close-with-grace';
 import { type Logger, pino } from 'pino';
@@ -13,6 +14,7 @@ import { createTokenVerifier } from './identity/token.ts';
 import { formatProblem } from './policy/problems.ts';
 import type { Store } from './records/store.ts';
 import { readApiKeys } from './start/api-keys.ts';
+import { watchApprovals } from './start/approval-watch.ts';
 import { CannotRun, systemSentence } from './start/cannot-run.ts';
 import { createDemoCredentials } from './start/demo-credentials.ts';
 import { demoPolicyPath, isDemo, loadDemoPeople } from './start/demo-mode.ts';
@@ -21,8 +23,11 @@ import { createPolicyHolder, type HeldPolicy, type PolicyHolder } from './start/
 import { tokenTrustOf } from './start/key-sets.ts';
 import { openStore } from './start/open-store.ts';
 import { startProgress } from './start/progress.ts';
+import { createPolicyReloader } from './start/reload-policy.ts';
 import { sessionSecretOf } from './start/session-secret.ts';
+import { approvalStanding } from './telemetry/approvals.ts';
 import { startTelemetry } from './telemetry/start.ts';
+import type { ServiceState } from './telemetry/telemetry.ts';
 import { systemClock } from './time/clock.ts';
 
 const clock = systemClock;
@@ -36,6 +41,8 @@ const connectWaitMs = 1000;
 export interface Service {
   readonly serviceUrl: string;
   readonly managementUrl: string;
+  /** Reads the policy file again; whether it is in force now. A bad one leaves the old one in force, which then is stale. */
+  reloadPolicy(): Promise<boolean>;
   /** Stops accepting, finishes what is under way, then lets go of the store. */
   close(): Promise<void>;
 }
@@ -44,8 +51,10 @@ export interface Service {
 export async function serveUntilStopped(config: Config): Promise<void> {
   // To standard error: standard output is for people.
   const logger = pino({ level: config.logLevel, base: null }, pino.destination({ dest: 2, sync: false }));
+  const hangups = listenToHangups();
   const service = await serve(config, logger);
-  const grace = closeWithGrace({ delay: graceMs, skip: ['SIGINT', 'SIGTERM'], logger }, async ({ err }) => {
+  hangups.toldTo(() => void service.reloadPolicy());
+  const grace = closeWithGrace({ delay: graceMs, skip: ['SIGINT', 'SIGTERM', 'SIGHUP'], logger }, async ({ err }) => {
     if (err !== undefined) logger.fatal({ err }, 'stopping after a fault');
     await service.close();
   });
@@ -58,7 +67,18 @@ export async function serve(config: Config, logger: Logger): Promise<Service> {
   const apiKeys = await readApiKeys(config.apiKeysPath);
   const sessionSecret = await sessionSecretOf(config.sessionSecret, config.dataDir);
   const policy = createPolicyHolder(clock);
-  const held = await loadPolicy(policy, config.policyPath ?? demoPolicyPath, logger);
+  const policyPath = config.policyPath ?? demoPolicyPath;
+  const held = await loadPolicy(policy, policyPath, logger);
+  const approvals = watchApprovals(clock, ({ zone, tier, untilMs }) => {
+    logger.warn({ zone, tier, expiredAt: new Date(untilMs).toISOString() }, 'an approval has expired; what it approved is served on');
+  });
+  const reloader = createPolicyReloader({
+    holder: policy,
+    path: policyPath,
+    logger,
+    onReplaced: ({ artefact }) => approvals.follow(artefact),
+  });
+  telemetry.showService(() => serviceState(policy.current() ?? held, reloader.loads));
   let closing = false;
   const store = await openStore(config, {
     clock,
@@ -91,6 +111,7 @@ export async function serve(config: Config, logger: Logger): Promise<Service> {
 
   async function close(): Promise<void> {
     closing = true;
+    approvals.dispose();
     // In this order: health answers until the last decision has, and the store outlives both.
     await app.close();
     await management.close();
@@ -107,6 +128,8 @@ export async function serve(config: Config, logger: Logger): Promise<Service> {
       `the service cannot listen on ${config.host} port ${config.port} and ${config.managementPort}: ${systemSentence(error)}`,
     );
   }
+  // From here on somebody closes the service, and with it this.
+  approvals.follow(held.artefact);
   const serviceUrl = urlOf(config.host, portOf(app));
   const managementUrl = urlOf(config.managementHost, portOf(management));
   logger.info({ serviceUrl, managementUrl, policy: held.artefact.policy, revision: held.artefact.revision, store: store.kind }, 'serving');
@@ -114,7 +137,7 @@ export async function serve(config: Config, logger: Logger): Promise<Service> {
     logger.warn('tokens of the development issuer are accepted: this is the demo, set STEPWELL_POLICY or STEPWELL_JWKS to leave it');
     process.stdout.write(demoGreeting({ artefact: held.artefact, storeKind: store.kind, serviceUrl, managementUrl }));
   }
-  return { serviceUrl, managementUrl, close };
+  return { serviceUrl, managementUrl, reloadPolicy: reloader.reload, close };
 }
 
 async function loadPolicy(holder: PolicyHolder, path: string, logger: Logger): Promise<HeldPolicy> {
@@ -125,6 +148,13 @@ async function loadPolicy(holder: PolicyHolder, path: string, logger: Logger): P
   if (held === null) throw new CannotRun(`the policy does not load\n${problems.map(formatProblem).join('\n')}`);
   for (const problem of problems) logger.warn({ code: problem.code }, formatProblem(problem));
   return held;
+}
+
+function serviceState({ artefact, stale }: HeldPolicy, policyLoads: ServiceState['policyLoads']): ServiceState {
+  const nowMs = clock.nowMs();
+  const { expired, nextExpiryMs } = approvalStanding(artefact, nowMs);
+  const secondsToNextApprovalExpiry = nextExpiryMs === null ? null : Math.ceil((nextExpiryMs - nowMs) / 1000);
+  return { approvalsExpired: expired, secondsToNextApprovalExpiry, policyStale: stale, policyLoads };
 }
 
 /** A store that does not answer is no reason not to serve: the demo is then anonymous until the next start. */
@@ -144,6 +174,36 @@ function portOf({ server }: { readonly server: Server }): number {
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('a server that listens has a port');
   return address.port;
+}
+
+/**
+ * A hangup means two things: read the policy again, or the terminal is gone. A service that a person started in a terminal ends
+ * with it; any other reloads. One that comes before the service serves is kept.
+ */
+function listenToHangups(): { toldTo(reload: () => void): void } {
+  const isAtTerminal = process.stdin.isTTY === true;
+  let reload: (() => void) | null = null;
+  let isDue = false;
+  process.on('SIGHUP', () => {
+    if (isAtTerminal && !hasTerminal()) process.kill(process.pid, 'SIGTERM');
+    else if (reload === null) isDue = true;
+    else reload();
+  });
+  return {
+    toldTo(given) {
+      reload = given;
+      if (isDue) reload();
+    },
+  };
+}
+
+function hasTerminal(): boolean {
+  try {
+    closeSync(openSync('/dev/tty', 'r'));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function stopOnSignals(logger: Logger, stop: () => unknown): void {

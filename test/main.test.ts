@@ -1,11 +1,12 @@
 /** The service as a process: what it prints, what it survives, and how it ends. */
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { startStepwell, stepwell, temporaryDirectory } from './cli/run-stepwell.ts';
+import { root, startStepwell, stepwell, temporaryDirectory } from './cli/run-stepwell.ts';
 import { startRedis } from './support/redis-server.ts';
 
 interface Running extends AsyncDisposable {
@@ -57,6 +58,7 @@ function failed(output: string): never {
 }
 
 interface Decided {
+  readonly policy: { readonly id: string; readonly revision: string; readonly stale: boolean };
   readonly zones: readonly { readonly zone: string; readonly tier: string }[];
   readonly identity: { readonly state: string };
 }
@@ -200,6 +202,38 @@ test('losing the store is a warning and its return a note, each told once; and s
     [40, 'disconnected'],
     [30, 'connected'],
   ]);
+});
+
+test('SIGHUP reads the policy again: a bad one leaves the last good one in force and stale, a good one replaces it', async () => {
+  await using directory = await temporaryDirectory();
+  const path = join(directory.path, 'policy.yaml');
+  const text = await readFile(join(root, 'examples/retail.yaml'), 'utf8');
+  await writeFile(path, text);
+  await using service = await startService({ STEPWELL_DATA_DIR: join(directory.path, 'data'), STEPWELL_POLICY: path });
+  const inForce = async () => (await decide(service.url, { page: 'home' })).policy;
+  const first = await inForce();
+  expect(first.stale).toBe(false);
+
+  await writeFile(path, text.replace('stepwell: 1', 'stepwell: 7'));
+  service.child.kill('SIGHUP');
+  await service.said(/"level":50.*the last good one stays in force/);
+  expect(service.output()).toMatch(/"level":50.*"code":"unsupported-version".*policy\.yaml:\d+:\d+/);
+  expect(await inForce()).toEqual({ ...first, stale: true });
+  const status = await (await fetch(`${service.managementUrl}/status`)).json();
+  expect(status).toMatchObject({ policy: { revision: first.revision, stale: true } });
+  expect((await fetch(`${service.managementUrl}/readyz`)).status).toBe(200);
+
+  await writeFile(path, `${text}\n`.replace(/until: 20\d\d/, 'until: 2090'));
+  service.child.kill('SIGHUP');
+  await service.said(/the policy is in force/);
+  const mended = await inForce();
+  expect(mended.stale).toBe(false);
+  expect(mended.revision).not.toBe(first.revision);
+  const metrics = await (await fetch(`${service.managementUrl}/metrics`)).text();
+  expect(metrics).toContain('stepwell_policy_stale 0\n');
+  expect(metrics).toContain('stepwell_policy_loads_total{outcome="in_force"} 2\n');
+  expect(metrics).toContain('stepwell_policy_loads_total{outcome="refused"} 1\n');
+  expect(metrics).toContain('stepwell_approvals_expired 0\n');
 });
 
 test('a port that is taken exits 2 and says so', async () => {

@@ -9,6 +9,10 @@ export const metricNames = {
   deadlineOvershoot: 'stepwell_deadline_overshoot_milliseconds',
   facts: 'stepwell_facts_total',
   requestsShed: 'stepwell_requests_shed_total',
+  approvalsExpired: 'stepwell_approvals_expired',
+  approvalNextExpiry: 'stepwell_approval_next_expiry_seconds',
+  policyStale: 'stepwell_policy_stale',
+  policyLoads: 'stepwell_policy_loads_total',
 } as const;
 
 /** What a label says where there is nothing to say: an absent label and an empty one are easily mistaken for a bug. */

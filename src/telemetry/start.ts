@@ -11,6 +11,7 @@ import { startDecisionSpan } from './decision-span.ts';
 import { createInstruments } from './instruments.ts';
 import { metricNames } from './names.ts';
 import { createDefaultSampler } from './sampler.ts';
+import { createServiceStateInstruments } from './service-state.ts';
 import { type DecisionTrace, noTelemetry, type Telemetry } from './telemetry.ts';
 
 export interface TelemetryOptions {
@@ -35,7 +36,9 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
   if (options.warn !== undefined) listenToComplaints(options.warn);
   const prometheus = startPrometheus();
   const exporting = await startExporters(options);
-  const instruments = createInstruments([prometheus.meter, ...exporting.meters]);
+  const meters = [prometheus.meter, ...exporting.meters];
+  const instruments = createInstruments(meters);
+  const serviceState = createServiceStateInstruments(meters);
   const { clock } = options;
   const tracing = exporting.traces ? { tracer: trace.getTracer(scopeName), propagation, clock } : null;
   return {
@@ -44,6 +47,7 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
       return tracing === null ? untraced(onEnd) : startDecisionSpan(tracing, carrier, opening, onEnd);
     },
     metrics: instruments,
+    showService: serviceState.show,
     metricsText: prometheus.text,
     async shutdown() {
       await within(shutdownWaitMs, clock, Promise.allSettled([exporting.shutdown(), prometheus.shutdown()]));

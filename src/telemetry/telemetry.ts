@@ -10,6 +10,8 @@ export interface Telemetry {
   /** Opens the root span of a decision, as a child of the caller's context where the carrier brings a valid one. Never throws. */
   startDecision(carrier: TraceCarrier, opening: DecisionOpening): DecisionTrace;
   readonly metrics: Metrics;
+  /** How the service stands, asked whenever metrics are read. The last one given counts. */
+  showService(read: () => ServiceState): void;
   /** Every metric as Prometheus text, for the management port. */
   metricsText(): Promise<string>;
   /** Sends what is buffered and lets go of every resource. Resolves even where an exporter cannot be reached. */
@@ -73,10 +75,20 @@ export interface Metrics {
   requestShed(): void;
 }
 
+export interface ServiceState {
+  /** Of the policy in force. */
+  readonly approvalsExpired: number;
+  /** Null: none will expire that has not. */
+  readonly secondsToNextApprovalExpiry: number | null;
+  readonly policyStale: boolean;
+  readonly policyLoads: { readonly in_force: number; readonly refused: number };
+}
+
 /** Keeps nothing and costs nothing: for tests, and to measure what telemetry costs. */
 export const noTelemetry: Telemetry = {
   startDecision: () => noTrace,
   metrics: { dependencyAnswered() {}, requestShed() {} },
+  showService() {},
   metricsText: async () => '',
   shutdown: async () => {},
 };

@@ -37,11 +37,20 @@ describe('the management port', () => {
   it('says which policy answers and since when the store does', async () => {
     const { service, management } = await managed();
     const first = (await management.inject('/status')).json();
-    expect(first.policy).toEqual({ id: 'retail', revision: service.artefact.revision, stale: false });
+    expect(first.policy).toMatchObject({ id: 'retail', revision: service.artefact.revision, stale: false });
     service.clock.advance(5000);
     const second = (await management.inject('/status')).json().dependencies.store;
     expect(second.since).toBe(first.dependencies.store.since);
     expect(second.lastGood > first.dependencies.store.lastGood).toBe(true);
+  });
+
+  it('says how the approvals of the policy stand', async () => {
+    const { service, management } = await managed();
+    const approvals = async () => (await management.inject('/status')).json().policy.approvals;
+    const { nextExpiry } = await approvals();
+    expect(await approvals()).toEqual({ expired: 0, nextExpiry: expect.stringMatching(/T.*Z$/) });
+    service.clock.advance(Date.parse(nextExpiry) - service.clock.nowMs());
+    expect((await approvals()).expired).toBeGreaterThan(0);
   });
 
   it('is not on the public port, and lets nothing be cached', async () => {

@@ -6,6 +6,7 @@ import { sampledByCallerPerSecondMax } from '../../src/telemetry/sampler.ts';
 import { startTelemetry, type TelemetryOptions } from '../../src/telemetry/start.ts';
 import { type DecisionClosing, noTelemetry, type Telemetry } from '../../src/telemetry/telemetry.ts';
 import type { Clock } from '../../src/time/clock.ts';
+import { VirtualClock } from '../support/virtual-clock.ts';
 
 const callerTrace = 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa';
 const sampled = { traceparent: `00-${callerTrace}-bbbbbbbbbbbbbbbb-01` };
@@ -263,6 +264,54 @@ describe('metrics', () => {
     const text = await telemetry.metricsText();
     expect(text).toContain('zone="zone-2499"');
     expect(text).not.toContain('overflow');
+  });
+});
+
+describe('how the service stands', () => {
+  const state = { approvalsExpired: 2, secondsToNextApprovalExpiry: 60, policyStale: true, policyLoads: { in_force: 3, refused: 1 } };
+
+  const linesOf = async (telemetry: Telemetry) =>
+    (await telemetry.metricsText()).split('\n').filter((line) => /^stepwell_(approval|policy)/.test(line));
+
+  test('is asked at each reading: approvals, staleness and loads of the policy', async () => {
+    const telemetry = await start();
+    expect(await linesOf(telemetry)).toEqual([]);
+    let shown = state;
+    telemetry.showService(() => shown);
+    expect(await linesOf(telemetry)).toEqual([
+      'stepwell_approvals_expired 2',
+      'stepwell_approval_next_expiry_seconds 60',
+      'stepwell_policy_stale 1',
+      'stepwell_policy_loads_total{outcome="in_force"} 3',
+      'stepwell_policy_loads_total{outcome="refused"} 1',
+    ]);
+    shown = { ...state, approvalsExpired: 0, policyStale: false };
+    expect(await linesOf(telemetry)).toEqual(expect.arrayContaining(['stepwell_approvals_expired 0', 'stepwell_policy_stale 0']));
+  });
+
+  test('says nothing of a next expiry where there is none', async () => {
+    const telemetry = await start();
+    telemetry.showService(() => ({ ...state, secondsToNextApprovalExpiry: null }));
+    expect((await linesOf(telemetry)).join()).not.toContain('next_expiry');
+  });
+});
+
+describe('shutting down', () => {
+  test('sends what is buffered, and waits for an exporter that hangs no longer than it may', async () => {
+    const clock = new VirtualClock();
+    let asked = 0;
+    const hanging = { ...createSpanKeeper(), shutdown: () => new Promise<void>(() => (asked += 1)) };
+    const telemetry = await startTelemetry({ clock, env: {}, spanProcessors: [hanging] });
+    let isDown = false;
+    const down = telemetry.shutdown().then(() => {
+      isDown = true;
+    });
+    expect(asked).toBe(1);
+    await new Promise(setImmediate);
+    expect(isDown).toBe(false);
+    clock.advance(3000);
+    await down;
+    expect(clock.pendingTimers).toBe(0);
   });
 });
 

@@ -1,0 +1,50 @@
+/** Metrics of how the service stands rather than of what it did. They are worked out when somebody reads them, and never before. */
+import type { Meter, ObservableResult } from '@opentelemetry/api';
+import { metricNames } from './names.ts';
+import type { ServiceState } from './telemetry.ts';
+
+export interface ServiceStateInstruments {
+  show(read: () => ServiceState): void;
+}
+
+export function createServiceStateInstruments(meters: readonly Meter[]): ServiceStateInstruments {
+  let read: (() => ServiceState) | null = null;
+
+  const observing =
+    (observe: (result: ObservableResult, state: ServiceState) => void) =>
+    (result: ObservableResult): void => {
+      if (read !== null) observe(result, read());
+    };
+
+  for (const meter of meters) {
+    gauge(
+      meter,
+      metricNames.approvalsExpired,
+      'Approvals of the policy in force that have expired; their variants are served on',
+      (result, state) => result.observe(state.approvalsExpired),
+    );
+    gauge(meter, metricNames.approvalNextExpiry, 'Until the next approval expires; absent where none will', (result, state) => {
+      if (state.secondsToNextApprovalExpiry !== null) result.observe(state.secondsToNextApprovalExpiry);
+    });
+    gauge(meter, metricNames.policyStale, '1 while a newer policy was given and did not load', (result, state) =>
+      result.observe(state.policyStale ? 1 : 0),
+    );
+    meter
+      .createObservableCounter(metricNames.policyLoads, { description: 'Policies read, at the start and since, by what became of them' })
+      .addCallback(
+        observing((result, { policyLoads }) => {
+          for (const [outcome, count] of Object.entries(policyLoads)) result.observe(count, { outcome });
+        }),
+      );
+  }
+
+  function gauge(meter: Meter, name: string, description: string, observe: (result: ObservableResult, state: ServiceState) => void): void {
+    meter.createObservableGauge(name, { description }).addCallback(observing(observe));
+  }
+
+  return {
+    show(given) {
+      read = given;
+    },
+  };
+}
