@@ -1,23 +1,19 @@
 /**
  * What `npm test` runs: says which outside programs it found, fetches the missing ones where it may, runs every suite and ends
- * with a tally. `--long` shares ten million generated cases among the properties. Other arguments go to vitest.
+ * with a tally. `--long` then tries ten million generated cases and more. Other arguments go to vitest.
  */
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findProgram, missingSentence, type Program, programs } from './support/programs.ts';
-
-const longCasesTotal = 10_000_000;
 
 const repository = fileURLToPath(new URL('..', import.meta.url));
 const isLong = process.argv.includes('--long');
 
 preparePrograms();
-process.exitCode = runVitest(
-  process.argv.slice(2).filter((argument) => argument !== '--long'),
-  await longEnvironment(),
-);
+const passedOn = process.argv.slice(2).filter((argument) => argument !== '--long');
+const statuses = [runVitest(passedOn, isLong ? { STEPWELL_TEST_LONG: '1' } : {})];
+if (isLong) statuses.push(run('the long run', new URL('./oracle/long.ts', import.meta.url)));
+process.exitCode = Math.max(...statuses);
 
 function preparePrograms(): void {
   const missing = Object.values<Program>(programs).filter((program) => findProgram(program) === null && program.neededByTests);
@@ -57,33 +53,20 @@ function apt(...parameters: readonly string[]): void {
 }
 
 function runVitest(passedOn: readonly string[], more: Readonly<Record<string, string>>): number {
-  const { status, error } = spawnSync(
-    process.execPath,
-    [join(repository, 'node_modules/vitest/vitest.mjs'), 'run', '--config=test/vitest.config.ts', ...passedOn],
-    { cwd: repository, stdio: 'inherit', env: { ...process.env, ...more } },
+  return run(
+    'vitest',
+    new URL('../node_modules/vitest/vitest.mjs', import.meta.url),
+    ['run', '--config=test/vitest.config.ts', ...passedOn],
+    more,
   );
-  if (error !== undefined) console.error(`vitest could not be started: ${error.message}`);
+}
+
+function run(name: string, script: URL, parameters: readonly string[] = [], more: Readonly<Record<string, string>> = {}): number {
+  const { status, error } = spawnSync(process.execPath, [fileURLToPath(script), ...parameters], {
+    cwd: repository,
+    stdio: 'inherit',
+    env: { ...process.env, ...more },
+  });
+  if (error !== undefined) console.error(`${name} could not be started: ${error.message}`);
   return status ?? 1;
-}
-
-async function longEnvironment(): Promise<Readonly<Record<string, string>>> {
-  if (!isLong) return {};
-  // Loaded only here: it says which seed it takes, and the suites must then take the same.
-  const { casesPerProperty, seed } = await import('./oracle/runs.ts');
-  const properties = countProperties();
-  const factor = Math.ceil(longCasesTotal / (casesPerProperty * properties));
-  console.log(`Long run: ${properties} properties, ${(casesPerProperty * factor).toLocaleString('en')} generated cases each.`);
-  return { STEPWELL_TEST_LONG: '1', STEPWELL_TEST_RUNS: String(factor), FC_SEED: String(seed) };
-}
-
-/** The properties of a decision, wherever they stand. What others draw at random comes on top. */
-function countProperties(): number {
-  const suites = readdirSync(join(repository, 'test'), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.test.ts'));
-  const found = suites.map(
-    (name) => readFileSync(join(repository, 'test', name), 'utf8').match(/\bholdsFor\(casesPerProperty,/g)?.length ?? 0,
-  );
-  return Math.max(
-    1,
-    found.reduce((sum, count) => sum + count, 0),
-  );
 }

@@ -22,7 +22,9 @@ export function equalsOracle(decide: Decide, given: Case): void {
   const expected = oracleDecide(given.document, given.question, given.evidence, {
     breakTie: (zone, tied) => tied.find((offer) => offer === won.get(zone)) ?? (tied[0] as string),
   });
-  assert.deepEqual(comparable(actual), comparable(expected));
+  // Nearly always the texts are one already, and comparing those is cheap.
+  if (JSON.stringify(comparable(actual)) === JSON.stringify(comparable(expected))) return;
+  assert.deepEqual(plainJson(comparable(actual)), plainJson(comparable(expected)));
 }
 
 /** Less evidence never raises the tier of a zone that is asked alone. */
@@ -156,10 +158,8 @@ export function anotherPerson(evidence: Evidence, values: { readonly profile: un
 }
 
 /** The order in which a document lists its offers decides nothing. */
-export function offerOrderDecidesNothing(decide: Decide, given: Case, order: readonly string[]): void {
-  const offers = Object.fromEntries(order.map((id) => [id, given.document.offers[id] as never]));
-  const shuffled = { ...given, document: { ...given.document, offers } };
-  assert.deepEqual(shownBy(decide(shuffled)), shownBy(decide(given)));
+export function offerOrderDecidesNothing(decide: Decide, given: Case, shuffled: PolicyDocument): void {
+  assert.deepEqual(shownBy(decide({ ...given, document: shuffled })), shownBy(decide(given)));
 }
 
 /** Always a decision for every zone asked for, whatever the evidence is. */
@@ -200,13 +200,13 @@ function shownBy(decision: Decision): unknown {
 
 /** All of it, except what the contract leaves to the implementation. */
 function comparable(decision: Decision): unknown {
-  return plainJson({
+  return {
     ...decision,
     zones: decision.zones.map(({ explain, ...zone }) => ({
       ...zone,
       cache: { ...zone.cache, key: zone.cache.key === null ? null : 'filled', tags: zone.cache.tags.length > 0 ? ['filled'] : [] },
     })),
-  });
+  };
 }
 
 function plainJson(value: unknown): unknown {

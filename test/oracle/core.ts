@@ -10,16 +10,24 @@ import { type PolicyDocument, toPolicyText } from './document.ts';
 
 const compiled = new WeakMap<PolicyDocument, Artefact>();
 
-export function artefactOf(document: PolicyDocument): Artefact {
+function artefactOf(document: PolicyDocument): Artefact {
   const kept = compiled.get(document);
   if (kept !== undefined) return kept;
-  const { artefact, problems } = compilePolicy(toPolicyText(document), { file: 'generated.json', nowMs: baseNowMs });
+  const { artefact, problems } = compile(document);
   if (artefact === null) {
     const errors = problems.filter(({ severity }) => severity === 'error').map(({ line, message }) => `${line}: ${message}`);
     throw new Error(`a generated policy must load:\n${errors.join('\n')}\n${toPolicyText(document)}`);
   }
   compiled.set(document, artefact);
   return artefact;
+}
+
+export function loads(document: PolicyDocument): boolean {
+  return compile(document).artefact !== null;
+}
+
+function compile(document: PolicyDocument): ReturnType<typeof compilePolicy> {
+  return compilePolicy(toPolicyText(document), { file: 'generated.json', nowMs: baseNowMs });
 }
 
 export const coreDecide: Decide = ({ document, question, evidence }) => decide(artefactOf(document), question, evidence);

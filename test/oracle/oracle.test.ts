@@ -1,34 +1,32 @@
-/** The core against the oracle, and against the promises that need no oracle. Every check has a planted fault that it finds. */
+/** The core against the oracle, and against the promises that need no oracle. Every claim has planted faults that it finds. */
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import type { Evidence } from '../../src/decision/facts.ts';
 import type { Question } from '../../src/decision/question.ts';
 import { type Tier, tiers } from '../../src/decision/vocabulary.ts';
-import { type Case, wholeCase } from '../generate/case.ts';
-import { attributesFrom, degrade, evidence, profile, session } from '../generate/evidence.ts';
-import { junkEvidence, oddQuestion, spoiled } from '../generate/junk.ts';
-import { edgeAudiences } from '../generate/vocabulary.ts';
+import type { Case } from '../generate/case.ts';
+import { evidence } from '../generate/evidence.ts';
+import { questionAbout } from '../generate/question.ts';
+import type { Decide } from './checks.ts';
 import {
-  alwaysDecides,
-  anotherPerson,
-  belowSessionNothingPersonal,
-  type Decide,
-  equalsOracle,
-  lessNeverRaises,
-  needsSuffices,
-  nothingKnownMeansAnonymous,
-  offerOrderDecidesNothing,
-  sameKeySameBytes,
-  sharedIgnoresEvidence,
-} from './checks.ts';
+  alwaysADecision,
+  belowSessionIsImpersonal,
+  decidesAsOracle,
+  lessRaisesNothing,
+  lessRaisesNothingInOracle,
+  nothingKnownIsAnonymous,
+  orderOfOffersIsNothing,
+  readingListSuffices,
+  sameKeyMeansSameBytes,
+  sharedIsOfItsQuestion,
+  theOracle,
+} from './claims.ts';
 import { coreDecide, coreNeeds } from './core.ts';
-import { oracleDecide } from './oracle.ts';
-import { casesPerProperty, casesToFindFault, holdsFor, isBrokenBySome } from './runs.ts';
+import { type Claim, casesPerClaim, holdsFor, isBrokenBy, saySeed, tryOn } from './runs.ts';
 
-// A limit against hanging only: how long the properties take is no claim.
+// A limit against hanging only: how long the claims take is no claim.
 vi.setConfig({ testTimeout: 3_600_000 });
-
-const naive: Decide = ({ document, question, evidence: given }) => oracleDecide(document, question, given);
+saySeed();
 
 function withQuestion(change: (given: Case) => Partial<Question>): Decide {
   return (given) => coreDecide({ ...given, question: { ...given.question, ...change(given) } });
@@ -41,9 +39,16 @@ function withEvidence(change: (given: Evidence) => Evidence): Decide {
 describe('the generators', () => {
   test('reach every tier in at least one zone of twenty', () => {
     const seen: Record<Tier, number> = { user: 0, session: 0, segment: 0, anonymous: 0 };
-    holdsFor(casesPerProperty, wholeCase, (given) => {
-      for (const { tier } of naive(given).zones) seen[tier] += 1;
-    });
+    const counted: Claim<Pick<Case, 'question' | 'evidence'>> = {
+      says: 'the generators reach every tier',
+      over: (document) => fc.record({ question: questionAbout(document), evidence }),
+      check(_core, document, drawn) {
+        for (const { tier } of theOracle({ document, ...drawn }).zones) seen[tier] += 1;
+        return 1;
+      },
+    };
+    // A document each: the questions about one document are too alike to count by.
+    holdsFor(counted, 1);
     const all = tiers.reduce((sum, tier) => sum + seen[tier], 0);
     const shares = tiers.map((tier) => ({ tier, percent: Math.round((seen[tier] / all) * 1000) / 10 }));
     console.log(`tier mix over ${all} zones: ${shares.map(({ tier, percent }) => `${tier} ${percent} %`).join(', ')}`);
@@ -51,9 +56,9 @@ describe('the generators', () => {
   });
 });
 
-describe('what is compiled decides as the oracle does', () => {
+describe(decidesAsOracle.says, () => {
   test('on every case', () => {
-    holdsFor(casesPerProperty, wholeCase, (given) => equalsOracle(coreDecide, given));
+    holdsFor(decidesAsOracle);
   });
 
   test.each<[string, Decide]>([
@@ -65,20 +70,18 @@ describe('what is compiled decides as the oracle does', () => {
       withEvidence((given) => ({ ...given, identity: { ...given.identity, generation: { state: 'known', value: 0 } } })),
     ],
     ['audiences that were not given are none', withQuestion(({ question }) => ({ audiences: question.audiences ?? [] }))],
-  ])('finds a planted fault: %s', (_fault, faulty) => {
-    expect(isBrokenBySome(casesToFindFault, wholeCase, (given) => equalsOracle(faulty, given))).toBe(true);
+  ])('finds a planted fault: %s', (_fault, decide) => {
+    expect(isBrokenBy(decidesAsOracle, { decide })).toBe(true);
   });
 });
 
-describe('less evidence never raises a zone that is asked alone', () => {
-  const cases = wholeCase.chain((given) => fc.record({ given: fc.constant(given), less: degrade(given.evidence) }));
-
+describe(lessRaisesNothing.says, () => {
   test('to a higher tier', () => {
-    holdsFor(casesPerProperty, cases, ({ given, less }) => lessNeverRaises(coreDecide, given, less));
+    holdsFor(lessRaisesNothing);
   });
 
   test('in the oracle either', () => {
-    holdsFor(casesPerProperty, cases, ({ given, less }) => lessNeverRaises(naive, given, less));
+    holdsFor(lessRaisesNothingInOracle);
   });
 
   test.each<[string, Decide]>([
@@ -103,14 +106,14 @@ describe('less evidence never raises a zone that is asked alone', () => {
         },
       })),
     ],
-  ])('finds a planted fault: %s', (_fault, faulty) => {
-    expect(isBrokenBySome(casesToFindFault, cases, ({ given, less }) => lessNeverRaises(faulty, given, less))).toBe(true);
+  ])('finds a planted fault: %s', (_fault, decide) => {
+    expect(isBrokenBy(lessRaisesNothing, { decide })).toBe(true);
   });
 });
 
-describe('what the reading list leaves out changes nothing', () => {
+describe(readingListSuffices.says, () => {
   test('in any zone', () => {
-    holdsFor(casesPerProperty, wholeCase, (given) => needsSuffices(coreDecide, coreNeeds, given));
+    holdsFor(readingListSuffices);
   });
 
   test.each([
@@ -119,46 +122,17 @@ describe('what the reading list leaves out changes nothing', () => {
     ['identity is never asked for', { identity: false }],
     ['the profile is never asked for', { profileKinds: [] }],
   ])('finds a planted fault: %s', (_fault, omission) => {
-    const ask: typeof coreNeeds = (document, question) => ({ ...coreNeeds(document, question), ...omission });
-    expect(isBrokenBySome(casesToFindFault, wholeCase, (given) => needsSuffices(coreDecide, ask, given))).toBe(true);
+    expect(isBrokenBy(readingListSuffices, { needs: (document, question) => ({ ...coreNeeds(document, question), ...omission }) })).toBe(
+      true,
+    );
   });
 });
 
-describe('one cache key that is not private means the same bytes', () => {
-  // The same instant: the life of an entry in a cache is its max-age, not its key.
-  const pairs = wholeCase.chain((given) =>
-    fc.record({
-      one: fc.constant<Case>({ ...given, question: { ...given.question, audience: 'shared', explain: false } }),
-      change: fc.record({
-        request: fc.oneof(
-          attributesFrom('request'),
-          fc.subarray(Object.keys(given.question.request)).map((names) => pick(given.question.request, names)),
-        ),
-        audiences: fc.oneof(fc.constant(given.question.audiences), fc.option(fc.subarray([...edgeAudiences]), { nil: null })),
-        zones: fc.oneof(fc.constant(given.question.zones), fc.shuffledSubarray([...given.question.zones], { minLength: 1 })),
-        page: fc.constantFrom(given.question.page, null),
-        shownOffers: fc.oneof(fc.constant(given.question.shownOffers), fc.subarray(Object.keys(given.document.offers))),
-        audience: fc.constantFrom<Question['audience'][]>('shared', 'shared', 'personal'),
-      }),
-      evidence,
-      marked: fc.boolean(),
-    }),
-  );
-  const check = (
-    decide: Decide,
-    { one, change, evidence: other, marked }: typeof pairs extends fc.Arbitrary<infer T> ? T : never,
-  ): number => {
-    const document = marked ? { ...one.document, variants: markedVariants(one.document.variants) } : one.document;
-    return sameKeySameBytes(decide, one, { document, question: { ...one.question, ...change }, evidence: other });
-  };
-
+describe(sameKeyMeansSameBytes.says, () => {
   test('for two questions', () => {
-    let met = 0;
-    holdsFor(casesPerProperty, pairs, (drawn) => {
-      met += check(coreDecide, drawn);
-    });
+    const met = holdsFor(sameKeyMeansSameBytes);
     console.log(`cache keys that met: ${met}`);
-    expect(met).toBeGreaterThan(casesPerProperty / 20);
+    expect(met).toBeGreaterThan(casesPerClaim / 20);
   });
 
   test.each<[string, (key: string, zone: string) => string]>([
@@ -166,7 +140,7 @@ describe('one cache key that is not private means the same bytes', () => {
     ['a key without the revision', (key) => key.replace(/@[0-9a-f]+/, '')],
     ['a key cut short', (key) => key.slice(0, Math.max(1, key.length - 8))],
   ])('finds a planted fault: %s', (_fault, cut) => {
-    const faulty: Decide = (given) => {
+    const decide: Decide = (given) => {
       const decision = coreDecide(given);
       return {
         ...decision,
@@ -177,15 +151,13 @@ describe('one cache key that is not private means the same bytes', () => {
       };
     };
     // The key stands in the bytes too: a fault that only shortens it is found by what it lets meet.
-    expect(isBrokenBySome(casesToFindFault, pairs, (drawn) => void check(faulty, drawn))).toBe(true);
+    expect(isBrokenBy(sameKeyMeansSameBytes, { decide })).toBe(true);
   });
 });
 
-describe('a shared answer is a function of its question', () => {
-  const cases = wholeCase.chain((given) => fc.record({ given: fc.constant(given), other: evidence }));
-
+describe(sharedIsOfItsQuestion.says, () => {
   test('whatever is known of whoever asks', () => {
-    holdsFor(casesPerProperty, cases, ({ given, other }) => sharedIgnoresEvidence(coreDecide, given, other));
+    holdsFor(sharedIsOfItsQuestion);
   });
 
   test.each<[string, Decide]>([
@@ -199,25 +171,14 @@ describe('a shared answer is a function of its question', () => {
             : question.request,
       })),
     ],
-  ])('finds a planted fault: %s', (_fault, faulty) => {
-    expect(isBrokenBySome(casesToFindFault, cases, ({ given, other }) => sharedIgnoresEvidence(faulty, given, other))).toBe(true);
+  ])('finds a planted fault: %s', (_fault, decide) => {
+    expect(isBrokenBy(sharedIsOfItsQuestion, { decide })).toBe(true);
   });
 });
 
-describe('at segment and below nothing personal decides', () => {
-  const cases = wholeCase.chain((given) =>
-    fc.record({
-      given: fc.constant<Case>({ ...given, question: { ...given.question, audience: 'personal' } }),
-      another: fc.record({ profile, session }).map((values) => anotherPerson(given.evidence, values)),
-    }),
-  );
-
+describe(belowSessionIsImpersonal.says, () => {
   test('between two people of whom the same is proved and allowed', () => {
-    let looked = 0;
-    holdsFor(casesPerProperty, cases, ({ given, another }) => {
-      looked += belowSessionNothingPersonal(coreDecide, given, another);
-    });
-    expect(looked).toBeGreaterThan(casesPerProperty / 2);
+    expect(holdsFor(belowSessionIsImpersonal)).toBeGreaterThan(casesPerClaim / 2);
   });
 
   test.each<[string, Decide]>([
@@ -236,63 +197,45 @@ describe('at segment and below nothing personal decides', () => {
             : question.request,
       })),
     ],
-  ])('finds a planted fault: %s', (_fault, faulty) => {
-    expect(isBrokenBySome(casesToFindFault, cases, ({ given, another }) => void belowSessionNothingPersonal(faulty, given, another))).toBe(
-      true,
-    );
+  ])('finds a planted fault: %s', (_fault, decide) => {
+    expect(isBrokenBy(belowSessionIsImpersonal, { decide })).toBe(true);
   });
 });
 
-describe('the order in which offers are written decides nothing', () => {
-  const cases = wholeCase.chain((given) => {
-    const ids = Object.keys(given.document.offers);
-    return fc.record({ given: fc.constant(given), order: fc.shuffledSubarray(ids, { minLength: ids.length }) });
-  });
-
+describe(orderOfOffersIsNothing.says, () => {
   test('in any zone', () => {
-    holdsFor(casesPerProperty, cases, ({ given, order }) => offerOrderDecidesNothing(coreDecide, given, order));
+    holdsFor(orderOfOffersIsNothing);
   });
 
   test('finds a planted fault: the offer written last is not considered', () => {
-    const faulty: Decide = (given) => {
+    const decide: Decide = (given) => {
       const offers = Object.fromEntries(Object.entries(given.document.offers).slice(0, -1));
       return coreDecide({ ...given, document: { ...given.document, offers } });
     };
-    expect(isBrokenBySome(casesToFindFault, cases, ({ given, order }) => offerOrderDecidesNothing(faulty, given, order))).toBe(true);
+    expect(isBrokenBy(orderOfOffersIsNothing, { decide })).toBe(true);
   });
 });
 
 describe('there is always a decision', () => {
-  const odd = wholeCase.chain((given) =>
-    fc.record({
-      document: fc.constant(given.document),
-      question: fc.oneof(fc.constant(given.question), oddQuestion(given.question)),
-      evidence: fc.oneof(fc.constant(given.evidence), spoiled(given.evidence), junkEvidence),
-    }),
-  ) as fc.Arbitrary<Case>;
-  const ignorant = wholeCase.chain((given) =>
-    fc.record({ document: fc.constant(given.document), question: fc.constant(given.question), evidence: junkEvidence }),
-  ) as fc.Arbitrary<Case>;
-
   test('for evidence and questions that are any JSON', () => {
-    holdsFor(casesPerProperty, odd, (given) => alwaysDecides(coreDecide, given));
+    holdsFor(alwaysADecision);
   });
 
   test('and with nothing known it is anonymous, or segment where the policy opens that without a signal', () => {
-    holdsFor(casesPerProperty, ignorant, (given) => nothingKnownMeansAnonymous(coreDecide, given));
+    holdsFor(nothingKnownIsAnonymous);
   });
 
   test('finds a planted fault: evidence is taken at its word', () => {
-    const faulty: Decide = (given) => {
+    const decide: Decide = (given) => {
       if (given.evidence.profile.state === 'known' && given.evidence.profile.value.audiences.length < 0) throw new Error('never');
       return coreDecide(given);
     };
-    expect(isBrokenBySome(casesToFindFault, odd, (given) => void alwaysDecides(faulty, given))).toBe(true);
+    expect(isBrokenBy(alwaysADecision, { decide })).toBe(true);
   });
 
   test('finds a planted fault: no signal counts as granted', () => {
     const granted = { state: 'valid', useCases: { contextual_content: 'granted', contextual_offer: 'granted' } } as const;
-    const faulty: Decide = (given) =>
+    const decide: Decide = (given) =>
       coreDecide({
         ...given,
         evidence: {
@@ -302,20 +245,41 @@ describe('there is always a decision', () => {
           session: { state: 'refused' },
         },
       });
-    expect(isBrokenBySome(casesToFindFault, ignorant, (given) => nothingKnownMeansAnonymous(faulty, given))).toBe(true);
+    expect(isBrokenBy(nothingKnownIsAnonymous, { decide })).toBe(true);
   });
+});
+
+describe('a case that breaks a claim', () => {
+  const wrong: Claim<Pick<Case, 'question' | 'evidence'>> = {
+    ...decidesAsOracle,
+    check: (core, document, drawn) =>
+      decidesAsOracle.check({ ...core, decide: withQuestion(() => ({ shownOffers: [] })) }, document, drawn),
+  };
+
+  test('is told with its seed, its document and the command that repeats it', () => {
+    const report = firstReport(wrong);
+    expect(report).toMatch(/^seed \d+, document \d+; repeat with: node test\/oracle\/replay\.ts \d+ \d+ 'what is compiled decides/m);
+  });
+
+  test('is told with as little of its policy as breaks the claim', () => {
+    const told = /^the policy, as small as it still breaks: (\{.*)$/ms.exec(firstReport(wrong))?.[1] ?? '';
+    const policy = JSON.parse(told);
+    expect(Object.keys(policy.zones)).toHaveLength(1);
+    expect(Object.keys(policy.offers).length).toBeLessThanOrEqual(2);
+    expect(told.length).toBeLessThan(2000);
+  });
+
+  function firstReport<T>(claim: Claim<T>): string {
+    for (let index = 0; index < 100; index += 1) {
+      const { broken } = tryOn(claim, { seed: 1, index, cases: 10 });
+      if (broken !== null) return broken;
+    }
+    throw new Error('the planted fault must be found');
+  }
 });
 
 /** The fault that the rule about unread records is there to prevent. */
 function withLateConsentAbsent(given: Evidence): Evidence {
   const { stored } = given.consent;
   return { ...given, consent: { ...given.consent, stored: stored.state === 'late' ? { state: 'absent' } : stored } };
-}
-
-function pick<T>(record: Readonly<Record<string, T>>, names: readonly string[]): Record<string, T> {
-  return Object.fromEntries(Object.entries(record).filter(([name]) => names.includes(name)));
-}
-
-function markedVariants<T extends { readonly content: unknown }>(variants: Readonly<Record<string, T>>): Record<string, T> {
-  return Object.fromEntries(Object.entries(variants).map(([id, variant]) => [id, { ...variant, content: { marked: true } }]));
 }

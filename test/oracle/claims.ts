@@ -1,0 +1,218 @@
+/** The claims themselves: what each is drawn over, and how it is checked. The short run, the long run and a replay share them. */
+import fc from 'fast-check';
+import type { Evidence } from '../../src/decision/facts.ts';
+import type { Question } from '../../src/decision/question.ts';
+import { attributesFrom, degrade, evidence, profile, session } from '../generate/evidence.ts';
+import { junkEvidence, oddQuestion, spoiled } from '../generate/junk.ts';
+import { questionAbout } from '../generate/question.ts';
+import { edgeAudiences } from '../generate/vocabulary.ts';
+import {
+  alwaysDecides,
+  anotherPerson,
+  belowSessionNothingPersonal,
+  type Decide,
+  equalsOracle,
+  lessNeverRaises,
+  needsSuffices,
+  nothingKnownMeansAnonymous,
+  offerOrderDecidesNothing,
+  sameKeySameBytes,
+  sharedIgnoresEvidence,
+} from './checks.ts';
+import type { PolicyDocument } from './document.ts';
+import { oracleDecide } from './oracle.ts';
+import type { Claim } from './runs.ts';
+
+interface Asked {
+  readonly question: Question;
+  readonly evidence: Evidence;
+}
+
+const asked = (document: PolicyDocument): fc.Arbitrary<Asked> => fc.record({ question: questionAbout(document), evidence });
+
+export const theOracle: Decide = ({ document, question, evidence: given }) => oracleDecide(document, question, given);
+
+export const decidesAsOracle: Claim<Asked> = {
+  says: 'what is compiled decides as the oracle does',
+  over: asked,
+  check(core, document, { question, evidence: given }) {
+    equalsOracle(core.decide, { document, question, evidence: given });
+    return 1;
+  },
+};
+
+type Poorer = Asked & { readonly less: Evidence };
+const poorer = (document: PolicyDocument): fc.Arbitrary<Poorer> =>
+  fc
+    .record({
+      question: questionAbout(document),
+      both: evidence.chain((full) => degrade(full).map((less) => ({ evidence: full, less }))),
+    })
+    .map(({ question, both }) => ({ question, ...both }));
+
+export const lessRaisesNothing: Claim<Poorer> = {
+  says: 'less evidence never raises a zone that is asked alone',
+  over: poorer,
+  check(core, document, { question, evidence: given, less }) {
+    lessNeverRaises(core.decide, { document, question, evidence: given }, less);
+    return 1;
+  },
+};
+
+export const lessRaisesNothingInOracle: Claim<Poorer> = {
+  says: 'less evidence never raises a zone in the oracle',
+  over: poorer,
+  check(_core, document, { question, evidence: given, less }) {
+    lessNeverRaises(theOracle, { document, question, evidence: given }, less);
+    return 1;
+  },
+};
+
+export const readingListSuffices: Claim<Asked> = {
+  says: 'what the reading list leaves out changes nothing',
+  over: asked,
+  check(core, document, { question, evidence: given }) {
+    needsSuffices(core.decide, core.needs, { document, question, evidence: given });
+    return 1;
+  },
+};
+
+interface TwoQuestions extends Asked {
+  readonly other: Question;
+  /** The other question meets a policy whose variants show something else. */
+  readonly marked: boolean;
+}
+
+export const sameKeyMeansSameBytes: Claim<TwoQuestions> = {
+  says: 'one cache key that is not private means the same bytes',
+  over: (document) =>
+    asked(document).chain(({ question, evidence: given }) => {
+      // The same instant: the life of an entry in a cache is its max-age, not its key.
+      const one: Question = { ...question, audience: 'shared', explain: false };
+      const change = fc.record({
+        request: fc.oneof(
+          attributesFrom('request'),
+          fc.subarray(Object.keys(question.request)).map((names) => pick(question.request, names)),
+        ),
+        audiences: fc.oneof(fc.constant(question.audiences), fc.option(fc.subarray([...edgeAudiences]), { nil: null })),
+        zones: fc.oneof(fc.constant(question.zones), fc.shuffledSubarray([...question.zones], { minLength: 1 })),
+        page: fc.constantFrom(question.page, null),
+        shownOffers: fc.oneof(fc.constant(question.shownOffers), fc.subarray(Object.keys(document.offers))),
+        audience: fc.constantFrom<Question['audience'][]>('shared', 'shared', 'personal'),
+      });
+      return fc.record({
+        question: fc.constant(one),
+        other: change.map((changed) => ({ ...one, ...changed })),
+        evidence: fc.constant(given),
+        marked: fc.boolean(),
+      });
+    }),
+  check(core, document, { question, other, evidence: given, marked }) {
+    const changed = marked ? markedOf(document) : document;
+    return sameKeySameBytes(core.decide, { document, question, evidence: given }, { document: changed, question: other, evidence: given });
+  },
+};
+
+type TwoPeople = Asked & { readonly another: Evidence };
+
+export const sharedIsOfItsQuestion: Claim<TwoPeople> = {
+  says: 'a shared answer is a function of its question',
+  over: (document) => fc.record({ question: questionAbout(document), evidence, another: evidence }),
+  check(core, document, { question, evidence: given, another }) {
+    sharedIgnoresEvidence(core.decide, { document, question, evidence: given }, another);
+    return 1;
+  },
+};
+
+export const belowSessionIsImpersonal: Claim<TwoPeople> = {
+  says: 'at segment and below nothing personal decides',
+  over: (document) =>
+    fc
+      .record({ question: questionAbout(document), evidence, values: fc.record({ profile, session }) })
+      .map(({ question, evidence: given, values }) => ({
+        question: { ...question, audience: 'personal' },
+        evidence: given,
+        another: anotherPerson(given, values),
+      })),
+  check: (core, document, { question, evidence: given, another }) =>
+    belowSessionNothingPersonal(core.decide, { document, question, evidence: given }, another),
+};
+
+type Reordered = Asked & { readonly order: Order };
+
+export const orderOfOffersIsNothing: Claim<Reordered> = {
+  says: 'the order in which offers are written decides nothing',
+  // A few orders only: each is another document to compile.
+  over: (document) => fc.record({ question: questionAbout(document), evidence, order: fc.constantFrom(...orders) }),
+  check(core, document, { question, evidence: given, order }) {
+    offerOrderDecidesNothing(core.decide, { document, question, evidence: given }, reordered[order](document));
+    return 1;
+  },
+};
+
+export const alwaysADecision: Claim<Asked> = {
+  says: 'there is a decision for evidence and questions that are any JSON',
+  over: (document) =>
+    fc.record({
+      question: questionAbout(document).chain((question) => fc.oneof(fc.constant(question), oddQuestion(question))),
+      evidence: fc.oneof(evidence, evidence.chain(spoiled), junkEvidence),
+    }),
+  check(core, document, { question, evidence: given }) {
+    alwaysDecides(core.decide, { document, question, evidence: given });
+    return 1;
+  },
+};
+
+export const nothingKnownIsAnonymous: Claim<Asked> = {
+  says: 'with nothing known a zone is anonymous, or segment where the policy opens that without a signal',
+  over: (document) => fc.record({ question: questionAbout(document), evidence: junkEvidence }),
+  check(core, document, { question, evidence: given }) {
+    nothingKnownMeansAnonymous(core.decide, { document, question, evidence: given });
+    return 1;
+  },
+};
+
+export const claims: readonly Claim<unknown>[] = [
+  decidesAsOracle,
+  lessRaisesNothing,
+  lessRaisesNothingInOracle,
+  readingListSuffices,
+  sameKeyMeansSameBytes,
+  sharedIsOfItsQuestion,
+  belowSessionIsImpersonal,
+  orderOfOffersIsNothing,
+  alwaysADecision,
+  nothingKnownIsAnonymous,
+];
+
+function pick<T>(record: Readonly<Record<string, T>>, names: readonly string[]): Record<string, T> {
+  return Object.fromEntries(Object.entries(record).filter(([name]) => names.includes(name)));
+}
+
+/** Another document made of a document, once: compiling is what costs. */
+function onceEach(make: (document: PolicyDocument) => PolicyDocument): (document: PolicyDocument) => PolicyDocument {
+  const made = new WeakMap<PolicyDocument, PolicyDocument>();
+  return (document) => {
+    const kept = made.get(document) ?? make(document);
+    made.set(document, kept);
+    return kept;
+  };
+}
+
+const markedOf = onceEach((document) => ({
+  ...document,
+  variants: Object.fromEntries(Object.entries(document.variants).map(([id, variant]) => [id, { ...variant, content: { marked: true } }])),
+}));
+
+const reordered = {
+  backwards: onceEach((document) => inOrder(document, (ids) => ids.toReversed())),
+  turned: onceEach((document) => inOrder(document, (ids) => [...ids.slice(1), ...ids.slice(0, 1)])),
+  riffled: onceEach((document) => inOrder(document, (ids) => [1, 0].flatMap((odd) => ids.filter((_, index) => index % 2 === odd)))),
+};
+type Order = keyof typeof reordered;
+const orders = Object.keys(reordered) as Order[];
+
+function inOrder(document: PolicyDocument, order: (ids: readonly string[]) => readonly string[]): PolicyDocument {
+  const ids = order(Object.keys(document.offers));
+  return { ...document, offers: Object.fromEntries(ids.map((id) => [id, document.offers[id] as never])) };
+}
