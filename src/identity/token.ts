@@ -5,7 +5,7 @@
  * Accepted: a compact JWS of type `decide+jwt` or `at+jwt`, signed with Ed25519 or ES256 by a key of the set. Revocation,
  * generation and device links are the store's to say and the core's to weigh.
  */
-import { createHmac, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { compactVerify, errors } from 'jose';
 import type { TokenEvidence } from '../decision/facts.ts';
 import type { Clock } from '../time/clock.ts';
@@ -150,11 +150,11 @@ interface ClaimsCache {
 }
 
 /**
- * Claims of tokens whose signature verified, the longest unused leaving first. The key is an HMAC under a key of this process, so
+ * Claims of tokens whose signature verified, the longest unused leaving first. The key is a hash with a secret of this process, so
  * a copy of the memory's keys is of no use elsewhere. Emptied when the key set changes.
  */
 function createClaimsCache(keySet: KeySet, entriesMax: number): ClaimsCache {
-  const secret = randomBytes(32);
+  const secret = randomBytes(32).toString('base64');
   const entries = new Map<string, Claims>();
   let { revision } = keySet;
 
@@ -166,7 +166,7 @@ function createClaimsCache(keySet: KeySet, entriesMax: number): ClaimsCache {
 
   return {
     // INVARIANT: UTF-8, because one byte per character would let another string pass for a cached token.
-    keyOf: (token) => createHmac('sha256', secret).update(token, 'utf8').digest('base64'),
+    keyOf: (token) => hash('sha256', `${secret}${token}`, 'base64'),
     get(key) {
       forgetOldKeys();
       const claims = entries.get(key);
