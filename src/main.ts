@@ -89,7 +89,7 @@ export async function serve(config: Config, logger: Logger): Promise<Service> {
       else if (!closing) logger.warn({ state, why }, 'store');
     },
   });
-  if (config.policyPath === null) await loadDemo(config, store, held, logger);
+  if (config.policyPath === null) await loadDemo(store, held, logger);
 
   const sessionIds = createSessionIds({ secret: sessionSecret, clock });
   const parts: AppDependencies = {
@@ -158,11 +158,11 @@ function serviceState({ artefact, stale }: HeldPolicy, policyLoads: ServiceState
 }
 
 /** A store that does not answer is no reason not to serve: the demo is then anonymous until the next start. */
-async function loadDemo({ dataDir }: Config, store: Store, { artefact }: HeldPolicy, logger: Logger): Promise<void> {
+async function loadDemo(store: Store, { artefact }: HeldPolicy, logger: Logger): Promise<void> {
   const progress = startProgress('loading the demo people');
   try {
     const nowMs = clock.nowMs();
-    if (await loadDemoPeople({ store, dataDir, artefact, nowMs, onProgress: progress.reach })) logger.info('the demo people are loaded');
+    if (await loadDemoPeople({ store, artefact, nowMs, onProgress: progress.reach })) logger.info('the demo people are loaded');
   } catch (err) {
     logger.warn({ err }, 'the demo people could not be loaded; the next start tries again');
   } finally {

@@ -2,8 +2,6 @@
  * What the service does where nothing is configured: the demo policy, its people, and a development issuer whose tokens it
  * accepts. None of it happens once a policy or a key set is given.
  */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Config } from '../config.ts';
 import { toProfileWrite } from '../contract/records.ts';
@@ -28,7 +26,6 @@ export function demoPartiesOf({ tokenIssuer, tokenAudience }: Pick<Config, 'toke
 
 export interface DemoLoading {
   readonly store: Store;
-  readonly dataDir: string;
   /** The demo policy: another revision may want other people. */
   readonly artefact: Artefact;
   readonly nowMs: number;
@@ -39,31 +36,46 @@ export interface DemoLoading {
 /** Enough for the stores to pipeline, little enough for a bar to move. */
 const batchWrites = 1000;
 
-/** Loads the demo's people once for each store and revision. False where that was done before. */
-export async function loadDemoPeople({ store, dataDir, artefact, nowMs, onProgress }: DemoLoading): Promise<boolean> {
-  const marker = join(dataDir, `demo-people-${store.kind}.json`);
-  const done = JSON.stringify({ revision: artefact.revision, ...demoDefaults });
-  if ((await readIfThere(marker)) === done) return false;
+/** Long enough not to load at every start, short enough that consent and vouchers, which age, are those of a living shop. */
+const markerTtlSeconds = 30 * 86_400;
+
+/** Loads the demo's people once into each store and for each revision. False where that was done before. */
+export async function loadDemoPeople({ store, artefact, nowMs, onProgress }: DemoLoading): Promise<boolean> {
+  const marker = markerOf(artefact);
+  if (await isMarked(store, marker)) return false;
   const writes = Array.from(demoWrites({ ...demoDefaults, nowMs }), (write) => asStored(write, artefact));
   for (let written = 0; written < writes.length; written += batchWrites) {
     const batch: readonly StoreWrite[] = writes.slice(written, written + batchWrites);
     await store.writeBatch(batch);
     onProgress(written + batch.length, writes.length);
   }
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  await writeFile(marker, done);
+  // Last, so that a start that was cut short is no start.
+  await store.putSession(marker, { attributes: {} }, markerTtlSeconds);
   return true;
+}
+
+/**
+ * That a store is filled is written in that very store, as a session that nobody can name, since ids of sessions are signed: a
+ * store that was emptied or exchanged does not have it.
+ */
+function markerOf({ revision }: Artefact): string {
+  return `demo-people ${revision} ${demoDefaults.seed} ${demoDefaults.count}`;
+}
+
+async function isMarked(store: Store, marker: string): Promise<boolean> {
+  const { session } = await store.read({
+    subject: null,
+    tokenId: null,
+    tokenGeneration: 0,
+    deviceId: null,
+    sessionId: marker,
+    consent: false,
+    profile: null,
+  });
+  return session !== null;
 }
 
 /** Through the same door as everybody's profiles: checked against the policy and written in the form of the store. */
 function asStored(write: StoreWrite, artefact: Artefact): StoreWrite {
   return write.kind === 'profile' ? toProfileWrite(write.subject, { ...write.profile, ttlSeconds: write.ttlSeconds }, artefact) : write;
-}
-
-async function readIfThere(path: string): Promise<string | null> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch {
-    return null;
-  }
 }

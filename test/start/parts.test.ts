@@ -1,8 +1,13 @@
 /** What the process puts together before it listens, part by part, on a real directory. */
+import { once } from 'node:events';
 import { copyFile, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import type { Artefact } from '../../src/decision/artefact.ts';
 import { openEmbeddedStore } from '../../src/embedded/embedded-store.ts';
+import type { Store } from '../../src/records/store.ts';
+import { openRedisStore } from '../../src/redis/redis-store.ts';
 import { readApiKeys } from '../../src/start/api-keys.ts';
 import { CannotRun } from '../../src/start/cannot-run.ts';
 import { demoPolicyPath, isDemo, loadDemoPeople } from '../../src/start/demo-mode.ts';
@@ -10,6 +15,8 @@ import { createPolicyHolder } from '../../src/start/held-policy.ts';
 import { sessionSecretOf } from '../../src/start/session-secret.ts';
 import { systemClock } from '../../src/time/clock.ts';
 import { temporaryDirectory } from '../cli/run-stepwell.ts';
+import { compiled } from '../http/service.ts';
+import { type RunningRedis, startRedis } from '../support/redis-server.ts';
 
 describe('the policy that is held', () => {
   async function demoCopy() {
@@ -147,28 +154,72 @@ describe('the demo', () => {
     expect(isDemo(config)).toBe(expected);
   });
 
+  function demoArtefact(): Artefact {
+    return compiled(demoPolicyPath, systemClock.nowMs());
+  }
+
+  function load(store: Store, artefact: Artefact, onProgress: (written: number, total: number) => void = () => {}): Promise<boolean> {
+    return loadDemoPeople({ store, artefact, nowMs: systemClock.nowMs(), onProgress });
+  }
+
   test('people are loaded once for each revision, and every progress is within the total', async () => {
     await using directory = await temporaryDirectory();
-    const holder = createPolicyHolder(systemClock);
-    await holder.load(demoPolicyPath);
-    const artefact = holder.current()?.artefact;
-    if (artefact === undefined) throw new Error('the demo policy does not load');
+    const artefact = demoArtefact();
     const store = openEmbeddedStore({ directory: directory.path, clock: systemClock });
     const steps: [number, number][] = [];
-    const load = (revision: string) =>
-      loadDemoPeople({
-        store,
-        dataDir: directory.path,
-        artefact: { ...artefact, revision },
-        nowMs: systemClock.nowMs(),
-        onProgress: (written, total) => steps.push([written, total]),
-      });
+    const loadRevision = (revision: string) => load(store, { ...artefact, revision }, (written, total) => steps.push([written, total]));
     try {
-      expect(await load('one')).toBe(true);
+      expect(await loadRevision('one')).toBe(true);
       expect(await store.getProfile('demo-ada')).toMatchObject({ attributes: { loyalty: 'gold' } });
       expect(steps.at(-1)?.[0]).toBe(steps.at(-1)?.[1]);
-      expect(await load('one')).toBe(false);
-      expect(await load('two')).toBe(true);
+      expect(await loadRevision('one')).toBe(false);
+      expect(await loadRevision('two')).toBe(true);
+    } finally {
+      await store.close();
+    }
+  });
+
+  async function emptied({ port }: RunningRedis): Promise<void> {
+    const socket = connect(port, '127.0.0.1');
+    socket.write('FLUSHALL\r\n');
+    expect(String(await once(socket, 'data'))).toBe('+OK\r\n');
+    socket.destroy();
+  }
+
+  test('people are loaded again into a store that was emptied, and into another one, and nowhere twice', async () => {
+    const artefact = demoArtefact();
+    const [one, two] = await Promise.all([startRedis(), startRedis()]);
+    const openAt = async (url: string) => {
+      const store = openRedisStore({ url });
+      expect(await store.connected(10_000)).toBe(true);
+      return store;
+    };
+    const stores = await Promise.all([openAt(one.url), openAt(two.url)]);
+    try {
+      const [first, second] = stores;
+      expect(await load(first, artefact)).toBe(true);
+      expect(await load(first, artefact)).toBe(false);
+      expect(await load(second, artefact)).toBe(true);
+      await emptied(one);
+      expect(await load(first, artefact)).toBe(true);
+      expect(await first.getProfile('demo-ada')).not.toBeNull();
+      expect(await load(second, artefact)).toBe(false);
+    } finally {
+      await Promise.all(stores.map((store) => store.close()));
+      await Promise.all([one.stop(), two.stop()]);
+    }
+  });
+
+  test('a load that was cut short is begun again', async () => {
+    await using directory = await temporaryDirectory();
+    const artefact = demoArtefact();
+    const store = openEmbeddedStore({ directory: directory.path, clock: systemClock });
+    try {
+      const cut = load(store, artefact, (written, total) => {
+        if (written > total / 2) throw new Error('the process ends here');
+      });
+      await expect(cut).rejects.toThrow('the process ends here');
+      expect(await load(store, artefact)).toBe(true);
     } finally {
       await store.close();
     }
