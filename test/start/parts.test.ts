@@ -1,4 +1,5 @@
 /** What the process puts together before it listens, part by part, on a real directory. */
+import { hash } from 'node:crypto';
 import { once } from 'node:events';
 import { copyFile, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
@@ -119,15 +120,31 @@ describe('API keys', () => {
     ['no JSON', 'hunter2', 'a JSON list'],
     ['no list', { id: 'edge' }, 'a JSON list'],
     ['an empty list', [], 'nobody could call'],
-    ['a key in the clear', [{ id: 'edge', sha256: 'hunter2', scopes: [] }], 'entry 1 is not a key'],
-    ['scopes of another type', [{ id: 'edge', sha256, scopes: 'decide' }], 'entry 1 is not a key'],
+    ['a key in the clear', [{ id: 'edge', sha256: 'hunter2', scopes: [] }], 'entry 1: `sha256` is not 64 hex digits'],
+    ['an entry that is no object', ['hunter2'], 'entry 1: this is not a key'],
+    ['no name', [{ sha256, scopes: [] }], 'entry 1: `id` is missing or empty'],
+    ['a blank name', [{ id: ' ', sha256, scopes: [] }], 'entry 1: `id` is missing or empty'],
+    ['the hash of an empty key', [{ id: 'edge', sha256: hash('sha256', ''), scopes: [] }], 'entry 1: `sha256` is the hash of an empty key'],
+    ['scopes of another type', [{ id: 'edge', sha256, scopes: 'decide' }], 'entry 1: `scopes` is not a list; write some of `decide`'],
+    ['no scopes', [{ id: 'edge', sha256 }], 'entry 1: `scopes` is not a list'],
+    [
+      'a misspelt scope',
+      [{ id: 'edge', sha256, scopes: ['decide', 'profile'] }],
+      'entry 1: item 2 of `scopes` is no scope; did you mean `profiles`?',
+    ],
+    [
+      'an unknown scope',
+      [{ id: 'edge', sha256, scopes: ['hunter2'] }],
+      'item 1 of `scopes` is no scope; write some of `decide`, `explain`, `profiles`, `admin`',
+    ],
+    ['a scope that is no text', [{ id: 'edge', sha256, scopes: [7] }], 'item 1 of `scopes` is no scope'],
     [
       'one id twice',
       [
         { id: 'edge', sha256, scopes: [] },
         { id: 'edge', sha256: 'cd'.repeat(32), scopes: [] },
       ],
-      'the same `id`',
+      'entries 1 and 2 have the same `id`',
     ],
     [
       'one key twice',
@@ -135,7 +152,7 @@ describe('API keys', () => {
         { id: 'a', sha256, scopes: [] },
         { id: 'b', sha256: sha256.toLowerCase(), scopes: [] },
       ],
-      'the same `sha256`',
+      'entries 1 and 2 have the same `sha256`',
     ],
   ])('%s is refused with a sentence that does not repeat it', async (_, content, why) => {
     const failure = await keysFrom(content).catch((error) => error);
@@ -143,6 +160,21 @@ describe('API keys', () => {
     expect(failure.message).toContain(why);
     expect(failure.message).not.toContain('hunter2');
   });
+});
+
+test('every mistake in a file of API keys is told at once', async () => {
+  await using directory = await temporaryDirectory();
+  const path = join(directory.path, 'keys.json');
+  await writeFile(
+    path,
+    JSON.stringify([
+      { id: '', sha256: 'x', scopes: ['decide'] },
+      { id: 'b', sha256: 'ab'.repeat(32), scopes: ['decied'] },
+    ]),
+  );
+  const { message } = await readApiKeys(path).catch((error) => error);
+  expect(message).toContain(`STEPWELL_API_KEYS \`${path}\``);
+  expect(message.match(/entry \d: \S+/g)).toEqual(['entry 1: `id`', 'entry 1: `sha256`', 'entry 2: item']);
 });
 
 describe('the demo', () => {

@@ -1,11 +1,8 @@
 /** Who may call: bearer keys, compared by their hashes in constant time, each with scopes. A key says nothing about the visitor. */
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { FastifyRequest, onRequestHookHandler } from 'fastify';
+import type { KeyScope } from '../../contract/key-scopes.ts';
 import { ProblemError } from '../../contract/problem.ts';
-
-/** `admin` includes every other. */
-export const keyScopes = ['decide', 'explain', 'profiles', 'admin'] as const;
-export type KeyScope = (typeof keyScopes)[number];
 
 export interface ApiKey {
   readonly id: string;
