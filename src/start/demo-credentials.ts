@@ -21,8 +21,8 @@ export interface DemoCredentialParts {
 const subject = 'demo-ada';
 const session = { attributes: { last_category: 'shoes' } };
 const tokenLifeSeconds = 3600;
-/** A page asks for each of its files: one pair serves them all, and every reader still has most of an hour. */
-const renewAfterMs = 900_000;
+/** However often they are asked for, one pair serves all for half an hour, and every reader still has half an hour to use it. */
+const renewAfterMs = 1_800_000;
 
 export async function createDemoCredentials({
   config,
@@ -43,7 +43,13 @@ export async function createDemoCredentials({
   }
 
   return () => {
-    if (made === null || clock.monotonicMs() - made.atMs > renewAfterMs) made = { atMs: clock.monotonicMs(), credentials: make() };
-    return made.credentials;
+    if (made !== null && clock.monotonicMs() - made.atMs < renewAfterMs) return made.credentials;
+    const making = { atMs: clock.monotonicMs(), credentials: make() };
+    made = making;
+    // A failure is not kept: the next reader's try may be better.
+    making.credentials.catch(() => {
+      if (made === making) made = null;
+    });
+    return making.credentials;
   };
 }

@@ -23,7 +23,7 @@ export function createAuthority(keys: readonly ApiKey[] | null): Authority {
 
   function demand(request: FastifyRequest, scope: KeyScope): void {
     if (hashed === undefined) {
-      if (!isLoopback(request.socket.remoteAddress)) throw new ProblemError('unauthenticated');
+      if (!isLoopbackPeer(request.socket.remoteAddress)) throw new ProblemError('unauthenticated');
       return;
     }
     const key = matching(hashed, request.headers.authorization);
@@ -59,6 +59,6 @@ function matching(keys: readonly HashedKey[], authorization: string | undefined)
   return found;
 }
 
-function isLoopback(address: string | undefined): boolean {
+export function isLoopbackPeer(address: string | undefined): boolean {
   return address !== undefined && (address === '::1' || address.startsWith('127.') || address.startsWith('::ffff:127.'));
 }
