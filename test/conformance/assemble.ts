@@ -103,6 +103,7 @@ const nothing: Evidence = {
 
 function evidenceOf(given: ConformanceCase, document: PolicyDocument, nowMs: number, body: Body): Evidence {
   const { store, credentials, trouble } = given;
+  if (!asksForMoreThanAnonymous(document, body)) return { ...nothing, consent: { ...nothing.consent, ...saidBy(given, body) } };
   const token = tokenOf(credentials.token, nowMs);
   const verified = token.state === 'verified' ? token : null;
   const deviceId = body.identity?.deviceId;
@@ -133,8 +134,7 @@ function evidenceOf(given: ConformanceCase, document: PolicyDocument, nowMs: num
         verified === null ? refused : answered('identity', store.revokedTokens?.includes(credentials.token?.jti ?? '') ?? false),
     },
     consent: {
-      signals: signalsOf(given.request.method === 'POST' && given.request.child, body),
-      gpc: given.request.method === 'POST' && given.request.gpc,
+      ...saidBy(given, body),
       stored: verified === null ? refused : consentOf(verified.subject),
       linked: linkedSubject === null ? refused : consentOf(linkedSubject),
     },
@@ -155,6 +155,17 @@ function evidenceOf(given: ConformanceCase, document: PolicyDocument, nowMs: num
             sessionRecord === undefined ? undefined : { attributes: inside(sessionRecord.attributes, document.attributes.session) },
           ),
   };
+}
+
+/** Nothing is read that no rule of the zones asked for can use. */
+function asksForMoreThanAnonymous(document: PolicyDocument, body: Body): boolean {
+  return (body.zones ?? zonesOf(document, body.page)).some((id) => (document.zones[id]?.ladder.length ?? 0) > 1);
+}
+
+/** What the request itself says about consent. */
+function saidBy({ request }: ConformanceCase, body: Body): Pick<Evidence['consent'], 'signals' | 'gpc'> {
+  if (request.method === 'GET') return { signals: [], gpc: false };
+  return { signals: signalsOf(request.child, body), gpc: request.gpc };
 }
 
 function tokenOf(token: ConformanceCase['credentials']['token'], nowMs: number): IdentityEvidence['token'] {
