@@ -6,7 +6,7 @@ import type { DemoCredentials, ServiceDependencies, ServiceLogger } from './http
 import { managementRoutes } from './http/management.ts';
 import { bodyBytesMax, jsonBody } from './http/plugins/json-body.ts';
 import { createAuthority } from './http/plugins/keys.ts';
-import { answerClientError, answerExpectation, answerFrameworkError, problems } from './http/plugins/problems.ts';
+import { answerClientError, answerConnect, answerExpectation, answerFrameworkError, problems } from './http/plugins/problems.ts';
 import { quietLogger, requestLog } from './http/plugins/request-log.ts';
 import { safeDefaults } from './http/plugins/safe-defaults.ts';
 import { consentRoutes } from './http/routes/consents.ts';
@@ -64,7 +64,11 @@ export async function buildManagement(given: AppDependencies): Promise<FastifyIn
 }
 
 function toServiceDependencies(given: AppDependencies): ServiceDependencies {
-  const gatherer = createGatherer({ ...given, store: storeWatchOf(given).reads });
+  const gatherer = createGatherer({
+    ...given,
+    store: storeWatchOf(given).reads,
+    onAbandoned: ({ outcome }) => given.telemetry.metrics.replyAbandoned(outcome),
+  });
   return { tokenIssuer: null, demoCredentials: null, ...given, gatherer };
 }
 
@@ -106,5 +110,6 @@ function createServer({ logger, clock }: { logger: ServiceLogger | null; clock: 
   };
   const app = fastify(options);
   app.server.on('checkExpectation', answerExpectation);
+  app.server.on('connect', answerConnect);
   return app;
 }

@@ -1,6 +1,7 @@
 /** Every failure as `application/problem+json`, whoever raised it: a route, the framework, or the HTTP parser below both. */
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
 import { invalidRequest, type ProblemCode, ProblemError, problemBody, problemTable } from '../../contract/problem.ts';
@@ -109,9 +110,38 @@ const codeOfParser: Readonly<Record<string, ProblemCode>> = {
 };
 
 /** What cannot be parsed as HTTP never becomes a request: the answer is written to the socket by hand. */
-export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable || socket.bytesWritten > 0) return void socket.destroy();
-  const { status, headers, body } = bareAnswer(codeOfParser[error.code ?? ''] ?? 'malformed_request');
+export function answerClientError(error: NodeJS.ErrnoException & { readonly rawPacket?: unknown }, socket: Socket): void {
+  if (error.code === 'ECONNRESET') return void socket.destroy();
+  const isOddMethod = error.code === 'HPE_INVALID_METHOD' && startsAsRequest(error.rawPacket);
+  writeBare(socket, isOddMethod ? 'method_not_allowed' : (codeOfParser[error.code ?? ''] ?? 'malformed_request'));
+}
+
+/** A request line that is sound but for a method which the parser does not know. */
+function startsAsRequest(packet: unknown): boolean {
+  if (!Buffer.isBuffer(packet)) return false;
+  return /^[\w!#$%&'*+.^`|~-]{1,32} \S+ HTTP\/1\.[01]\r?\n/.test(packet.toString('latin1', 0, requestLineLooked));
+}
+
+const requestLineLooked = 2048;
+/** How long somebody who was refused may take to close its half. */
+const farewellMs = 1000;
+
+/** We are no tunnel. Node would close without a word, and once it hands the socket over, its end and its errors are ours. */
+export function answerConnect(_request: IncomingMessage, socket: Duplex): void {
+  socket.on('error', () => socket.destroy());
+  socket.resume();
+  if (socket instanceof Socket) {
+    socket.setTimeout(farewellMs, () => socket.destroy());
+    writeBare(socket, 'method_not_allowed');
+  } else {
+    socket.destroy();
+  }
+}
+
+/** Nothing is written after the beginning of another answer: it would be read as a part of it. */
+function writeBare(socket: Socket, code: ProblemCode): void {
+  if (!socket.writable || socket.bytesWritten > 0) return void socket.destroy();
+  const { status, headers, body } = bareAnswer(code);
   const lines = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`)];
   socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`);
 }
@@ -121,6 +151,9 @@ export function answerExpectation(_request: IncomingMessage, response: ServerRes
   const { status, headers, body } = bareAnswer('expectation_failed');
   response.writeHead(status, headers).end(body);
 }
+
+/** Where the address is not known, `Allow` can only name what some address takes. */
+const methodsOfAnyRoute = 'DELETE, GET, PATCH, POST, PUT';
 
 function bareAnswer(code: ProblemCode) {
   const { requestId: _, ...bare } = problemBody(new ProblemError(code), '');
@@ -133,6 +166,7 @@ function bareAnswer(code: ProblemCode) {
       'X-Content-Type-Options': 'nosniff',
       'Content-Length': String(Buffer.byteLength(body)),
       Connection: 'close',
+      ...(code === 'method_not_allowed' ? { Allow: methodsOfAnyRoute } : {}),
     },
     body,
   };
