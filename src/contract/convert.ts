@@ -3,7 +3,7 @@
  * attributes and audiences.
  */
 import type { Artefact } from '../decision/artefact.ts';
-import type { Decision, ZoneDecision } from '../decision/decision.ts';
+import type { Decision } from '../decision/decision.ts';
 import type { Question } from '../decision/question.ts';
 import { audiencePlaces, edgeAudiences, isStrings, readAttributes } from './attributes.ts';
 import { invalidRequest, ProblemError, type ProblemPlace } from './problem.ts';
@@ -77,7 +77,7 @@ function budgetOf(asked: { readonly id: string; readonly budgetMs?: number | und
 
 function wrongAudiences(given: unknown, artefact: Artefact): readonly ProblemPlace[] {
   if (given === undefined || given === '') return [];
-  if (!isStrings(given)) return [{ pointer: '/context/audiences', detail: 'must be a list of strings' }];
+  if (!isStrings(given)) return [{ pointer: '/context/audiences', detail: 'audiences are a list: write a list of texts' }];
   return audiencePlaces(given, edgeAudiences(artefact), '/context/audiences');
 }
 
@@ -129,6 +129,6 @@ export function toPolicyAnswer({ artefact, stale }: PolicyInForce) {
 }
 
 /** Nothing of the moment in it: the same question and policy give the same bytes. */
-export function toSharedAnswer(policy: PolicyInForce, zones: readonly ZoneDecision[]) {
-  return { policy: toPolicyAnswer(policy), zones };
+export function toSharedEnvelope(policy: PolicyInForce) {
+  return { policy: toPolicyAnswer(policy) };
 }

@@ -5,7 +5,7 @@
 
 import type { Artefact } from '../decision/artefact.ts';
 import { decide } from '../decision/decide.ts';
-import type { Decision } from '../decision/decision.ts';
+import type { Decision, ZoneDecision } from '../decision/decision.ts';
 import type { Evidence } from '../decision/facts.ts';
 import type { Question } from '../decision/question.ts';
 import type { Batch } from '../evidence/batches.ts';
@@ -20,35 +20,56 @@ export interface Walk {
   readonly clock: Clock;
 }
 
+export interface Decided {
+  /** In the order asked. */
+  readonly zones: readonly ZoneDecision[];
+  /** What each batch was decided from, the earliest first. */
+  readonly evidence: readonly Evidence[];
+  /** Whose identity and consent are the answer's. */
+  readonly last: DecidedBatch;
+}
+
 export interface DecidedBatch {
   readonly decision: Decision;
-  readonly evidence: Evidence;
   /** Monotonic: the deciding itself. */
   readonly startMs: number;
   readonly endMs: number;
 }
 
-/** Calls back for each batch, and resolves with the last one. There is always one, for a question names at least one zone. */
+/** Calls back with the zones of each batch. There is always one batch, for a question names at least one zone. */
 export async function decideInBatches(
   { artefact, question, batches, gathering, clock }: Walk,
-  onBatch: (batch: DecidedBatch) => void,
-): Promise<DecidedBatch> {
+  onZones: (zones: readonly ZoneDecision[]) => void,
+): Promise<Decided> {
   const remaining = new Set(question.zones);
-  let shownOffers = question.shownOffers;
-  for (const { atMs, zones } of batches) {
+  const evidence: Evidence[] = [];
+  const zones: ZoneDecision[] = [];
+  for (const { atMs, zones: inTurn } of batches) {
     await gathering.until(atMs);
     const startMs = clock.monotonicMs();
-    const isEarly = gathering.complete && startMs <= atMs;
-    const due = isEarly || zones.length === remaining.size ? remaining : new Set(zones);
-    const evidence = gathering.snapshot(Math.min(startMs, atMs));
-    const isWhole = due.size === question.zones.length;
-    const asked = isWhole ? question : { ...question, zones: question.zones.filter((zone) => due.has(zone)), shownOffers };
-    const decision = decide(artefact, asked, evidence);
-    const batch: DecidedBatch = { decision, evidence, startMs, endMs: clock.monotonicMs() };
-    onBatch(batch);
-    if (due === remaining) return batch;
+    const isLast = inTurn.length === remaining.size || (gathering.complete && startMs <= atMs);
+    const due = isLast ? remaining : new Set(inTurn);
+    const snapshot = gathering.snapshot(Math.min(startMs, atMs));
+    const decision = decide(artefact, questionOf(question, due, zones), snapshot);
+    const endMs = clock.monotonicMs();
+    evidence.push(snapshot);
+    zones.push(...decision.zones);
+    onZones(decision.zones);
+    if (isLast) return { zones: inOrder(question.zones, zones), evidence, last: { decision, startMs, endMs } };
     for (const zone of due) remaining.delete(zone);
-    shownOffers = [...shownOffers, ...decision.zones.flatMap(({ offer }) => (offer === null ? [] : [offer]))];
   }
   throw new Error('a question names at least one zone, so some batch is the last');
+}
+
+/** What is decided already stays on the page. */
+function questionOf(question: Question, due: ReadonlySet<string>, decided: readonly ZoneDecision[]): Question {
+  if (decided.length === 0 && due.size === question.zones.length) return question;
+  const shown = decided.flatMap(({ offer }) => (offer === null ? [] : [offer]));
+  return { ...question, zones: question.zones.filter((zone) => due.has(zone)), shownOffers: [...question.shownOffers, ...shown] };
+}
+
+function inOrder(asked: readonly string[], decided: readonly ZoneDecision[]): readonly ZoneDecision[] {
+  return decided.every(({ zone }, index) => zone === asked[index])
+    ? decided
+    : asked.flatMap((id) => decided.filter(({ zone }) => zone === id));
 }

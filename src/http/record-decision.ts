@@ -1,10 +1,10 @@
 /** Tells telemetry what was decided: tiers, reasons, states and times. It has nothing personal to tell. */
 import type { PolicyInForce } from '../contract/convert.ts';
-import type { ZoneDecision } from '../decision/decision.ts';
-import type { Evidence, Fact, TokenEvidence } from '../decision/facts.ts';
-import type { Dependency } from '../decision/vocabulary.ts';
+import type { Evidence, TokenEvidence } from '../decision/facts.ts';
+import { type Dependency, dependencies } from '../decision/vocabulary.ts';
+import type { GatherTiming, StageTiming } from '../evidence/gather.ts';
 import type { DecisionTrace, FactState, FactStates, Metrics, Stage } from '../telemetry/telemetry.ts';
-import type { DecidedBatch } from './decide-in-batches.ts';
+import type { Decided } from './decide-in-batches.ts';
 import type { TimedStage } from './plugins/server-timing.ts';
 
 export interface DecisionRecord {
@@ -12,9 +12,9 @@ export interface DecisionRecord {
   readonly metrics: Metrics;
   readonly policy: PolicyInForce;
   readonly page: string | null;
-  readonly zones: readonly ZoneDecision[];
+  readonly decided: Decided;
   readonly stages: readonly TimedStage[];
-  readonly last: DecidedBatch;
+  readonly timing: GatherTiming;
   readonly startedAtMs: number;
   readonly deadlineAtMs: number;
 }
@@ -27,15 +27,16 @@ const spanOf: Readonly<Partial<Record<TimedStage['name'], Stage>>> = {
 };
 
 export function recordDecision(record: DecisionRecord): void {
-  const { trace, metrics, policy, page, zones, stages, last, startedAtMs, deadlineAtMs } = record;
+  const { trace, metrics, policy, page, decided, stages, timing, startedAtMs, deadlineAtMs } = record;
+  const { zones, evidence, last } = decided;
   if (trace.recording) {
     for (const { name, startMs, endMs } of stages) {
       const span = spanOf[name];
       if (span !== undefined) trace.stage(span, startMs, endMs);
     }
   }
-  const facts = factStatesOf(last.evidence);
-  answered(metrics, facts, stages);
+  const facts = evidence.map(factStatesOf).reduce(least);
+  answered(metrics, facts, timing, last.startMs);
   trace.end({
     zones,
     scope: zones.some(({ cache }) => cache.scope === 'none') ? 'none' : 'private',
@@ -48,16 +49,27 @@ export function recordDecision(record: DecisionRecord): void {
   });
 }
 
-/** One round trip answers for the three that live in the store. */
-function answered(metrics: Metrics, facts: FactStates, stages: readonly TimedStage[]): void {
-  for (const { name, startMs, endMs } of stages) {
-    const dependencies: readonly Dependency[] =
-      name === 'identity' ? ['identity'] : name === 'gather' ? ['consent', 'profile', 'session'] : [];
-    for (const dependency of dependencies) {
-      const state = facts[dependency];
-      if (state !== undefined && state !== 'refused') metrics.dependencyAnswered(dependency, endMs - startMs, state);
-    }
+/** From asking to the answer, or to when it was given up on. One round trip answers for the three that live in the store. */
+function answered(metrics: Metrics, facts: FactStates, { token, store }: GatherTiming, givenUpMs: number): void {
+  const tell = (dependency: Dependency, { startMs, endMs }: StageTiming): void => {
+    const state = facts[dependency];
+    if (state !== undefined) metrics.dependencyAnswered(dependency, (endMs ?? givenUpMs) - startMs, state);
+  };
+  if (token !== null) tell('identity', token);
+  if (store === null) return;
+  tell('consent', store);
+  tell('profile', store);
+  tell('session', store);
+}
+
+/** Where zones were decided one after another, a dependency counts by the least that any of them had. */
+function least(before: FactStates, after: FactStates): FactStates {
+  const facts: Partial<Record<Dependency, FactState>> = { ...after };
+  for (const dependency of dependencies) {
+    const state = before[dependency];
+    if (state === 'late' || state === 'failed') facts[dependency] = state;
   }
+  return facts;
 }
 
 /** What was not asked for is `refused`, and left out. */
@@ -65,13 +77,9 @@ function factStatesOf({ identity, consent, profile, session }: Evidence): FactSt
   const facts: Partial<Record<Dependency, FactState>> = {};
   const token = stateOfToken(identity.token);
   if (token !== null) facts.identity = token;
-  for (const [dependency, fact] of [
-    ['consent', consent.stored],
-    ['profile', profile],
-    ['session', session],
-  ] as readonly [Dependency, Fact<unknown>][]) {
-    if (fact.state !== 'refused') facts[dependency] = fact.state;
-  }
+  if (consent.stored.state !== 'refused') facts.consent = consent.stored.state;
+  if (profile.state !== 'refused') facts.profile = profile.state;
+  if (session.state !== 'refused') facts.session = session.state;
   return facts;
 }
 

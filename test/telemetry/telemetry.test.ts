@@ -207,7 +207,7 @@ describe('metrics', () => {
     decideOnce(telemetry);
     decideOnce(telemetry);
     telemetry.metrics.dependencyAnswered('profile', 3.5, 'late');
-    telemetry.metrics.requestShed();
+    telemetry.metrics.replyAbandoned('failed');
 
     const lines = (await telemetry.metricsText()).split('\n');
     const plain = lines.filter((line) => !line.startsWith('#') && !line.includes('_bucket'));
@@ -224,7 +224,7 @@ describe('metrics', () => {
         'stepwell_dependency_duration_milliseconds_sum{dependency="profile",state="late"} 3.5',
         'stepwell_facts_total{dependency="consent",state="known"} 2',
         'stepwell_facts_total{dependency="profile",state="late"} 2',
-        'stepwell_requests_shed_total 1',
+        'stepwell_replies_abandoned_total{outcome="failed"} 1',
       ].sort(),
     );
     expect(lines).toContain('# TYPE stepwell_decisions_total counter');

@@ -4,7 +4,8 @@
  */
 import { hash } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
-import { type PolicyInForce, toSharedAnswer } from '../../contract/convert.ts';
+import { answerText } from '../../contract/answer-text.ts';
+import { type PolicyInForce, toSharedEnvelope } from '../../contract/convert.ts';
 import { readSharedQuery } from '../../contract/shared-query.ts';
 import { decide } from '../../decision/decide.ts';
 import type { ZoneDecision } from '../../decision/decision.ts';
@@ -15,7 +16,7 @@ import type { ServiceDependencies } from '../dependencies.ts';
 import type { Authority } from '../plugins/keys.ts';
 import { serverTiming } from '../plugins/server-timing.ts';
 import { policyInForce } from '../policy-in-force.ts';
-import { traceCarrier } from './decide.ts';
+import { traceCarrier } from '../trace-carrier.ts';
 
 export function decideSharedRoute(app: FastifyInstance, dependencies: ServiceDependencies, authority: Authority): void {
   const { clock, telemetry, publicGet } = dependencies;
@@ -24,10 +25,10 @@ export function decideSharedRoute(app: FastifyInstance, dependencies: ServiceDep
     const { startedAtMs } = request;
     const policy = policyInForce(dependencies);
     const question = readSharedQuery(queryOf(request.raw.url ?? ''), policy.artefact, clock.nowMs());
-    const trace = telemetry.startDecision(traceCarrier(request), { startMs: startedAtMs, route: 'get_decide' });
     const startMs = clock.monotonicMs();
     const answer = sharedAnswer(question, policy);
     const endMs = clock.monotonicMs();
+    const trace = telemetry.startDecision(traceCarrier(request), { startMs: startedAtMs, route: 'get_decide' });
 
     reply.headers({ ...answer.headers, 'server-timing': serverTiming([{ name: 'decide', startMs, endMs }]) });
     if (isFresh(request.headers['if-none-match'], answer.etag)) reply.code(304).send();
@@ -52,7 +53,7 @@ interface SharedAnswer {
 /** The same question and policy give the same bytes. */
 function sharedAnswer(question: Question, policy: PolicyInForce): SharedAnswer {
   const { zones } = decide(policy.artefact, question, noEvidence);
-  const body = JSON.stringify(toSharedAnswer(policy, zones));
+  const body = answerText(toSharedEnvelope(policy), zones);
   const scope = narrowest(zones);
   if (scope !== 'public' && scope !== 'segment') return { zones, scope, body, etag: null, headers: { 'cache-control': 'no-store' } };
   const etag = `"${hash('sha256', body, 'base64url')}"`;

@@ -2,16 +2,14 @@
  * `POST /v1/decide`: wire → question → needs → gather → decide → reply → record. Every degraded outcome is a 200 with an approved
  * answer; only a caller's mistake, or having no policy at all, is a problem.
  */
-import { Readable } from 'node:stream';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { consentSignals, type WireConsent } from '../../consent/signals.ts';
-import { answerText, zoneText } from '../../contract/answer-text.ts';
 import { readDecideRequest, toAsking, toEnvelope } from '../../contract/convert.ts';
 import type { DecideRequest } from '../../contract/schemas.ts';
-import type { ZoneDecision } from '../../decision/decision.ts';
 import { needs } from '../../decision/needs.ts';
 import { batchesOf } from '../../evidence/batches.ts';
 import type { GatherTiming } from '../../evidence/gather.ts';
+import { answerTo } from '../answer.ts';
 import { deadlineHeader, deadlineOf, remainingMs } from '../deadline.ts';
 import { type DecidedBatch, decideInBatches } from '../decide-in-batches.ts';
 import type { ServiceDependencies } from '../dependencies.ts';
@@ -19,6 +17,7 @@ import type { Authority } from '../plugins/keys.ts';
 import { serverTiming, type TimedStage } from '../plugins/server-timing.ts';
 import { policyInForce } from '../policy-in-force.ts';
 import { recordDecision } from '../record-decision.ts';
+import { traceCarrier } from '../trace-carrier.ts';
 
 export function decideRoute(app: FastifyInstance, dependencies: ServiceDependencies, authority: Authority): void {
   const { clock, gatherer, telemetry } = dependencies;
@@ -34,7 +33,6 @@ export function decideRoute(app: FastifyInstance, dependencies: ServiceDependenc
     const deadline = deadlineOf(asking, request.headers[deadlineHeader], artefact.deadline, startedAtMs);
     const effectiveMs = remainingMs(deadline, clock.monotonicMs());
 
-    const trace = telemetry.startDecision(traceCarrier(request), { startMs: startedAtMs, route: 'post_decide' });
     const consentStartMs = clock.monotonicMs();
     const consent = consentSignals(wire.consent as WireConsent | undefined, gpcLines(request));
     const gatherStartMs = clock.monotonicMs();
@@ -43,19 +41,17 @@ export function decideRoute(app: FastifyInstance, dependencies: ServiceDependenc
     const gathering = gatherer.gather({ artefact, needs: required, identity: identityOf(wire, request), consent, nowMs, ...times });
     const walk = { artefact, question: asking.question, batches: batchesOf(asking.zones, times), gathering, clock };
 
+    const trace = telemetry.startDecision(traceCarrier(request), { startMs: startedAtMs, route: 'post_decide' });
     if (trace.traceparent !== null) reply.header('traceparent', trace.traceparent);
-    const answer = wantsStream(request) ? streamAnswer(reply) : jsonAnswer(reply);
+    const answer = answerTo(request, reply);
     try {
-      const decided: ZoneDecision[] = [];
-      const last = await decideInBatches(walk, ({ decision }) => {
-        decided.push(...decision.zones);
-        answer.zones(decision.zones);
-      });
-      const zones = inOrder(asking.question.zones, decided);
+      const decided = await decideInBatches(walk, answer.zones);
+      const { zones, last } = decided;
       const envelope = toEnvelope(request.id, policy, { declaredMs: deadline.declaredMs, effectiveMs }, last.decision);
-      const stages = stagesOf({ startedAtMs, consentStartMs, gatherStartMs, gathering: gathering.timing(), last });
+      const timing = gathering.timing();
+      const stages = stagesOf({ startedAtMs, consentStartMs, gatherStartMs, gathering: timing, last });
       answer.end(envelope, zones, serverTiming(stages));
-      recordDecision({ trace, metrics: telemetry.metrics, policy, page: asking.question.page, zones, stages, last, ...times });
+      recordDecision({ trace, metrics: telemetry.metrics, policy, page: asking.question.page, decided, stages, timing, ...times });
     } catch (error) {
       trace.abandon(clock.monotonicMs(), 500);
       answer.fail(error);
@@ -64,53 +60,6 @@ export function decideRoute(app: FastifyInstance, dependencies: ServiceDependenc
     }
     return reply;
   });
-}
-
-/** How an answer leaves: whole, or zone by zone. */
-interface Answer {
-  zones(zones: readonly ZoneDecision[]): void;
-  end(envelope: ReturnType<typeof toEnvelope>, zones: readonly ZoneDecision[], timing: string): void;
-  /** Throws where the caller can still be told. */
-  fail(error: unknown): void;
-}
-
-/** One write, with `Content-Length`. */
-function jsonAnswer(reply: FastifyReply): Answer {
-  return {
-    zones() {},
-    end(envelope, zones, timing) {
-      reply.header('server-timing', timing).header('content-type', 'application/json; charset=utf-8');
-      reply.send(answerText(envelope, zones));
-    },
-    fail(error) {
-      throw error;
-    },
-  };
-}
-
-/** A line for each zone as its own instant comes, then the envelope. The headers leave first, so the times come as a trailer. */
-function streamAnswer(reply: FastifyReply): Answer {
-  const lines = new Readable({ read() {} });
-  let timing = '';
-  reply.trailer('server-timing', async () => timing);
-  reply.header('content-type', 'application/x-ndjson; charset=utf-8').send(lines);
-  return {
-    zones(zones) {
-      for (const zone of zones) lines.push(`${zoneText(zone)}\n`);
-    },
-    end(envelope, _zones, measured) {
-      timing = measured;
-      lines.push(`${JSON.stringify(envelope)}\n`);
-      lines.push(null);
-    },
-    fail(error) {
-      lines.destroy(error instanceof Error ? error : new Error('the stream failed'));
-    },
-  };
-}
-
-function wantsStream({ headers }: FastifyRequest): boolean {
-  return headers.accept?.split(',').some((range) => /^\s*application\/x-ndjson\s*(?:;(?!\s*q=0(?:\.0*)?\s*$).*)?$/i.test(range)) ?? false;
 }
 
 /** A proof may come in the body or, as RFC 9449 has it, in a header. */
@@ -123,21 +72,6 @@ function identityOf({ identity = {} }: DecideRequest, { headers }: FastifyReques
 function gpcLines({ headers, raw: { rawHeaders } }: FastifyRequest): readonly string[] | undefined {
   if (headers['sec-gpc'] === undefined) return undefined;
   return rawHeaders.filter((_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === 'sec-gpc');
-}
-
-export function traceCarrier({ headers }: FastifyRequest) {
-  const { traceparent, tracestate } = headers;
-  return { traceparent: oneOf(traceparent), tracestate: oneOf(tracestate) };
-}
-
-function oneOf(header: string | string[] | undefined): string | undefined {
-  return typeof header === 'string' ? header : undefined;
-}
-
-function inOrder(asked: readonly string[], decided: readonly ZoneDecision[]): readonly ZoneDecision[] {
-  return decided.every(({ zone }, index) => zone === asked[index])
-    ? decided
-    : asked.flatMap((id) => decided.filter(({ zone }) => zone === id));
 }
 
 interface Measured {
