@@ -1,6 +1,8 @@
 /** POST /v1/decide over HTTP: each tier of the contract's own policy, the ways down, and what the caller is told. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { decideEnvelope, decideResponse, zoneDecision } from '../../src/contract/schemas.ts';
+import { startTelemetry } from '../../src/telemetry/start.ts';
+import { VirtualClock } from '../support/virtual-clock.ts';
 import { startService, type TestService } from './service.ts';
 
 const allGranted = {
@@ -117,13 +119,13 @@ describe('POST /v1/decide', () => {
 
 describe('a store that does not answer', () => {
   it('decides each zone at its own instant, earliest first, and says what was late', async () => {
-    const never = { kind: 'embedded', read: () => new Promise(() => {}) } as never;
-    const service = await startService({ store: never });
+    const slow = slowStore();
+    const service = await startService({ store: slow.store });
     const token = await service.tokenOf('ada');
     const headers = { accept: 'application/x-ndjson' };
     const payload = { page: 'home', identity: { token }, consent: { useCases: allGranted } };
     const answering = service.app.inject({ method: 'POST', url: '/v1/decide', payload, headers });
-    await untilWaiting(service);
+    await slow.asked;
     service.clock.advance(100);
     const lines = (await answering).payload
       .trimEnd()
@@ -133,6 +135,24 @@ describe('a store that does not answer', () => {
     expect(lines[0]).toMatchObject({ render: 'defer', downgrade: { cause: 'time' }, cache: { scope: 'none', degraded: true } });
     expect(lines[1]).toMatchObject({ render: 'now', downgrade: { cause: 'time' } });
     expect(service.clock.pendingTimers).toBe(0);
+  });
+
+  it('counts as late where one zone had to do without, and is timed from asking until it was given up', async () => {
+    const slow = slowStore();
+    const telemetry = await startTelemetry({ clock: new VirtualClock(), env: {} });
+    onTestFinished(() => telemetry.shutdown());
+    const service = await startService({ store: slow.store, telemetry });
+    const token = await service.tokenOf('ada');
+    const payload = { page: 'home', identity: { token }, consent: { useCases: allGranted } };
+    const answering = service.app.inject({ method: 'POST', url: '/v1/decide', payload });
+    await slow.asked;
+    service.clock.advance(100);
+    expect((await answering).statusCode).toBe(200);
+    const told = (await telemetry.metricsText()).split('\n');
+    for (const dependency of ['consent', 'profile']) {
+      expect(told).toContain(`stepwell_facts_total{dependency="${dependency}",state="late"} 1`);
+      expect(told).toContain(`stepwell_dependency_duration_milliseconds_count{dependency="${dependency}",state="late"} 1`);
+    }
   });
 
   it('is a fact like any other: the answer is a 200', async () => {
@@ -145,9 +165,12 @@ describe('a store that does not answer', () => {
   });
 });
 
-/** Until the request has been read and waits for the clock: turns of the event loop, not time. */
-async function untilWaiting({ clock }: TestService): Promise<void> {
-  while (clock.pendingTimers === 0) await new Promise((resolve) => setImmediate(resolve));
-  // The token's signature is checked off the loop; the store is asked after it.
-  for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+/** Is asked, and never answers. */
+function slowStore() {
+  const { promise: asked, resolve } = Promise.withResolvers<void>();
+  const read = () => {
+    resolve();
+    return new Promise<never>(() => {});
+  };
+  return { asked, store: { kind: 'embedded', read } as never };
 }
