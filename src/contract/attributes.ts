@@ -5,7 +5,8 @@
 import type { Artefact, AttributeDeclaration } from '../decision/artefact.ts';
 import type { Attributes, Value } from '../decision/value.ts';
 import { parseRecordedMs } from '../policy/instant.ts';
-import { type ProblemPlace, pointerOf, tellableName } from './problem.ts';
+import { type ProblemPlace, placesMax, pointerOf } from './problem.ts';
+import { instantWanted, kindOf, oneOf, unknownMember } from './wording.ts';
 
 export type Declarations = Readonly<Record<string, AttributeDeclaration>>;
 
@@ -22,15 +23,16 @@ export function readAttributes(given: Readonly<Record<string, unknown>>, declara
   for (const name of Object.keys(given)) {
     const value = given[name];
     const declaration = Object.hasOwn(declarations, name) ? declarations[name] : undefined;
+    // A body can hold thousands of mistakes, and no answer tells more than these.
+    if (places.length === placesMax) break;
     if (declaration === undefined) {
-      const names = Object.keys(declarations).join(', ') || 'none';
-      const detail = `unknown attribute \`${tellableName(name)}\`; the policy declares: ${names}`;
-      places.push({ pointer: pointer + pointerOf([name]), detail });
+      places.push({ pointer: pointer + pointerOf([name]), detail: unknownMember(name, Object.keys(declarations)) });
       continue;
     }
     if (value === '') continue;
     const read = readValue(value, declaration);
-    if (read === null) places.push({ pointer: pointer + pointerOf([name]), detail: `must be ${describe(declaration)}` });
+    if (read === null)
+      places.push({ pointer: pointer + pointerOf([name]), detail: `${misfit(value, declaration)}: write ${describe(declaration)}` });
     else attributes[name] = read;
   }
   return { attributes, places };
@@ -63,17 +65,23 @@ export function readValue(value: unknown, { type, values }: AttributeDeclaration
 }
 
 export function describe({ type, values }: AttributeDeclaration): string {
-  if (values !== null) return type === 'strings' ? `a list of: ${values.join(', ')}` : `one of: ${values.join(', ')}`;
+  if (values !== null) return type === 'strings' ? `a list of ${values.join(', ')}` : oneOf(values);
   return typeSentences[type];
 }
 
 const typeSentences = {
-  string: 'a string',
-  int: 'an integer within ±(2^53 − 1)',
+  string: 'text',
+  int: 'a whole number within ±(2^53 − 1)',
   bool: 'true or false',
-  timestamp: 'an RFC 3339 timestamp, such as 2026-11-21T12:00:00Z',
-  strings: 'a list of strings',
+  timestamp: instantWanted,
+  strings: 'a list of texts',
 } as const;
+
+function misfit(value: unknown, { type, values }: AttributeDeclaration): string {
+  const isDeclaredKind = type === 'string' ? typeof value === 'string' : type === 'strings' && isStrings(value);
+  if (isDeclaredKind && values !== null) return 'the policy declares other values';
+  return type === 'timestamp' && typeof value === 'string' ? 'this is no timestamp' : `this is ${kindOf(value)}`;
+}
 
 /** Which audiences a request may name: those safely known before the person is. */
 export function edgeAudiences(artefact: Artefact): readonly string[] {
@@ -82,10 +90,14 @@ export function edgeAudiences(artefact: Artefact): readonly string[] {
 
 export function audiencePlaces(given: readonly string[], allowed: readonly string[], pointer: string): readonly ProblemPlace[] {
   return given.flatMap((name, index) =>
-    allowed.includes(name)
-      ? []
-      : [{ pointer: `${pointer}/${index}`, detail: `must be one of: ${allowed.join(', ') || 'none are declared'}` }],
+    allowed.includes(name) ? [] : [{ pointer: `${pointer}/${index}`, detail: unknownAudience(allowed) }],
   );
+}
+
+export function unknownAudience(allowed: readonly string[]): string {
+  return allowed.length === 0
+    ? 'remove this audience: the policy declares none'
+    : `this audience is not among the allowed: write ${oneOf(allowed)}`;
 }
 
 export function isStrings(value: unknown): value is readonly string[] {

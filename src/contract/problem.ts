@@ -63,7 +63,7 @@ export function problemType(code: ProblemCode): string {
   return `urn:stepwell:problem:${code}`;
 }
 
-/** Where something is wrong and what is allowed there. INVARIANT: never holds a value that the caller sent. */
+/** Where something is wrong, and what to write there. INVARIANT: never holds a value that the caller sent. */
 export interface ProblemPlace {
   /** Absent: the body. */
   readonly in?: 'body' | 'query' | 'header' | 'path';

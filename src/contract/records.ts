@@ -20,6 +20,7 @@ import {
   sessionSchema,
 } from './schemas.ts';
 import { validatorOf } from './validate.ts';
+import { instantWanted } from './wording.ts';
 
 /** Ninety days: long enough for a returning visitor, short enough that what nobody renews is gone. */
 export const profileTtlDefaultSeconds = 90 * 86_400;
@@ -51,7 +52,7 @@ export function toProfileWrite(subject: string, body: unknown, artefact: Artefac
 export function toIdentityWrite(id: { readonly namespace: string; readonly value: string }, body: unknown): WriteOf<'identity'> {
   if (!/^[a-z][a-z0-9_-]{0,31}$/.test(id.namespace)) {
     throw invalidRequest([
-      { in: 'path', pointer: '/namespace', detail: 'must be a lower-case letter, then up to 31 lower-case letters, digits, `_` or `-`' },
+      { in: 'path', pointer: '/namespace', detail: 'write a lower-case letter, then up to 31 lower-case letters, digits, `_` or `-`' },
     ]);
   }
   checkId(id.value, 'value');
@@ -91,7 +92,7 @@ export function toRevocation(body: unknown): Revocation {
   if (subject !== undefined && jti === undefined && until === undefined) return { subject };
   const untilMs = until === undefined ? null : parseRecordedMs(until);
   if (subject !== undefined || jti === undefined || until === undefined) {
-    throw invalidRequest([bodyPlace([], 'either { "subject" }, or { "jti", "until" } is needed')]);
+    throw invalidRequest([bodyPlace([], 'these fields do not belong together: write either { "subject" }, or { "jti", "until" }')]);
   }
   if (untilMs === null) throw invalidRequest([bodyPlace(['until'], instantSentence)]);
   return { jti, untilMs };
@@ -99,15 +100,15 @@ export function toRevocation(body: unknown): Revocation {
 
 export function checkId(id: string, name: string): void {
   if (id.length >= 1 && id.length <= idLengthMax) return;
-  throw invalidRequest([{ in: 'path', pointer: `/${name}`, detail: `must be 1 to ${idLengthMax} characters long` }]);
+  throw invalidRequest([{ in: 'path', pointer: `/${name}`, detail: `write 1 to ${idLengthMax} characters` }]);
 }
 
 export function noSuchRecord(): ProblemError {
   return new ProblemError('no_such_record');
 }
 
-const instantSentence = 'must be an RFC 3339 timestamp, such as 2026-11-21T12:00:00Z';
-const storedUseCaseSentence = `a record holds only: ${personalUseCases.join(', ')} and category:<name>`;
+const instantSentence = `this is no timestamp: write ${instantWanted}`;
+const storedUseCaseSentence = `a record does not hold this: write one of ${personalUseCases.join(', ')} and category:<name>`;
 
 function isStoredUseCase(name: string): boolean {
   return (personalUseCases as readonly string[]).includes(name) || /^category:[A-Za-z][A-Za-z0-9_.-]{0,63}$/.test(name);

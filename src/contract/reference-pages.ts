@@ -14,8 +14,8 @@ export function errorsPage(): string {
 ${notice('src/contract/problem.ts')}
 
 Every error is \`application/problem+json\` (RFC 9457) with a stable \`type\`, and \`code\`, its last part. Where places can be named,
-\`errors\` lists them: \`in\` (body, query, header or path), a JSON \`pointer\`, and in \`detail\` what is allowed there. No error repeats a
-value that was sent. A degraded decision is no error: it is a 200 that says in \`downgrade\` what was missing.
+\`errors\` lists them: \`in\` (body, query, header or path), a JSON \`pointer\`, and in \`detail\` what is wrong there and what to write
+instead. No error repeats a value that was sent. A degraded decision is no error: it is a 200 that says in \`downgrade\` what was missing.
 
 | status | type | title | meaning |
 |---|---|---|---|

@@ -31,11 +31,11 @@ const zoneAsked = z
       budgetMs: milliseconds.optional().describe('how long this zone waits; the smaller of this and the policy’s'),
     }),
   ])
-  .describe('must be a zone id, or an object { "id", "budgetMs" }');
+  .describe('a zone id, or an object { "id", "budgetMs" }');
 
 const attributeValue = z
   .union([z.string(), z.number(), z.boolean(), z.array(z.string())])
-  .describe('must be a string, an integer, a boolean or a list of strings, as the policy declares');
+  .describe('text, a whole number, true or false, or a list of texts, as the policy declares');
 const attributes = z.record(z.string(), attributeValue);
 
 export const decideRequest = z
@@ -168,7 +168,7 @@ export const sharedResponse = z.strictObject({ policy: policyAnswer, zones: z.ar
 
 export const subjectSchema = z.string().min(1).max(idLengthMax).describe('a person’s pseudonym: the `sub` of their tokens');
 const ttlSeconds = z.int().min(1).max(ttlSecondsMax).describe('after this nothing remains; at most 400 days');
-const instant = z.string().max(64).describe('RFC 3339, such as 2026-11-21T12:00:00Z');
+const instant = z.string().max(64).meta({ format: 'date-time', description: 'RFC 3339, such as 2026-11-21T12:00:00Z' });
 const audiences = z.array(z.string().min(1).max(64)).max(256);
 
 export const profileSchema = z.strictObject({
@@ -211,12 +211,12 @@ export const problemResponse = z
         z.strictObject({
           in: z.enum(['body', 'query', 'header', 'path']),
           pointer: z.string().describe('a JSON pointer to the place'),
-          detail: z.string().describe('what is allowed there'),
+          detail: z.string().describe('what is wrong there, and what to write instead'),
         }),
       )
       .optional(),
   })
-  .describe('RFC 9457. It names places and what is allowed, and never repeats a value.');
+  .describe('RFC 9457. It names places and what to write there, and never repeats a value.');
 
 function optionalOf<K extends string, S extends z.ZodType>(keys: readonly K[], schema: S): Record<K, z.ZodOptional<S>> {
   return Object.fromEntries(keys.map((key) => [key, schema.optional()])) as Record<K, z.ZodOptional<S>>;

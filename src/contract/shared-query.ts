@@ -7,10 +7,11 @@ import type { Artefact, AttributeDeclaration } from '../decision/artefact.ts';
 import type { Question } from '../decision/question.ts';
 import type { Value } from '../decision/value.ts';
 import { parseTimestampMs } from '../policy/instant.ts';
-import { describe, edgeAudiences, readValue } from './attributes.ts';
+import { describe, edgeAudiences, readValue, unknownAudience } from './attributes.ts';
 import { checkZones, zonesOfPage } from './convert.ts';
 import { invalidRequest, type ProblemPlace, tellableName } from './problem.ts';
 import { zonesMax } from './schemas.ts';
+import { unknownMember } from './wording.ts';
 
 /** `query` is what stands after the question mark, as it was sent. */
 export function readSharedQuery(query: string, artefact: Artefact, nowMs: number): Question {
@@ -83,18 +84,18 @@ function readAudiences(text: string, artefact: Artefact): readonly string[] {
   const allowed = edgeAudiences(artefact);
   const given = readList('audiences', text);
   if (given.every((name) => allowed.includes(name))) return given;
-  throw wrong('audiences', `must be among: ${allowed.join(', ') || 'none are declared'}`);
+  throw wrong('audiences', unknownAudience(allowed));
 }
 
 function readAttribute(name: string, text: string, artefact: Artefact): Value {
   const declarations = artefact.attributes.request;
   const declaration = Object.hasOwn(declarations, name) ? declarations[name] : undefined;
   if (declaration === undefined) {
-    const allowed = ['page', 'zones', ...[...Object.keys(declarations), 'audiences'].sort()].join(', ');
-    throw wrong(tellableName(name), `unknown parameter \`${tellableName(name)}\`; allowed are: ${allowed}`);
+    const allowed = ['page', 'zones', ...[...Object.keys(declarations), 'audiences'].sort()];
+    throw wrong(tellableName(name), unknownMember(name, allowed));
   }
   const value = readValue(spelledValue(name, text, declaration), declaration);
-  if (value === null) throw wrong(name, `must be ${describe(declaration)}, in its shortest form`);
+  if (value === null) throw wrong(name, `write ${describe(declaration)}, in its shortest form`);
   return value;
 }
 

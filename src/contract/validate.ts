@@ -1,10 +1,11 @@
 /**
  * Validates bodies against the wire's schemas: zod to JSON Schema to one compiled function each, once, at start. A mistake
- * becomes a problem that names the place and what is allowed there, never the value that was sent.
+ * becomes a problem that names the place, what is wrong there and what to write instead, never the value that was sent.
  */
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import { z } from 'zod';
-import { invalidRequest, type ProblemPlace, pointerOf, tellableName } from './problem.ts';
+import { invalidRequest, type ProblemPlace, placesMax, pointerOf } from './problem.ts';
+import { sentenceOf } from './wording.ts';
 
 const compiler = {
   strict: true,
@@ -46,70 +47,63 @@ export function jsonSchemaOf(schema: z.ZodType): Record<string, unknown> {
 
 /** Several errors may speak of one place: the first says enough. */
 function placesOf(errors: readonly ErrorObject[]): readonly ProblemPlace[] {
-  const unions = errors.filter(({ keyword }) => keyword === 'anyOf');
   const places = new Map<string, ProblemPlace>();
-  for (const error of errors) {
-    if (isInsideUnion(error, unions)) continue;
+  for (const error of worthTelling(errors)) {
     const place = placeOf(error);
     if (!places.has(place.pointer)) places.set(place.pointer, place);
+    if (places.size === placesMax) break;
   }
   return [...places.values()];
 }
 
-/** Each branch of a union reports why it failed. For an object, only what is wrong within it helps; else only the union's own sentence. */
-function isInsideUnion(error: ErrorObject, unions: readonly ErrorObject[]): boolean {
-  return unions.some((union) => {
-    const isObject = typeof union.data === 'object' && union.data !== null && !Array.isArray(union.data);
-    const hasObjectBranch = JSON.stringify(union.schema).includes('"properties"');
-    if (error === union) return isObject && hasObjectBranch;
-    if (!error.schemaPath.startsWith(union.schemaPath) || !error.instancePath.startsWith(union.instancePath)) return false;
-    return !(isObject && hasObjectBranch) || (error.keyword === 'type' && error.instancePath === union.instancePath);
-  });
+/**
+ * Each branch of a union reports why it failed, just before the union itself does. For an object, only what is wrong within it
+ * helps; else only the union's own sentence. INVARIANT: one pass, for a small body can hold ten thousand mistakes.
+ */
+function worthTelling(errors: readonly ErrorObject[]): readonly ErrorObject[] {
+  const worth: ErrorObject[] = [];
+  let union: { readonly error: ErrorObject; readonly takesObject: boolean } | null = null;
+  for (const error of errors.toReversed()) {
+    if (union !== null && isWithin(error, union.error)) {
+      const isOtherForm = error.keyword === 'type' && error.instancePath === union.error.instancePath;
+      if (union.takesObject && !isOtherForm) worth.push(error);
+      continue;
+    }
+    union = error.keyword === 'anyOf' ? { error, takesObject: isObject(error.data) && hasObjectBranch(error) } : null;
+    if (union === null || !union.takesObject) worth.push(error);
+  }
+  return worth.reverse();
 }
 
+function isWithin(error: ErrorObject, union: ErrorObject): boolean {
+  return (
+    error.schemaPath.startsWith(`${union.schemaPath}/`) &&
+    (error.instancePath === union.instancePath || error.instancePath.startsWith(`${union.instancePath}/`))
+  );
+}
+
+function hasObjectBranch({ schema }: ErrorObject): boolean {
+  return Array.isArray(schema) && schema.some((branch) => branch.properties !== undefined);
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The place of the member itself where it is one too many or missing. */
 function placeOf(error: ErrorObject): ProblemPlace {
   const path = pathOf(error.instancePath);
-  const { params, parentSchema } = error;
-  switch (error.keyword) {
-    case 'additionalProperties': {
-      const name = String(params.additionalProperty);
-      const allowed = Object.keys((parentSchema?.properties as object | undefined) ?? {});
-      return at([...path, name], `unknown field \`${tellableName(name)}\`; allowed here: ${allowed.join(', ')}`);
-    }
-    case 'required':
-      return at([...path, String(params.missingProperty)], 'this field is needed');
-    case 'type':
-      return at(path, `must be ${typeNames[String(params.type)] ?? String(params.type)}`);
-    case 'enum':
-      return at(
-        path,
-        `must be one of: ${(params.allowedValues as unknown[]).map((value) => (value === '' ? '(empty)' : value)).join(', ')}`,
-      );
-    case 'anyOf':
-      return at(path, parentSchema?.description ?? 'must have another form');
-    default:
-      return at(path, error.message ?? 'is not allowed');
-  }
+  const { additionalProperty, missingProperty } = error.params;
+  const member = error.keyword === 'additionalProperties' ? additionalProperty : error.keyword === 'required' ? missingProperty : undefined;
+  const pointer = pathToPointer(member === undefined ? path : [...path, String(member)]);
+  return { pointer, detail: sentenceOf(error, path.at(-1) ?? '') };
 }
-
-const typeNames: Readonly<Record<string, string>> = {
-  string: 'a string',
-  integer: 'an integer',
-  number: 'a number',
-  boolean: 'true or false',
-  object: 'an object',
-  array: 'a list',
-};
 
 function pathOf(instancePath: string): string[] {
   return instancePath
     .split('/')
     .slice(1)
     .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
-}
-
-function at(path: readonly string[], detail: string): ProblemPlace {
-  return { pointer: pathToPointer(path), detail };
 }
 
 function pathToPointer(path: readonly string[]): string {

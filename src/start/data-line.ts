@@ -29,10 +29,10 @@ export function readDataLine(bytes: Buffer, artefact: Artefact): DataLine {
 }
 
 function readKind(line: unknown): { readonly kind: Kind; readonly fields: Readonly<Record<string, unknown>> } {
-  if (typeof line !== 'object' || line === null || Array.isArray(line)) throw wrong('', 'must be an object');
+  if (typeof line !== 'object' || line === null || Array.isArray(line)) throw wrong('', 'this is no object: write { "kind": …, … }');
   const { kind, ...fields } = line as Record<string, unknown>;
   const known = kinds.find((name) => name === kind);
-  if (known === undefined) throw wrong('/kind', `must be one of: ${kinds.join(', ')}`);
+  if (known === undefined) throw wrong('/kind', `this is no kind of record: write one of ${kinds.join(', ')}`);
   return { kind: known, fields };
 }
 
@@ -57,7 +57,8 @@ function readFields(kind: Kind, fields: Readonly<Record<string, unknown>>, artef
 }
 
 function textOf(value: unknown, field: string): string {
-  if (typeof value !== 'string') throw wrong(`/${field}`, value === undefined ? 'this field is needed' : 'must be a string');
+  if (typeof value !== 'string')
+    throw wrong(`/${field}`, value === undefined ? 'this is missing: write text' : 'this is not text: write text');
   return value;
 }
 

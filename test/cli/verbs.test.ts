@@ -235,7 +235,7 @@ describe('load', () => {
     await using _ = directory;
     const { code, stdout, stderr } = await stepwell(['load', '-'], { env, input: `${JSON.stringify(lines[0])}\n{}\n` });
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^-:2: \/kind: must be one of/);
+    expect(stderr).toMatch(/^-:2: \/kind: this is no kind of record: write one of profile, /);
     expect(stdout).toBe('-: 1 loaded, 1 not\n');
   });
 

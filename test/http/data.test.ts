@@ -37,7 +37,7 @@ describe('profiles', () => {
     const pointers = body.errors.map(({ pointer }: { pointer: string }) => pointer);
     expect(pointers).toEqual(['/attributes/loyalty', '/attributes/days_since_order', '/attributes/shoe', '/audiences/1']);
     expect(JSON.stringify(body)).not.toContain('platinum');
-    expect(body.errors[0].detail).toBe('must be one of: none, silver, gold');
+    expect(body.errors[0].detail).toBe('the policy declares other values: write one of none, silver, gold');
   });
 });
 
