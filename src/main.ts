@@ -25,6 +25,7 @@ import { openStore } from './start/open-store.ts';
 import { startProgress } from './start/progress.ts';
 import { createPolicyReloader } from './start/reload-policy.ts';
 import { sessionSecretOf } from './start/session-secret.ts';
+import { warmTokenVerification } from './start/warm-tokens.ts';
 import { approvalStanding } from './telemetry/approvals.ts';
 import { startTelemetry } from './telemetry/start.ts';
 import type { ServiceState } from './telemetry/telemetry.ts';
@@ -64,6 +65,8 @@ export async function serveUntilStopped(config: Config): Promise<void> {
 export async function serve(config: Config, logger: Logger): Promise<Service> {
   const telemetry = await startTelemetry({ clock, env: process.env, warn: (message) => logger.warn(message) });
   const trust = await tokenTrustOf(config);
+  // Beside the rest of the start, which mostly waits.
+  const warming = trust.keySet === null ? null : warmTokenVerification(clock);
   const apiKeys = await readApiKeys(config.apiKeysPath);
   const sessionSecret = await sessionSecretOf(config.sessionSecret, config.dataDir);
   const policy = createPolicyHolder(clock);
@@ -119,6 +122,7 @@ export async function serve(config: Config, logger: Logger): Promise<Service> {
     await store.close();
   }
 
+  await warming;
   try {
     await management.listen({ host: config.managementHost, port: config.managementPort });
     await app.listen({ host: config.host, port: config.port });

@@ -18,10 +18,11 @@ export type DataLine =
 const kinds = ['profile', 'identity', 'consent', 'session'] as const;
 type Kind = (typeof kinds)[number];
 
-export function readDataLine(bytes: Buffer, artefact: Artefact): DataLine {
+/** `nowMs`: a record may not come from the future. */
+export function readDataLine(bytes: Buffer, { artefact, nowMs }: { readonly artefact: Artefact; readonly nowMs: number }): DataLine {
   try {
     const { kind, fields } = readKind(parseJsonBody(bytes));
-    return readFields(kind, fields, artefact);
+    return readFields(kind, fields, artefact, nowMs);
   } catch (error) {
     if (error instanceof ProblemError) return { outcome: 'bad', why: sentencesOf(error) };
     throw error;
@@ -36,7 +37,7 @@ function readKind(line: unknown): { readonly kind: Kind; readonly fields: Readon
   return { kind: known, fields };
 }
 
-function readFields(kind: Kind, fields: Readonly<Record<string, unknown>>, artefact: Artefact): DataLine {
+function readFields(kind: Kind, fields: Readonly<Record<string, unknown>>, artefact: Artefact, nowMs: number): DataLine {
   switch (kind) {
     case 'profile': {
       const { subject, ...body } = fields;
@@ -44,7 +45,7 @@ function readFields(kind: Kind, fields: Readonly<Record<string, unknown>>, artef
     }
     case 'consent': {
       const { subject, ...body } = fields;
-      return { outcome: 'write', write: toConsentWrite(textOf(subject, 'subject'), body) };
+      return { outcome: 'write', write: toConsentWrite(textOf(subject, 'subject'), body, nowMs) };
     }
     case 'identity': {
       const { namespace, value, ...body } = fields;
