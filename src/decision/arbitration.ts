@@ -11,7 +11,24 @@ const contextBounds = { min: 1, max: 100_000 };
 const leverBounds = { min: 1, max: 10_000 };
 
 export function scoreOf(offer: Offer, scope: Scope): Score {
-  const contextPerMille = clamp(contextProduct(offer, scope), contextBounds);
+  const holding: number[] = [];
+  for (const { when, perMille } of offer.context) if (holds(when, scope) === 'true') holding.push(perMille);
+  return scoreWith(offer, holding);
+}
+
+/**
+ * No visitor gives the offer a higher priority: every factor that raises it holds, and none that lowers it. Multiplying, flooring
+ * and clamping all keep order, so leaving a factor of less than 1000 out never makes the product smaller.
+ */
+export function priorityMax(offer: Offer): number {
+  return scoreWith(
+    offer,
+    offer.context.map(({ perMille }) => perMille).filter((perMille) => perMille > 1000),
+  ).priority;
+}
+
+function scoreWith(offer: Offer, contextFactors: readonly number[]): Score {
+  const contextPerMille = clamp(product(contextFactors), contextBounds);
   const leversPerMille = clamp(1000 + offer.leversPerMille, leverBounds);
   const expected = offer.propensityPpm * offer.value;
   const priority = timesPerMille(timesPerMille(expected, contextPerMille), leversPerMille);
@@ -36,13 +53,10 @@ export function ranked<T extends Contender>(contenders: readonly T[], seed: stri
 /** Six factors of at most 100,000 per mille stay below 2^53; a longer chain is multiplied in BigInt. */
 const exactFactorsMax = 6;
 
-function contextProduct(offer: Offer, scope: Scope): number {
-  if (offer.context.length === 0) return 1000;
-  const factors: number[] = [];
-  for (const { when, perMille } of offer.context) if (holds(when, scope) === 'true') factors.push(perMille);
+function product(factors: readonly number[]): number {
   if (factors.length <= exactFactorsMax) return factors.reduce(timesPerMille, 1000);
-  const product = factors.reduce((sofar, perMille) => (sofar * BigInt(perMille)) / 1000n, 1000n);
-  return product > BigInt(contextBounds.max) ? contextBounds.max : Number(product);
+  const exact = factors.reduce((sofar, perMille) => (sofar * BigInt(perMille)) / 1000n, 1000n);
+  return exact > BigInt(contextBounds.max) ? contextBounds.max : Number(exact);
 }
 
 /**

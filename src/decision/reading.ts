@@ -2,6 +2,7 @@
  * What the rules of a rung read, as written: the facts gate, `needs` and the cache scope all ask this one place. What follows from
  * the artefact alone is worked out once for each artefact and kept beside it.
  */
+import { priorityMax } from './arbitration.ts';
 import type { Artefact, Offer, Reads, Rule, Rung, Sensitivity, Zone } from './artefact.ts';
 import { combined, isEnabled } from './sensitivity.ts';
 import { tierHeight } from './vocabulary.ts';
@@ -22,6 +23,7 @@ export interface OfferEntry extends Entry {
   readonly offer: Offer;
   /** Whether the rung may read all that the offer reads: below its lowest tier it is no candidate. */
   readonly isCandidate: boolean;
+  readonly priorityMax: number;
 }
 
 /** What any rule of a rung could use, at one instant. */
@@ -37,6 +39,8 @@ export interface PreparedRung {
   readonly rung: Rung;
   readonly rules: readonly RuleEntry[];
   readonly offers: readonly OfferEntry[];
+  /** The candidates among them, those that may reach the highest priority first. */
+  readonly candidates: readonly OfferEntry[];
   /** Rules, and candidate offers, of enabled classes; those with a window apart, because they come and go. */
   readonly always: readonly Entry[];
   readonly windowed: readonly OfferEntry[];
@@ -88,15 +92,25 @@ function prepareRung(artefact: Artefact, zone: Zone, rung: Rung): PreparedRung {
     const offer = Object.hasOwn(artefact.offers, id) ? artefact.offers[id] : undefined;
     if (offer === undefined) return [];
     const isCandidate = tierHeight(offer.lowestTier) <= tierHeight(rung.tier);
-    return [{ id, offer, reads: offer.reads, sensitivity: combined(zone.sensitivity, offer.sensitivity), isCandidate }];
+    return [
+      {
+        id,
+        offer,
+        reads: offer.reads,
+        sensitivity: combined(zone.sensitivity, offer.sensitivity),
+        isCandidate,
+        priorityMax: priorityMax(offer),
+      },
+    ];
   });
   const candidates = offers.filter(({ isCandidate, sensitivity }) => isCandidate && isEnabled(sensitivity, artefact.sensitiveCategories));
+  candidates.sort((a, b) => b.priorityMax - a.priorityMax);
   const isWindowed = ({ offer }: OfferEntry) => offer.fromMs !== null || offer.untilMs !== null;
   const always = [
     ...rules.filter(({ sensitivity }) => isEnabled(sensitivity, artefact.sensitiveCategories)),
     ...candidates.filter((entry) => !isWindowed(entry)),
   ];
-  return { rung, rules, offers, always, windowed: candidates.filter(isWindowed), alwaysReads: allReads(always) };
+  return { rung, rules, offers, candidates, always, windowed: candidates.filter(isWindowed), alwaysReads: allReads(always) };
 }
 
 function allReads(entries: readonly Entry[]): RungReads {

@@ -58,26 +58,47 @@ interface Eligible extends Contender {
 }
 
 function arbitrate(
-  { rung, offers }: PreparedRung,
+  { rung, offers, candidates }: PreparedRung,
   stand: Stand,
   shown: Shown,
   seed: string,
   explain: Candidate[] | null,
 ): Selection | null {
-  const contenders: Eligible[] = [];
-  for (const entry of offers) {
-    const { id, offer } = entry;
-    const lost = offerLoss(entry, stand, shown);
-    const score = lost === null ? scoreOf(offer, stand.scope) : null;
-    if (score !== null && score.priority > 0) contenders.push({ id, offer, score });
-    else explain?.push(candidate(rung.tier, id, offer, lost ?? 'zero_priority', score));
-  }
+  const contenders = explain === null ? foremost(candidates, stand, shown) : everyContender(rung.tier, offers, stand, shown, explain);
   const order = ranked(contenders, seed);
   for (const [rank, { id, offer, score }] of explain === null ? [] : order.entries()) {
     explain?.push(candidate(rung.tier, id, offer, rank === 0 ? null : 'lower_priority', score));
   }
   const winner = order[0];
   return winner === undefined ? null : { variant: winner.offer.variant, offer: winner.id };
+}
+
+/** Those who may win, and perhaps a few more: once somebody's priority is above all that the rest could reach, the rest is left alone. */
+function foremost(candidates: readonly OfferEntry[], stand: Stand, shown: Shown): readonly Eligible[] {
+  const contenders: Eligible[] = [];
+  let highest = 1;
+  for (const entry of candidates) {
+    if (entry.priorityMax < highest) break;
+    if (offerLoss(entry, stand, shown) !== null) continue;
+    const score = scoreOf(entry.offer, stand.scope);
+    if (score.priority < highest) continue;
+    highest = score.priority;
+    contenders.push({ id: entry.id, offer: entry.offer, score });
+  }
+  return contenders;
+}
+
+/** All of them, and of every other offer why it is none. */
+function everyContender(tier: Tier, offers: readonly OfferEntry[], stand: Stand, shown: Shown, explain: Candidate[]): readonly Eligible[] {
+  const contenders: Eligible[] = [];
+  for (const entry of offers) {
+    const { id, offer } = entry;
+    const lost = offerLoss(entry, stand, shown);
+    const score = lost === null ? scoreOf(offer, stand.scope) : null;
+    if (score !== null && score.priority > 0) contenders.push({ id, offer, score });
+    else explain.push(candidate(tier, id, offer, lost ?? 'zero_priority', score));
+  }
+  return contenders;
 }
 
 function candidate(tier: Tier, id: string, offer: Offer, lost: LossReason | null, score: Score | null): Candidate {
