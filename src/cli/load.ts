@@ -145,7 +145,7 @@ function writeOf(loader: Loader, line: Line): NumberedWrite | null {
     return null;
   }
   if (isBlank(line.bytes)) return null;
-  const read = readDataLine(line.bytes, loader.artefact);
+  const read = readDataLine(line.bytes, { artefact: loader.artefact, nowMs: systemClock.nowMs() });
   switch (read.outcome) {
     case 'bad':
       refuse(loader, line.number, read.why.join('; '));

@@ -61,7 +61,13 @@ export function toIdentityWrite(id: { readonly namespace: string; readonly value
   return { kind: 'identity', ...id, link, ttlSeconds: identityTtlSeconds };
 }
 
-export function toConsentWrite(subject: string, body: unknown): WriteOf<'consent'> {
+/**
+ * How far ahead of ours a caller's clock may go. A grant from the future would stay in force for longer than the policy allows, and
+ * what is said after a denial from the future could not supersede it.
+ */
+const clockAheadMaxMs = 5 * 60_000;
+
+export function toConsentWrite(subject: string, body: unknown, nowMs: number): WriteOf<'consent'> {
   checkId(subject, 'subject');
   const { useCases, recordedAt } = readConsentWrite(body);
   const names = Object.keys(useCases);
@@ -70,6 +76,7 @@ export function toConsentWrite(subject: string, body: unknown): WriteOf<'consent
   );
   const recordedAtMs = parseRecordedMs(recordedAt);
   if (recordedAtMs === null) wrong.push(bodyPlace(['recordedAt'], instantSentence));
+  else if (recordedAtMs > nowMs + clockAheadMaxMs) wrong.push(bodyPlace(['recordedAt'], futureSentence));
   if (recordedAtMs === null || wrong.length > 0) throw invalidRequest(wrong);
   const consent: StoredConsent = { useCases, recordedAtMs };
   return { kind: 'consent', subject, consent, ttlSeconds: consentTtlSeconds };
@@ -108,6 +115,8 @@ export function noSuchRecord(): ProblemError {
 }
 
 const instantSentence = `this is no timestamp: write ${instantWanted}`;
+const futureSentence =
+  'this is more than 5 minutes ahead of the clock here: write when it was said, and check your clock and its time zone';
 const storedUseCaseSentence = `a record does not hold this: write one of ${personalUseCases.join(', ')} and category:<name>`;
 
 function isStoredUseCase(name: string): boolean {

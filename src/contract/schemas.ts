@@ -184,7 +184,7 @@ export const identitySchema = z.strictObject({
 });
 export const consentSchema = z.strictObject({
   useCases: z.record(z.string(), z.enum(consentStates)).describe(`${personalUseCases.join(', ')} and \`category:<name>\``),
-  recordedAt: instant,
+  recordedAt: instant.describe('RFC 3339, such as 2026-11-21T12:00:00Z; at most 5 minutes ahead of the clock here'),
 });
 export const sessionSchema = z.strictObject({ attributes: attributes.optional() });
 export const sessionPatchSchema = z.strictObject({ attributes });

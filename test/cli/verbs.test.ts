@@ -220,12 +220,13 @@ describe('load', () => {
       JSON.stringify({ kind: 'profile', subject: 'x', attributes: { loyalty: 'x'.repeat(300_000) } }),
       '{"kind":"consent","subject":"ada","useCases":{"offers":"denied","offers":"granted"},"recordedAt":"2026-11-01T00:00:00Z"}',
       JSON.stringify(lines[2]),
+      JSON.stringify({ ...lines[2], recordedAt: '2999-01-01T00:00:00Z' }),
     ].join('\r\n');
     const { code, stdout, stderr } = await stepwell(['load', '-', '--json'], { env, input });
     const report = JSON.parse(stdout);
     expect(code).toBe(1);
-    expect(report).toMatchObject({ loaded: 2, failed: 8 });
-    expect(report.problems.map(({ line }: { line: number }) => line)).toEqual([2, 4, 5, 6, 7, 8, 9, 10]);
+    expect(report).toMatchObject({ loaded: 2, failed: 9 });
+    expect(report.problems.map(({ line }: { line: number }) => line)).toEqual([2, 4, 5, 6, 7, 8, 9, 10, 12]);
     expect(stdout + stderr).not.toContain(secret);
     expect(stdout).toContain('shoe_size');
   });

@@ -76,6 +76,7 @@ describe('identities, consents and revocations', () => {
   it.each<[string, 'PUT' | 'POST', string, unknown, string]>([
     ['a record without its date', 'PUT', '/v1/consents/ada', { useCases: {} }, '/recordedAt'],
     ['a date that is none', 'PUT', '/v1/consents/ada', { useCases: {}, recordedAt: 'yesterday' }, '/recordedAt'],
+    ['a date in the future', 'PUT', '/v1/consents/ada', { useCases: {}, recordedAt: '2999-01-01T00:00:00Z' }, '/recordedAt'],
     [
       'a contextual use case in a record',
       'PUT',
