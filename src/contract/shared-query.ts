@@ -1,7 +1,8 @@
 /**
  * Reads the query of a cacheable question. One answer has one address: parameters come in one order, lists are sorted, nothing
- * repeats, nothing is empty and nothing is spelled in two ways, because a cache must not hold two keys for one answer. The one
- * liberty is the comma of a list, which may also be written `%2C`: form encoders know no other way.
+ * repeats, nothing is empty and no letter is spelled in two ways, because a cache must not hold two keys for one answer. The one
+ * liberty is the marks that encoders differ on, the comma above all: they are taken as they are and percent-encoded, and are the
+ * same value with the same cache key. In a list the comma separates, in either spelling, so no item of a list holds one.
  */
 import type { Artefact, AttributeDeclaration } from '../decision/artefact.ts';
 import type { Question } from '../decision/question.ts';
@@ -42,7 +43,7 @@ function readParameters(query: string): ReadonlyMap<string, string> {
   return parameters;
 }
 
-/** Percent-encoding has two spellings for most characters; only one is taken. */
+/** Percent-encoding has two spellings for most characters; only one is taken, but for the marks `!*'():/,@`. */
 function decode(name: string, raw: string): string {
   const sentence =
     "percent-encode what is not a letter, a digit or one of -_.~!*'():/,@ and nothing else, in UTF-8 and upper-case hex; a space is %20";
