@@ -2,7 +2,7 @@
 import type { Sensitivity } from '../decision/artefact.ts';
 import type { Tier } from '../decision/vocabulary.ts';
 import type { Report } from './problems.ts';
-import { names } from './suggest.ts';
+import { names, nearestName } from './suggest.ts';
 
 export interface Candidate {
   readonly at: number;
@@ -22,7 +22,9 @@ export function warnIfNeverEligible(report: Report, candidate: Candidate): void 
   }
   const missing = sensitivity.categories.filter((category) => !enabledCategories.includes(category));
   if (missing.length > 0) {
-    const message = `${what} is of category ${names(missing)}, which the policy does not enable: write it under \`sensitive.S3.categories\``;
+    const near = missing.length === 1 ? nearestName(missing[0] ?? '', enabledCategories) : null;
+    const question = near === null ? '' : `, or did you mean \`${near}\`?`;
+    const message = `${what} is of category ${names(missing)}, which the policy does not enable: write it under \`sensitive.S3.categories\`${question}`;
     report.warning('class-not-enabled', at, message);
     return;
   }

@@ -27,6 +27,7 @@ export const problemCodes = [
   'too-many',
   'repeated-value',
   'unsupported-version',
+  'not-acted-on',
   // Names that must resolve.
   'unknown-variant',
   'unknown-zone',

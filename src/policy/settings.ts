@@ -87,23 +87,40 @@ export function readDeadline(report: Report, root: Fields): Artefact['deadline']
 
 export function readDependencies(report: Report, root: Fields): Readonly<Record<Dependency, DependencySettings>> {
   const fields = section(report, root, 'dependencies', dependencies);
-  const settings = dependencies.map((name) => [name, readDependency(report, fields?.get(name), `dependency \`${name}\``)] as const);
+  const settings = dependencies.map((name) => [name, readDependency(report, fields?.get(name), name)] as const);
   return Object.fromEntries(settings) as Record<Dependency, DependencySettings>;
 }
 
-function readDependency(report: Report, node: Node | undefined, what: string): DependencySettings {
+/** Part of the format, and never asked by this version: audiences come with the profile, and no model is called. */
+const neverAsked: readonly Dependency[] = ['audience', 'model'];
+
+function readDependency(report: Report, node: Node | undefined, name: Dependency): DependencySettings {
+  const what = `dependency \`${name}\``;
   const fields = node && readFields(report, node, what, ['budgetMs', 'retries', 'onFailure']);
   const onFailure = fields?.get('onFailure');
+  const retries = optionalInteger(report, fields, 'retries', what, { min: 0, max: 5 }) ?? 0;
+  if (fields !== undefined && neverAsked.includes(name)) {
+    report.warning('not-acted-on', fields.at, `this version never asks ${what}, so its settings change nothing: leave them out`);
+  } else if (fields !== undefined && retries > 0) {
+    const message = `this version asks each dependency once, so \`retries\` of ${what} changes nothing: write 0, or leave it out`;
+    report.warning('not-acted-on', fields.keyAt('retries'), message);
+  }
   return {
     budgetMs: optionalInteger(report, fields, 'budgetMs', what, budgetMsBounds) ?? null,
-    retries: optionalInteger(report, fields, 'retries', what, { min: 0, max: 5 }) ?? 0,
+    retries,
     onFailure: (onFailure && readOneOf(report, onFailure, `\`onFailure\` of ${what}`, tiers)) ?? null,
   };
 }
 
 export function readFreshnessMaxMs(report: Report, root: Fields): number {
   const fields = section(report, root, 'freshness', ['maxMs']);
-  return optionalInteger(report, fields, 'maxMs', '`freshness`', { min: 0, max: 86_400_000 }) ?? 0;
+  const maxMs = optionalInteger(report, fields, 'maxMs', '`freshness`', { min: 0, max: 86_400_000 }) ?? 0;
+  if (fields !== undefined && maxMs > 0) {
+    const message =
+      'this version proves consent and generation anew in every decision, so `maxMs` of `freshness` changes nothing: write 0, or leave it out';
+    report.warning('not-acted-on', fields.keyAt('maxMs'), message);
+  }
+  return maxMs;
 }
 
 export function readContextualWithoutSignal(report: Report, root: Fields): boolean {

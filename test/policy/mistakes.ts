@@ -156,10 +156,35 @@ export const mistakes: readonly Mistake[] = [
       'unknown-value 14:59 error: the regime of `US` cannot be `gdpr`; write one of `us_opt_out`, `opt_in`',
       'unknown-value 14:65 error: `us` is no country code: write two capital letters, such as `DE`',
       'unknown-field 15:17 error: `dependencies` has no field `profil`; did you mean `profile`?',
+      'not-acted-on 15:49 warning: this version never asks dependency `model`, so its settings change nothing: leave them out',
       'out-of-bounds 15:61 error: `budgetMs` of dependency `model` is -1: write a whole number from 0 to 60000',
       'out-of-bounds 15:74 error: `retries` of dependency `model` is 0.5: write a whole number from 0 to 5',
       'unknown-value 15:90 error: `onFailure` of dependency `model` cannot be `sesion`; did you mean `session`?',
       'wrong-type 16:21 error: `maxMs` of `freshness` must be a whole number from 0 to 86400000, not text',
+    ],
+  },
+  {
+    name: 'settings that this version does not act on',
+    change: {
+      'pages:\n':
+        'freshness: { maxMs: 500 }\ndependencies: { profile: { budgetMs: 5, retries: 2 }, consent: { retries: 0 }, audience: { budgetMs: 9 } }\npages:\n',
+    },
+    problems: [
+      'not-acted-on 14:14 warning: this version proves consent and generation anew in every decision, so `maxMs` of `freshness` changes nothing: write 0, or leave it out',
+      'not-acted-on 15:41 warning: this version asks each dependency once, so `retries` of dependency `profile` changes nothing: write 0, or leave it out',
+      'not-acted-on 15:90 warning: this version never asks dependency `audience`, so its settings change nothing: leave them out',
+    ],
+  },
+  {
+    name: 'settings that ask for what this version does anyway',
+    change: { 'pages:\n': 'freshness: { maxMs: 0 }\npages:\n' },
+    problems: [],
+  },
+  {
+    name: 'a misspelt category',
+    change: { 'category: health': 'category: helth', [W]: "'profile.condition'" },
+    problems: [
+      'class-not-enabled 22:13 warning: rule 1 of the user rung of zone `hero` is of category `helth`, which the policy does not enable: write it under `sensitive.S3.categories`, or did you mean `health`?',
     ],
   },
   {
