@@ -3,7 +3,7 @@
  * does not decode, a record that did not come) takes every grant away. Silence is `unavailable`, never permission.
  */
 import type { ConsentSettings } from './artefact.ts';
-import type { ConsentEvidence, ConsentSignal, Evidence, Fact, StoredConsent } from './facts.ts';
+import type { ConsentSignal, Evidence, Fact, StoredConsent } from './facts.ts';
 import { failure, type GateFailure, unread } from './gate-failure.ts';
 import type { IdentityView } from './identity.ts';
 import { type ConsentState, contextualUseCases, gpcUseCases, type PersonalUseCase, personalUseCases, type UseCase } from './vocabulary.ts';
@@ -35,8 +35,7 @@ export function weighConsent(settings: ConsentSettings, evidence: Evidence, iden
   for (const useCase of contextualUseCases)
     states[useCase] = merged(said(signals, useCase, 'denied') || child, !invalid && said(signals, useCase, 'granted'));
   for (const useCase of personalUseCases) {
-    const denied =
-      child || said(signals, useCase, 'denied') || (gpc && deniedByGpc(useCase)) || records.some(({ fact }) => denies(fact, useCase));
+    const denied = child || said(signals, useCase, 'denied') || (gpc && deniedByGpc(useCase)) || deniedByRecord(records, useCase);
     const granted = !invalid && readable && (said(signals, useCase, 'granted') || grants?.useCases[useCase] === 'granted');
     states[useCase] = merged(denied, granted);
   }
@@ -52,7 +51,8 @@ function merged(denied: boolean, granted: boolean): ConsentState {
 }
 
 function said(signals: readonly ConsentSignal[], useCase: UseCase, what: 'granted' | 'denied'): boolean {
-  return signals.some((signal) => signal.state === 'valid' && signal.useCases[useCase] === what);
+  for (const signal of signals) if (signal.state === 'valid' && signal.useCases[useCase] === what) return true;
+  return false;
 }
 
 interface CountingRecord {
@@ -85,8 +85,9 @@ function firstUnread(records: readonly CountingRecord[]): GateFailure | null {
   return null;
 }
 
-function denies(fact: ConsentEvidence['stored'], useCase: PersonalUseCase): boolean {
-  return fact.state === 'known' && fact.value.useCases[useCase] === 'denied';
+function deniedByRecord(records: readonly CountingRecord[], useCase: PersonalUseCase): boolean {
+  for (const { fact } of records) if (fact.state === 'known' && fact.value.useCases[useCase] === 'denied') return true;
+  return false;
 }
 
 /** A stored grant ages, and one from the future proves a wrong clock; a stored denial does neither. */

@@ -9,7 +9,7 @@ import { type PreparedRung, readsOf } from './reading.ts';
 import type { Reason } from './reasons.ts';
 import { classLoss } from './sensitivity.ts';
 import { clearanceOf, type Standing } from './standing.ts';
-import { type Dependency, type Kind, type Tier, tierHeight, type UseCase, useCasesOfKind } from './vocabulary.ts';
+import { type Dependency, type Kind, type Tier, tierHeight, useCasesOfKind } from './vocabulary.ts';
 
 /** The first gate that fails; null when all hold. The anonymous rung has no gates. */
 export function gateFailure(standing: Standing, zone: Zone, prepared: PreparedRung): GateFailure | null {
@@ -30,14 +30,15 @@ export function gateFailure(standing: Standing, zone: Zone, prepared: PreparedRu
 /** In the order of the contract: a denial is named before a silence, and what hides a denial before plain silence. */
 function consentFailure({ states, child, gpc, unread: hidden }: ConsentView, kind: Kind, tier: Tier): GateFailure | null {
   const { select, activation } = useCasesOfKind[kind];
-  const asked: readonly UseCase[] = tier === 'user' ? [select, activation] : [select];
-  const denied = asked.filter((useCase) => states[useCase] === 'denied');
-  const unavailable = asked.filter((useCase) => states[useCase] === 'unavailable');
+  const selecting = states[select];
+  const activating = tier === 'user' ? states[activation] : 'granted';
   if (child) return failure('child');
-  if (gpc && denied.some(deniedByGpc)) return failure('gpc');
-  if (denied.length > 0) return failure(denied.includes(select) ? 'consent_denied' : 'activation_denied');
-  if (unavailable.length === 0) return null;
-  return hidden ?? failure(unavailable.includes(select) ? 'consent_unavailable' : 'activation_unavailable');
+  if (gpc && ((selecting === 'denied' && deniedByGpc(select)) || (activating === 'denied' && deniedByGpc(activation))))
+    return failure('gpc');
+  if (selecting === 'denied') return failure('consent_denied');
+  if (activating === 'denied') return failure('activation_denied');
+  if (selecting === 'unavailable') return hidden ?? failure('consent_unavailable');
+  return activating === 'unavailable' ? (hidden ?? failure('activation_unavailable')) : null;
 }
 
 function segmentConsentFailure({ artefact, consent }: Standing, kind: Kind): GateFailure | null {

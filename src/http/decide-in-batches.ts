@@ -41,14 +41,14 @@ export async function decideInBatches(
   { artefact, question, batches, gathering, clock }: Walk,
   onZones: (zones: readonly ZoneDecision[]) => void,
 ): Promise<Decided> {
-  const remaining = new Set(question.zones);
+  let remaining: readonly string[] = question.zones;
   const evidence: Evidence[] = [];
   const zones: ZoneDecision[] = [];
   for (const { atMs, zones: inTurn } of batches) {
     await gathering.until(atMs);
     const startMs = clock.monotonicMs();
-    const isLast = inTurn.length === remaining.size || (gathering.complete && startMs <= atMs);
-    const due = isLast ? remaining : new Set(inTurn);
+    const isLast = inTurn.length === remaining.length || (gathering.complete && startMs <= atMs);
+    const due = isLast ? remaining : inTurn;
     const snapshot = gathering.snapshot(Math.min(startMs, atMs));
     const decision = decide(artefact, questionOf(question, due, zones), snapshot);
     const endMs = clock.monotonicMs();
@@ -56,16 +56,16 @@ export async function decideInBatches(
     zones.push(...decision.zones);
     onZones(decision.zones);
     if (isLast) return { zones: inOrder(question.zones, zones), evidence, last: { decision, startMs, endMs } };
-    for (const zone of due) remaining.delete(zone);
+    remaining = remaining.filter((zone) => !due.includes(zone));
   }
   throw new Error('a question names at least one zone, so some batch is the last');
 }
 
 /** What is decided already stays on the page. */
-function questionOf(question: Question, due: ReadonlySet<string>, decided: readonly ZoneDecision[]): Question {
-  if (decided.length === 0 && due.size === question.zones.length) return question;
+function questionOf(question: Question, due: readonly string[], decided: readonly ZoneDecision[]): Question {
+  if (due === question.zones) return question;
   const shown = decided.flatMap(({ offer }) => (offer === null ? [] : [offer]));
-  return { ...question, zones: question.zones.filter((zone) => due.has(zone)), shownOffers: [...question.shownOffers, ...shown] };
+  return { ...question, zones: due, shownOffers: [...question.shownOffers, ...shown] };
 }
 
 function inOrder(asked: readonly string[], decided: readonly ZoneDecision[]): readonly ZoneDecision[] {
