@@ -7,6 +7,7 @@ import { managementRoutes } from './http/management.ts';
 import { bodyBytesMax, jsonBody } from './http/plugins/json-body.ts';
 import { createAuthority } from './http/plugins/keys.ts';
 import { answerClientError, answerConnect, answerExpectation, answerFrameworkError, problems } from './http/plugins/problems.ts';
+import { promptClose } from './http/plugins/prompt-close.ts';
 import { quietLogger, requestLog } from './http/plugins/request-log.ts';
 import { safeDefaults } from './http/plugins/safe-defaults.ts';
 import { consentRoutes } from './http/routes/consents.ts';
@@ -41,6 +42,7 @@ export async function buildApp(given: AppDependencies): Promise<FastifyInstance>
   await app.register(safeDefaults, given);
   await app.register(requestLog, given);
   await app.register(problems);
+  await app.register(promptClose, given);
   await app.register(jsonBody);
 
   decideRoute(app, dependencies, authority);
@@ -59,6 +61,7 @@ export async function buildManagement(given: AppDependencies): Promise<FastifyIn
   const app = createServer(given);
   await app.register(safeDefaults, given);
   await app.register(problems);
+  await app.register(promptClose, given);
   managementRoutes(app, { ...given, storeWatch: storeWatchOf(given) });
   return app;
 }

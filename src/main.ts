@@ -58,6 +58,7 @@ export async function serveUntilStopped(config: Config): Promise<void> {
   const grace = closeWithGrace({ delay: graceMs, skip: ['SIGINT', 'SIGTERM', 'SIGHUP'], logger }, async ({ err }) => {
     if (err !== undefined) logger.fatal({ err }, 'stopping after a fault');
     await service.close();
+    logger.info('stopped');
   });
   stopOnSignals(logger, () => grace.close());
 }

@@ -2,9 +2,10 @@
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
-import { request } from 'node:http';
+import { createServer as createHttpServer, request } from 'node:http';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
 import { root, startStepwell, stepwell, temporaryDirectory } from './cli/run-stepwell.ts';
 import { startRedis } from './support/redis-server.ts';
@@ -146,6 +147,65 @@ test('SIGTERM lets a request that is under way be answered, then ends with 0', a
   expect(response.statusCode).toBe(200);
   response.resume();
   expect(await service.ended).toBe(0);
+});
+
+test('SIGTERM lets a decision that waits for a silent store be answered, and says at last that it stopped', async () => {
+  await using directory = await temporaryDirectory();
+  const redis = await startRedis();
+  const env = { STEPWELL_DATA_DIR: directory.path, STEPWELL_REDIS_URL: redis.url };
+  try {
+    await using service = await startService(env);
+    const token = (await stepwell(['token', '--sub', 'demo-ada'], { env })).stdout.trim();
+    process.kill(redis.pid, 'SIGSTOP');
+    const { hostname, port } = new URL(service.url);
+    const body = JSON.stringify({ page: 'home', deadlineMs: 500, identity: { token } });
+    const headers = { 'content-type': 'application/json', 'content-length': body.length };
+    const call = request({ hostname, port, path: '/v1/decide', method: 'POST', headers });
+    const answered = once(call, 'response');
+    call.end(body);
+    await untilAccepted(service);
+    service.child.kill('SIGTERM');
+
+    const [response] = await answered;
+    expect(response.statusCode).toBe(200);
+    const { zones } = JSON.parse(await text(response)) as Decided;
+    expect(zones.length).toBeGreaterThan(0);
+    expect(zones.map(({ tier }) => tier)).not.toContain('user');
+    expect(await service.ended).toBe(0);
+    expect(service.output().trimEnd().split('\n').at(-1)).toContain('"msg":"stopped"');
+  } finally {
+    await redis.stop();
+  }
+});
+
+/** The service reads its connections in turn: once it has answered one that came later, it has the earlier one too. */
+async function untilAccepted({ url }: Running): Promise<void> {
+  await (await fetch(`${url}/v1/decide?page=home`)).text();
+}
+
+test('SIGTERM sends the spans that are still buffered', async () => {
+  await using directory = await temporaryDirectory();
+  const received: string[] = [];
+  await using collector = createHttpServer((incoming, response) => {
+    received.push(incoming.url ?? '');
+    incoming.resume();
+    incoming.once('end', () => response.writeHead(200, { 'content-type': 'application/json' }).end('{}'));
+  });
+  await once(collector.listen(0, '127.0.0.1'), 'listening');
+  const { port } = collector.address() as { port: number };
+  await using service = await startService({
+    STEPWELL_DATA_DIR: directory.path,
+    OTEL_TRACES_EXPORTER: 'otlp',
+    OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}`,
+    OTEL_METRICS_EXPORTER: 'none',
+    OTEL_TRACES_SAMPLER: 'always_on',
+    OTEL_BSP_SCHEDULE_DELAY: '3600000',
+  });
+  await decide(service.url, { page: 'home' });
+  expect(received).toEqual([]);
+  service.child.kill('SIGTERM');
+  expect(await service.ended).toBe(0);
+  expect(received).toEqual(['/v1/traces']);
 });
 
 /** Resolves when the port takes no new connection any more. */
