@@ -1,6 +1,6 @@
 /** `stepwell lint`: says everything that is wrong with a policy, each with its place, without serving it. */
 import { Command } from 'commander';
-import { formatProblem, type PolicyProblem } from '../policy/problems.ts';
+import { formatProblem, type PolicyProblem, problemsMax } from '../policy/problems.ts';
 import { CannotRun, systemSentence } from '../start/cannot-run.ts';
 import { createPolicyHolder } from '../start/held-policy.ts';
 import { systemClock } from '../time/clock.ts';
@@ -33,9 +33,12 @@ async function lint(path: string, { json }: LintOptions): Promise<void> {
   }
   for (const problem of problems) process.stdout.write(`${formatProblem(problem)}\n`);
   const verdict = artefact === null ? 'does not load' : `loads as \`${artefact.policy}\`, revision ${artefact.revision.slice(0, 12)}`;
-  process.stdout.write(
-    `${path}: ${verdict} (${errors} ${errors === 1 ? 'error' : 'errors'}, ${warnings} ${warnings === 1 ? 'warning' : 'warnings'})\n`,
-  );
+  const atLeast = problems.length < problemsMax ? '' : 'at least ';
+  process.stdout.write(`${path}: ${verdict} (${atLeast}${numbered(errors, 'error')}, ${numbered(warnings, 'warning')})\n`);
+}
+
+function numbered(count: number, what: string): string {
+  return `${count} ${count === 1 ? what : `${what}s`}`;
 }
 
 function count(problems: readonly PolicyProblem[], severity: PolicyProblem['severity']): number {

@@ -1,4 +1,5 @@
 /** The verbs as people and programs meet them: real processes, their streams and their exit codes. */
+import { once } from 'node:events';
 import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -7,7 +8,7 @@ import { keySetOf } from '../../src/identity/key-set.ts';
 import { createDemoIssuer } from '../../src/identity/mint.ts';
 import { createTokenVerifier } from '../../src/identity/token.ts';
 import { systemClock } from '../../src/time/clock.ts';
-import { root, stepwell, temporaryDirectory } from './run-stepwell.ts';
+import { root, startStepwell, stepwell, temporaryDirectory } from './run-stepwell.ts';
 
 const policy = `
 stepwell: 1
@@ -118,6 +119,56 @@ describe('lint', () => {
     expect(report).toMatchObject({ file: policyPath, policy: null, revision: null });
     expect(report.errors).toBeGreaterThan(0);
     expect(report.problems[0]).toMatchObject({ severity: 'error', line: expect.any(Number), column: expect.any(Number) });
+  });
+
+  test('problems come in the order of the file, and a policy without any brings one line', async () => {
+    const { directory, policyPath } = await shop();
+    await using _ = directory;
+    expect((await stepwell(['lint', policyPath])).stdout).toMatch(/^[^\n]+ \(0 errors, 0 warnings\)\n$/);
+    // What is checked last stands first, and the other way round.
+    const wrong = policy
+      .replace('policy: shop', 'policy: shop\npages: { home: { zones: [nowhere] } }')
+      .replace('pages:\n  home: { zones: [hero] }\n', '');
+    await writeFile(policyPath, wrong.replace('type: int', 'type: float').replace('variant: gold }', 'variant: gould, colour: red }'));
+    const { code, stdout } = await stepwell(['lint', policyPath]);
+    const places = stdout.split('\n').flatMap((line) => /:(\d+):(\d+): error: /.exec(line)?.slice(1, 3).map(Number) ?? []);
+    const inOrder = places.filter((_, index) => index % 2 === 0).map((line, index) => line * 1_000 + (places[2 * index + 1] ?? 0));
+    expect(inOrder.length).toBeGreaterThanOrEqual(4);
+    expect(inOrder).toEqual(inOrder.toSorted((a, b) => a - b));
+    expect(code).toBe(1);
+  });
+
+  test('a syntax error of a .json policy has its place and what to write', async () => {
+    await using directory = await temporaryDirectory();
+    const path = join(directory.path, 'shop.json');
+    await writeFile(path, '{\n  "stepwell": 1,\n  "policy": "shop",\n}\n');
+    const { code, stdout } = await stepwell(['lint', path]);
+    expect(stdout).toBe(
+      `${path}:3:19: error: this is not JSON: remove the comma before \`}\`\n${path}: does not load (1 error, 0 warnings)\n`,
+    );
+    expect(code).toBe(1);
+  });
+
+  test('a reader that leaves after the first line ends it quietly, with the code of what was found', async () => {
+    const { directory, policyPath } = await shop();
+    await using _ = directory;
+    const unknown = Array.from({ length: 3_000 }, (_, index) => `  v${index}: { content: 1, colour${index}: 2 }\n`);
+    await writeFile(policyPath, policy + unknown.join(''));
+    const child = startStepwell(['lint', policyPath]);
+    let stderr = '';
+    child.stderr.setEncoding('utf8').on('data', (text) => {
+      stderr += text;
+    });
+    child.stdout.once('data', () => child.stdout.destroy());
+    const [code] = await once(child, 'close');
+    expect({ code, stderr }).toEqual({ code: 1, stderr: '' });
+  });
+
+  test('nobody to hear of a mistake changes no exit code', async () => {
+    const child = startStepwell(['lint', '/nowhere/policy.yaml']);
+    child.stderr.destroy();
+    child.stdout.resume();
+    expect((await once(child, 'close'))[0]).toBe(2);
   });
 
   test('a file that is not there exits 2', async () => {
