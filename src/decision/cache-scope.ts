@@ -92,8 +92,9 @@ function written(value: unknown): string {
   return Array.isArray(value) ? list(value.map(String)) : escaped(String(value));
 }
 
+/** Each item ends with a comma, or a list of one empty text would look like an empty list. */
 function list(items: readonly string[]): string {
-  return items.map(escaped).join(',');
+  return items.map((item) => `${escaped(item)},`).join('');
 }
 
 /** Percent-encodes all that a key uses as a mark. Written out because lone surrogates would make `encodeURIComponent` throw. */

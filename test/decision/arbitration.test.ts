@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { ranked, scoreOf, timesPerMille } from '../../src/decision/arbitration.ts';
+import { priorityMax, ranked, scoreOf, timesPerMille } from '../../src/decision/arbitration.ts';
 import type { Offer } from '../../src/decision/artefact.ts';
 import type { Scope } from '../../src/decision/evaluate.ts';
 import { stableHash } from '../../src/decision/hash.ts';
@@ -92,6 +92,35 @@ test('timesPerMille is floor(amount × perMille ÷ 1000)', () => {
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 1_000_000_000_000 }), fc.integer({ min: 0, max: 100_000 }), (amount, perMille) => {
       expect(BigInt(timesPerMille(amount, perMille))).toBe((BigInt(amount) * BigInt(perMille)) / 1000n);
+    }),
+  );
+});
+
+test('nobody gives an offer a higher priority than its bound, and somebody reaches it', () => {
+  const factors = fc.array(fc.tuple(fc.integer({ min: 0, max: 100_000 }), fc.boolean()), { maxLength: 12 });
+  const amount = fc.integer({ min: 0, max: 1_000_000 });
+  fc.assert(
+    fc.property(amount, amount, factors, fc.integer({ min: -2000, max: 12_000 }), (propensityPpm, value, drawn, leversPerMille) => {
+      const withHolding = (isHolding: (perMille: number, drawn: boolean) => boolean) =>
+        offer({
+          propensityPpm,
+          value,
+          leversPerMille,
+          context: drawn.map(([perMille, yes]) => ({ when: { op: 'literal', value: isHolding(perMille, yes) }, perMille })),
+        });
+      const bound = priorityMax(withHolding((_, yes) => yes));
+      expect(
+        scoreOf(
+          withHolding((_, yes) => yes),
+          anybody,
+        ).priority,
+      ).toBeLessThanOrEqual(bound);
+      expect(
+        scoreOf(
+          withHolding((perMille) => perMille > 1000),
+          anybody,
+        ).priority,
+      ).toBe(bound);
     }),
   );
 });
