@@ -8,6 +8,7 @@ import type { Attributes } from '../decision/value.ts';
 import { personalUseCases } from '../decision/vocabulary.ts';
 import { parseRecordedMs } from '../policy/instant.ts';
 import type { StoreWrite } from '../records/store.ts';
+import { daySeconds } from '../time/units.ts';
 import { audiencePlaces, readAttributes } from './attributes.ts';
 import { invalidRequest, ProblemError, type ProblemPlace, pointerOf } from './problem.ts';
 import {
@@ -23,11 +24,11 @@ import { validatorOf } from './validate.ts';
 import { instantWanted } from './wording.ts';
 
 /** Ninety days: long enough for a returning visitor, short enough that what nobody renews is gone. */
-export const profileTtlDefaultSeconds = 90 * 86_400;
+export const profileTtlDefaultSeconds = 90 * daySeconds;
 /** Four hundred days, the longest any browser keeps a device's cookie. */
-export const identityTtlSeconds = 400 * 86_400;
+export const identityTtlSeconds = 400 * daySeconds;
 /** Five years: a denial does not age, so its record must outlive every profile; a grant's own age is the policy's matter. */
-export const consentTtlSeconds = 5 * 365 * 86_400;
+export const consentTtlSeconds = 5 * 365 * daySeconds;
 
 const readProfileWrite = validatorOf(profileSchema);
 const readIdentityWrite = validatorOf(identitySchema);

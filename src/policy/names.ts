@@ -1,7 +1,8 @@
 /** Ids that authors choose: their one spelling rule, and maps by id that no prototype can add a name to. */
 import { excerpt, type Node } from './document.ts';
 import type { Report } from './problems.ts';
-import { readMap } from './read.ts';
+import { readMap, readText } from './read.ts';
+import { didYouMean } from './suggest.ts';
 
 const pattern = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
 const spelling = 'start with a letter, then up to 63 letters, digits, `_`, `.` or `-`';
@@ -35,6 +36,22 @@ export function readNamed(report: Report, node: Node | undefined, section: strin
   return map.entries
     .filter((entry) => checkName(report, entry.key, entry.keyAt, what))
     .map((entry) => ({ id: entry.key, at: entry.keyAt, node: entry.value }));
+}
+
+export interface Defined {
+  /** Who names it, and what it names: ``page `home` `` names `a zone`. */
+  readonly what: string;
+  readonly names: 'variant' | 'zone';
+  readonly among: ReadonlyMap<string, unknown>;
+}
+
+/** The name of something that its section defines. */
+export function readDefinedName(report: Report, node: Node, { what, names, among }: Defined): string | undefined {
+  const name = readText(report, node, `a ${names} of ${what}`);
+  if (name === undefined || among.has(name)) return name;
+  const message = `${what} names a ${names} \`${excerpt(name)}\` that \`${names}s\` does not define${didYouMean(name, among.keys())}`;
+  report.error(`unknown-${names}`, node.at, message);
+  return undefined;
 }
 
 /** A map by id, without a prototype and in one order whatever the author's, so that equal policies are equal artefacts. */

@@ -12,7 +12,7 @@ import {
   warnIfConstant,
 } from './condition.ts';
 import type { Node } from './document.ts';
-import { checkName, readNamed } from './names.ts';
+import { checkName, readDefinedName, readNamed } from './names.ts';
 import type { Report } from './problems.ts';
 import {
   type Bounds,
@@ -27,7 +27,7 @@ import {
   required,
 } from './read.ts';
 import { harmless, highest, readLabel, unlabelled } from './sensitivity.ts';
-import { readVariantName, type Variants } from './variants.ts';
+import type { Variants } from './variants.ts';
 
 const offersMax = 100_000;
 const tagsMax = 32;
@@ -69,7 +69,7 @@ export function readOffers(report: Report, node: Node | undefined, around: Offer
 
 function readOffer(report: Report, fields: Fields, what: string, around: OfferSurroundings): Offer {
   const variantNode = required(report, fields, 'variant', what, '`variant: <id>`');
-  const variant = variantNode && readVariantName(report, variantNode, what, around.variants);
+  const variant = variantNode && readDefinedName(report, variantNode, { what, names: 'variant', among: around.variants });
   const whenNode = fields.get('when');
   const when = whenNode && readCondition(report, around.text, around.declarations, whenNode, `\`when\` of ${what}`);
   if (when !== undefined) warnIfConstant(report, when, `\`when\` of ${what}`);

@@ -5,11 +5,12 @@ import { noUses } from './cel/lowering.ts';
 import { type Condition, type Declarations, readBeyond, readCondition, readsOf, sensitivityOf, warnIfConstant } from './condition.ts';
 import type { Node } from './document.ts';
 import { warnIfNeverEligible } from './eligibility.ts';
+import { readDefinedName } from './names.ts';
 import type { Report } from './problems.ts';
 import { type Fields, readFields, readList, required } from './read.ts';
 import { harmless, highest, readLabel } from './sensitivity.ts';
 import { names } from './suggest.ts';
-import { readVariantName, type Variants } from './variants.ts';
+import type { Variants } from './variants.ts';
 
 const rulesMax = 1_000;
 
@@ -56,7 +57,7 @@ function readRule(report: Report, fields: Fields, tier: Tier, what: string, arou
   if (when !== undefined) warnIfConstant(report, when, `\`when\` of ${what}`);
   if (when !== undefined) checkReach(report, when, tier, what, declarations);
   const variantNode = required(report, fields, 'variant', what, '`variant: <id>`');
-  const variant = (variantNode && readVariantName(report, variantNode, what, variants)) ?? '';
+  const variant = (variantNode && readDefinedName(report, variantNode, { what, names: 'variant', among: variants })) ?? '';
   const uses = when?.uses ?? noUses();
   const sensitivity = highest([
     sensitivityOf(uses, declarations),
@@ -80,7 +81,7 @@ function checkReach(report: Report, when: Condition, tier: Tier, what: string, d
 
 /** A rung with one variant for everybody is a rule without a condition. */
 export function readFixedRule(report: Report, node: Node, tier: Tier, what: string, around: RuleSurroundings): Rule {
-  const variant = readVariantName(report, node, what, around.variants) ?? '';
+  const variant = readDefinedName(report, node, { what, names: 'variant', among: around.variants }) ?? '';
   const sensitivity = around.variants.get(variant)?.sensitivity ?? harmless;
   if (tier === 'anonymous') {
     if (sensitivity.class === 'S2' || sensitivity.class === 'S3') {

@@ -1,6 +1,7 @@
 /** The sections that hold numbers and switches. What is left out gets a default that asks for nothing and grants nothing. */
 import type { Artefact, ConsentSettings, DependencySettings } from '../decision/artefact.ts';
 import { type Dependency, dependencies, tiers } from '../decision/vocabulary.ts';
+import { dayMs } from '../time/units.ts';
 import type { Node } from './document.ts';
 import { checkName } from './names.ts';
 import type { Report } from './problems.ts';
@@ -114,7 +115,7 @@ function readDependency(report: Report, node: Node | undefined, name: Dependency
 
 export function readFreshnessMaxMs(report: Report, root: Fields): number {
   const fields = section(report, root, 'freshness', ['maxMs']);
-  const maxMs = optionalInteger(report, fields, 'maxMs', '`freshness`', { min: 0, max: 86_400_000 }) ?? 0;
+  const maxMs = optionalInteger(report, fields, 'maxMs', '`freshness`', { min: 0, max: dayMs }) ?? 0;
   if (fields !== undefined && maxMs > 0) {
     const message =
       'this version proves consent and generation anew in every decision, so `maxMs` of `freshness` changes nothing: write 0, or leave it out';

@@ -4,9 +4,8 @@ import type { Json } from '../decision/value.ts';
 import type { Node } from './document.ts';
 import { readNamed } from './names.ts';
 import type { Report } from './problems.ts';
-import { readFields, readJson, readText, required } from './read.ts';
+import { readFields, readJson, required } from './read.ts';
 import { harmless, readLabel } from './sensitivity.ts';
-import { didYouMean } from './suggest.ts';
 
 const variantsMax = 100_000;
 
@@ -29,16 +28,4 @@ export function readVariants(report: Report, node: Node | undefined): Variants {
     });
   }
   return variants;
-}
-
-/** The name of a variant that exists. */
-export function readVariantName(report: Report, node: Node, what: string, variants: Variants): string | undefined {
-  const name = readText(report, node, `the variant of ${what}`);
-  if (name === undefined || variants.has(name)) return name;
-  report.error(
-    'unknown-variant',
-    node.at,
-    `${what} names a variant \`${name.slice(0, 64)}\` that \`variants\` does not define${didYouMean(name, variants.keys())}`,
-  );
-  return undefined;
 }

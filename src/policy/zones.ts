@@ -4,12 +4,11 @@ import { kinds, lateModes } from '../decision/vocabulary.ts';
 import type { Node } from './document.ts';
 import { warnIfNeverEligible } from './eligibility.ts';
 import { type LadderSurroundings, readLadder } from './ladder.ts';
-import { readNamed } from './names.ts';
+import { readDefinedName, readNamed } from './names.ts';
 import type { Report } from './problems.ts';
-import { readFields, readOneOf, readText, readTexts, required } from './read.ts';
+import { readFields, readOneOf, readTexts, required } from './read.ts';
 import { harmless, readLabel } from './sensitivity.ts';
 import { budgetMsBounds, deadlineMsBounds, optionalInteger } from './settings.ts';
-import { didYouMean } from './suggest.ts';
 
 const zonesMax = 1_000;
 const pagesMax = 1_000;
@@ -77,16 +76,9 @@ export function readPages(
 }
 
 function readPageZones(report: Report, node: Node, what: string, zones: ReadonlyMap<string, Zone>): readonly string[] {
-  const names = readTexts(report, node, `\`zones\` of ${what}`, zonesOnPageMax, (item) => {
-    const name = readText(report, item, `a zone of ${what}`);
-    if (name === undefined || zones.has(name)) return name;
-    report.error(
-      'unknown-zone',
-      item.at,
-      `${what} names a zone \`${name.slice(0, 64)}\` that \`zones\` does not define${didYouMean(name, zones.keys())}`,
-    );
-    return undefined;
-  });
+  const names = readTexts(report, node, `\`zones\` of ${what}`, zonesOnPageMax, (item) =>
+    readDefinedName(report, item, { what, names: 'zone', among: zones }),
+  );
   if (node.kind === 'list' && node.items.length === 0)
     report.error('missing-field', node.at, `\`zones\` of ${what} is empty: name at least one zone`);
   return names ?? [];
