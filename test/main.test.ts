@@ -60,7 +60,7 @@ function failed(output: string): never {
 
 interface Decided {
   readonly policy: { readonly id: string; readonly revision: string; readonly stale: boolean };
-  readonly zones: readonly { readonly zone: string; readonly tier: string }[];
+  readonly zones: readonly { readonly zone: string; readonly tier: string; readonly downgrade: { readonly cause: string } | null }[];
   readonly identity: { readonly state: string };
 }
 
@@ -74,6 +74,14 @@ async function decide(url: string, body: object): Promise<Decided> {
   return (await response.json()) as Decided;
 }
 
+/** Asks again while the machine is too busy for the policy's budgets: what is claimed here is who is known, not how fast. */
+async function decideInTime(url: string, body: object): Promise<Decided> {
+  for (;;) {
+    const decided = await decide(url, body);
+    if (!decided.zones.some(({ downgrade }) => downgrade?.cause === 'time')) return decided;
+  }
+}
+
 test('the demo decides for strangers at once, and for a customer whose token was minted in another shell', async () => {
   await using directory = await temporaryDirectory();
   const env = { STEPWELL_DATA_DIR: directory.path };
@@ -83,7 +91,7 @@ test('the demo decides for strangers at once, and for a customer whose token was
   expect(stranger.identity.state).toBe('anonymous');
 
   const token = (await stepwell(['token', '--sub', 'demo-ada'], { env })).stdout.trim();
-  const customer = await decide(service.url, { page: 'home', deadlineMs: 500, identity: { token } });
+  const customer = await decideInTime(service.url, { page: 'home', deadlineMs: 500, identity: { token } });
   expect(customer.identity.state).toBe('high_confidence');
   expect(customer.zones.map(({ tier }) => tier)).toContain('user');
 
@@ -107,7 +115,7 @@ test('the demo people are loaded on the first start only, and stay', async () =>
   await using second = await startService(env);
   expect(second.output()).not.toContain('the demo people are loaded');
   const token = (await stepwell(['token', '--sub', 'demo-ada'], { env })).stdout.trim();
-  const { zones } = await decide(second.url, { page: 'home', deadlineMs: 500, identity: { token } });
+  const { zones } = await decideInTime(second.url, { page: 'home', deadlineMs: 500, identity: { token } });
   expect(zones.map(({ tier }) => tier)).toContain('user');
 });
 
