@@ -26,7 +26,7 @@ export function readAttributes(given: Readonly<Record<string, unknown>>, declara
     // A body can hold thousands of mistakes, and no answer tells more than these.
     if (places.length === placesMax) break;
     if (declaration === undefined) {
-      places.push({ pointer: pointer + pointerOf([name]), detail: unknownMember(name, Object.keys(declarations)) });
+      places.push({ pointer: pointer + pointerOf([name]), detail: unknownMember(name, Object.keys(declarations), 'attributes') });
       continue;
     }
     if (value === '') continue;

@@ -93,7 +93,7 @@ function readAttribute(name: string, text: string, artefact: Artefact): Value {
   const declaration = Object.hasOwn(declarations, name) ? declarations[name] : undefined;
   if (declaration === undefined) {
     const allowed = ['page', 'zones', ...[...Object.keys(declarations), 'audiences'].sort()];
-    throw wrong(tellableName(name), unknownMember(name, allowed));
+    throw wrong(tellableName(name), unknownMember(name, allowed, 'parameters'));
   }
   const value = readValue(spelledValue(name, text, declaration), declaration);
   if (value === null) throw wrong(name, `write ${describe(declaration)}, in its shortest form`);

@@ -52,12 +52,12 @@ export function sentenceOf(error: ErrorObject, field: string): string {
 }
 
 /** A name that is not declared: what to do with it, and which names there are. */
-export function unknownMember(name: string, known: readonly string[]): string {
+export function unknownMember(name: string, known: readonly string[], noun = 'members'): string {
   const told = tellableName(name);
-  if (known.length === 0) return `remove \`${told}\`: no members are known here`;
+  if (known.length === 0) return `remove \`${told}\`: no ${noun} are known here`;
   const nearest = known.length > candidatesMax ? null : nearestName(name, known);
   const question = nearest === null ? '' : `; did you mean \`${nearest}\`?`;
-  return `remove \`${told}\`: known members are ${known.slice(0, namesToldMax).join(', ')}${known.length > namesToldMax ? ' and more' : ''}${question}`;
+  return `remove \`${told}\`: known ${noun} are ${known.slice(0, namesToldMax).join(', ')}${known.length > namesToldMax ? ' and more' : ''}${question}`;
 }
 
 /** A policy may declare a thousand names: a suggestion must not make a wrong request dear, nor its answer long. */

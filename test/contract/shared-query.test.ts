@@ -90,3 +90,18 @@ it('takes the other marks that encoders differ on in both spellings, as one valu
   expect(questionOf(`zones=hero&campaign=${marks}`).request).toEqual({ campaign: marks });
   expect(zonesOf(`zones=hero&campaign=${encoded}`)).toEqual(zonesOf(`zones=hero&campaign=${marks}`));
 });
+
+it('names an unknown parameter, and the one that was meant', () => {
+  expect(() => questionOf('zones=hero&campain=a')).toThrow(ProblemError);
+  try {
+    questionOf('zones=hero&campain=a');
+  } catch (error) {
+    expect((error as ProblemError).errors).toEqual([
+      {
+        in: 'query',
+        pointer: '/campain',
+        detail: 'remove `campain`: known parameters are page, zones, audiences, campaign, interests, slogan; did you mean `campaign`?',
+      },
+    ]);
+  }
+});
