@@ -6,6 +6,7 @@ import type { IdentityLink } from '../decision/facts.ts';
 import type { Attributes } from '../decision/value.ts';
 import { type ConsentState, type PersonalUseCase, personalUseCases } from '../decision/vocabulary.ts';
 import type { StoreWrite } from '../records/store.ts';
+import { dayMs } from '../time/units.ts';
 
 export interface Person {
   readonly subject: string;
@@ -21,8 +22,6 @@ export interface PersonConsent {
   readonly useCases: Readonly<Partial<Record<PersonalUseCase | `category:${string}`, ConsentState>>>;
   readonly ageDays: number;
 }
-
-export const dayMs = 86_400_000;
 
 /** A year: demo records end by themselves, as everything personal must. */
 const ttlSeconds = 31_536_000;
