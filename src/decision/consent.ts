@@ -91,9 +91,18 @@ function deniedByRecord(records: readonly CountingRecord[], useCase: PersonalUse
 }
 
 /** A stored grant ages, and one from the future proves a wrong clock; a stored denial does neither. */
-function isFresh(record: StoredConsent, settings: ConsentSettings, nowMs: number): boolean {
-  const ageMs = nowMs - record.recordedAtMs;
-  return ageMs <= settings.maxAgeDays * dayMs && ageMs >= -clockSkewMs;
+function isFresh({ recordedAtMs }: StoredConsent, settings: ConsentSettings, nowMs: number): boolean {
+  return recordedAtMs >= grantsCountFromMs(settings, nowMs) && recordedAtMs <= grantsCountUntilMs(nowMs);
+}
+
+/** The first instant at which a stored grant that counts now may have been recorded; a store that is asked to judge gets the same. */
+export function grantsCountFromMs({ maxAgeDays }: ConsentSettings, nowMs: number): number {
+  return nowMs - maxAgeDays * dayMs;
+}
+
+/** The last such instant. */
+export function grantsCountUntilMs(nowMs: number): number {
+  return nowMs + clockSkewMs;
 }
 
 /** Whether a stored record explicitly grants the use of a special category. */

@@ -9,19 +9,19 @@ export interface Needs {
   readonly identity: boolean;
   /** Read the stored consent records. */
   readonly consent: boolean;
-  /** Read the session's record. */
-  readonly session: boolean;
+  /** Kinds of the zones whose session or user rung reads the session; empty: the session's record is not to be read. */
+  readonly sessionKinds: readonly Kind[];
   /** Kinds of the zones whose user rung reads the profile; empty: the profile is not to be read. */
   readonly profileKinds: readonly Kind[];
 }
 
-const nothing: Needs = { identity: false, consent: false, session: false, profileKinds: [] };
+const nothing: Needs = { identity: false, consent: false, sessionKinds: [], profileKinds: [] };
 
 export function needs(artefact: Artefact, question: Question): Needs {
   if (question.audience === 'shared') return nothing;
   let personal = false;
   let consent = false;
-  let session = false;
+  const sessionKinds: Kind[] = [];
   const profileKinds: Kind[] = [];
   for (const id of question.zones) {
     const prepared = preparedZone(artefact, id);
@@ -31,10 +31,10 @@ export function needs(artefact: Artefact, question: Question): Needs {
       const reads = readsOf(rung, question.nowMs);
       if (tier === 'segment') consent ||= !artefact.contextualWithoutSignal || reads.beyondRequestFacts;
       else personal = true;
-      session ||= tier !== 'segment' && reads.session;
-      const readsProfile = tier === 'user' && (reads.profile || reads.audiences);
-      if (readsProfile && !profileKinds.includes(prepared.zone.kind)) profileKinds.push(prepared.zone.kind);
+      const { kind } = prepared.zone;
+      if (tier !== 'segment' && reads.session && !sessionKinds.includes(kind)) sessionKinds.push(kind);
+      if (tier === 'user' && (reads.profile || reads.audiences) && !profileKinds.includes(kind)) profileKinds.push(kind);
     }
   }
-  return { identity: personal || consent, consent: personal || consent, session, profileKinds };
+  return { identity: personal || consent, consent: personal || consent, sessionKinds, profileKinds };
 }

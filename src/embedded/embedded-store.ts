@@ -19,8 +19,8 @@ import {
   tombstoneKey,
 } from '../records/keys.ts';
 import { batchChunkMax, generationTtlMs, instantOf } from '../records/limits.ts';
-import { mayReadProfile } from '../records/permission.ts';
-import { consentFrom, generationFrom, linkFrom, profileFrom, sessionFrom, tagsOf } from '../records/reading.ts';
+import { mayReadProfile, mayReadSession } from '../records/permission.ts';
+import { consentFrom, generationFrom, linkFrom, profileFrom, refused, sessionFrom, tagsOf } from '../records/reading.ts';
 import type { ReadPlan, Store, StoredProfile, StoreReading, StoreWrite, WriteOutcome } from '../records/store.ts';
 import { StoreError } from '../records/store-error.ts';
 import { mergedSession, type PreparedWrite, prepare } from '../records/writes.ts';
@@ -105,20 +105,24 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore 
     const linkedTag = link === null || link.subject === plan.subject ? null : tagOf(link.subject);
     const generation = tags.subject === null ? 0 : generationFrom(get(generationKey(tags.subject), nowMs));
     const tokenRevoked = tags.token !== null && exists(revokedTokenKey(tags.token), nowMs);
-    const wanted = tags.subject !== null && !erased && (plan.consent || plan.profile !== null);
-    const consent = wanted && tags.subject !== null ? consentFrom(tags.subject, get(consentKey(tags.subject), nowMs)) : null;
-    const allowed = tags.subject !== null && mayReadProfile(plan, { link, generation, tokenRevoked, consent });
+    const judgesSession = plan.session !== null && tags.session !== null;
+    const ownWanted = !erased && (plan.consent || plan.profile !== null || judgesSession);
+    const consent = ownWanted && tags.subject !== null ? consentFrom(tags.subject, get(consentKey(tags.subject), nowMs)) : null;
+    const linkedWanted = plan.consent || judgesSession;
+    const linkedConsent = linkedWanted && linkedTag !== null ? consentFrom(linkedTag, get(consentKey(linkedTag), nowMs)) : null;
+    const reading = { link, generation, tokenRevoked, consent, linkedConsent };
     return {
       link,
       generation,
       tokenRevoked,
       consent: plan.consent ? consent : null,
-      linkedConsent: plan.consent && linkedTag !== null ? consentFrom(linkedTag, get(consentKey(linkedTag), nowMs)) : null,
+      linkedConsent: plan.consent ? linkedConsent : null,
       profile:
-        allowed && tags.subject !== null
+        tags.subject !== null && mayReadProfile(plan, reading)
           ? profileFrom(tags.subject, erased ? null : get(profileKey(tags.subject), nowMs))
-          : { state: 'refused' },
-      session: tags.session === null ? null : sessionFrom(tags.session, get(sessionKey(tags.session), nowMs)),
+          : refused,
+      session:
+        tags.session !== null && mayReadSession(plan, reading) ? sessionFrom(tags.session, get(sessionKey(tags.session), nowMs)) : refused,
     };
   }
 

@@ -188,7 +188,7 @@ class RunningGathering implements Gathering {
         linked: fact(reading.linked, 'consent', (from) => linkedConsent(from, reading.plan)),
       },
       profile: fact(reading.profile, 'profile', ({ profile }) => profile),
-      session: this.#hasNoSession() ? { state: 'absent' } : fact(reading.session, 'session', ({ session }) => knownOrAbsent(session)),
+      session: this.#hasNoSession() ? { state: 'absent' } : fact(reading.session, 'session', ({ session }) => session),
     };
   }
 
@@ -298,7 +298,7 @@ class RunningGathering implements Gathering {
   }
 
   #hasNoSession(): boolean {
-    return this.#request.needs.session && this.#session.state !== 'verified';
+    return this.#request.needs.sessionKinds.length > 0 && this.#session.state !== 'verified';
   }
 
   /** The last instant at which an answer of this dependency counts. */
@@ -310,8 +310,12 @@ class RunningGathering implements Gathering {
 }
 
 /** A store may also throw before it returns a promise; to gathering that is the same rejection. */
-async function readFrom(store: GathererParts['store'], plan: ReadPlan): Promise<StoreReading> {
-  return store.read(plan);
+function readFrom(store: GathererParts['store'], plan: ReadPlan): Promise<StoreReading> {
+  try {
+    return store.read(plan);
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
 
 function sessionEvidence(sessionIds: SessionIdVerification, sessionId: string, nowMs: number): SessionIdEvidence {

@@ -97,7 +97,7 @@ const isAsked: Readonly<Record<StoreDependency, (plan: ReadPlan) => boolean>> = 
   identity: ({ subject, tokenId, deviceId }) => subject !== null || tokenId !== null || deviceId !== null,
   consent: ({ consent }) => consent,
   profile: ({ profile }) => profile !== null,
-  session: ({ sessionId }) => sessionId !== null,
+  session: ({ session }) => session !== null,
 };
 
 function newHealth(): Health {

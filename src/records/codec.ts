@@ -64,7 +64,7 @@ const stateOf = new Map<unknown, ConsentState>([
   ['g', 'granted'],
 ]);
 /** The record says nothing about the use case. */
-const unsaid = '.';
+export const unsaid = '.';
 const categoryPrefix = 'category:';
 
 /** One letter for each of `personalUseCases`, in their order; the instant; the categories. */

@@ -1,33 +1,62 @@
 /**
- * Whether a profile may be touched, given what was read before it. Pure. The embedded store calls it; the Redis script says the
- * same in Lua, and the contract suite compares both with this function.
+ * Whether a profile or a session may be touched, given what was read before it. Pure. The embedded store calls it; the Redis script
+ * says the same in Lua, and the contract suite compares both with these functions.
+ *
+ * It says no only where no rung that reads the record could open whatever the record says, so no decision turns on it.
  */
 import type { StoredConsent } from '../decision/facts.ts';
 import type { PersonalUseCase } from '../decision/vocabulary.ts';
-import type { ReadPlan, StoreReading } from './store.ts';
+import type { Permission, ReadPlan, StoreReading } from './store.ts';
 
-export type ReadingSoFar = Pick<StoreReading, 'link' | 'generation' | 'tokenRevoked' | 'consent'>;
+/** The consent records here are what is stored, whether or not the plan asks to be told of them. */
+export type ReadingSoFar = Pick<StoreReading, 'link' | 'generation' | 'tokenRevoked' | 'consent' | 'linkedConsent'>;
 
+/** A profile is a proved person's only. */
 export function mayReadProfile(plan: ReadPlan, reading: ReadingSoFar): boolean {
-  const { profile, subject } = plan;
-  if (profile === null || subject === null) return false;
-  if (reading.tokenRevoked || reading.generation > plan.tokenGeneration) return false;
-  if (reading.link !== null && reading.link.subject !== subject) return false;
-  const allows = (useCase: PersonalUseCase, granted: boolean): boolean =>
-    recordAllows(reading.consent, useCase, granted, profile.grantsCountFromMs);
-  return profile.alternatives.some(
-    (alternative) => allows(alternative.select, alternative.selectGranted) && allows(alternative.activation, alternative.activationGranted),
+  return plan.profile !== null && isProved(plan, reading) && holds(plan.profile, plan, reading);
+}
+
+/** A session is read for anybody whose consent allows it. */
+export function mayReadSession(plan: ReadPlan, reading: ReadingSoFar): boolean {
+  return plan.session !== null && plan.sessionId !== null && holds(plan.session, plan, reading);
+}
+
+function holds(permission: Permission, plan: ReadPlan, reading: ReadingSoFar): boolean {
+  const denying = countsOwnDenials(plan, reading) ? reading.consent : null;
+  const alsoDenying = isLinkedToAnother(plan, reading) ? reading.linkedConsent : null;
+  const granting = isProved(plan, reading) && isYoung(reading.consent, permission) ? reading.consent : null;
+  return permission.alternatives.some((alternative) =>
+    alternative.every(
+      ({ useCase, granted }) =>
+        !says(denying, useCase, 'denied') && !says(alsoDenying, useCase, 'denied') && (granted || says(granting, useCase, 'granted')),
+    ),
   );
 }
 
-/** A stored denial wins over everything and never ages; a stored grant counts only if it is young enough. */
-function recordAllows(
-  consent: StoredConsent | null,
-  useCase: PersonalUseCase,
-  grantedByRequest: boolean,
-  grantsCountFromMs: number,
-): boolean {
-  const stored = consent?.useCases[useCase];
-  if (stored === 'denied') return false;
-  return grantedByRequest || (stored === 'granted' && consent !== null && consent.recordedAtMs >= grantsCountFromMs);
+/** As far as a store can tell: whether the token itself proves somebody, the plan has seen to. */
+function isProved(plan: ReadPlan, reading: ReadingSoFar): boolean {
+  return (
+    plan.subject !== null &&
+    !reading.tokenRevoked &&
+    reading.generation <= plan.tokenGeneration &&
+    (reading.link === null || reading.link.subject === plan.subject)
+  );
+}
+
+/** A revoked token is as if it were not there, and its subject's record with it, unless the device names the same person. */
+function countsOwnDenials({ subject }: ReadPlan, { link, tokenRevoked }: ReadingSoFar): boolean {
+  return !tokenRevoked || link?.subject === subject;
+}
+
+function isLinkedToAnother({ subject }: ReadPlan, { link }: ReadingSoFar): boolean {
+  return link !== null && link.subject !== subject;
+}
+
+/** A stored grant ages, and one from the future says nothing; a stored denial does neither. */
+function isYoung(consent: StoredConsent | null, { grantsCountFromMs, grantsCountUntilMs }: Permission): boolean {
+  return consent !== null && consent.recordedAtMs >= grantsCountFromMs && consent.recordedAtMs <= grantsCountUntilMs;
+}
+
+function says(consent: StoredConsent | null, useCase: PersonalUseCase, what: 'granted' | 'denied'): boolean {
+  return consent !== null && consent.useCases[useCase] === what;
 }

@@ -26,6 +26,9 @@ export function tagsOf(plan: ReadPlan): PlanTags {
   };
 }
 
+export const refused = { state: 'refused' } as const;
+const absent = { state: 'absent' } as const;
+
 /** What a store says to a plan that names nothing, or of which nothing is stored. */
 export const emptyReading: StoreReading = {
   link: null,
@@ -33,8 +36,8 @@ export const emptyReading: StoreReading = {
   tokenRevoked: false,
   consent: null,
   linkedConsent: null,
-  profile: { state: 'refused' },
-  session: null,
+  profile: refused,
+  session: refused,
 };
 
 export function linkFrom(tag: string | null, text: string | null): IdentityLink | null {
@@ -51,13 +54,15 @@ export function consentFrom(subjectTag: string | null, text: string | null): Sto
 
 /** Of a profile that might be read: `absent`, `known`, or `failed` where what is stored is another's, or nobody's. */
 export function profileFrom(subjectTag: string, text: string | null): Fact<Profile> {
-  if (text === null) return { state: 'absent' };
+  if (text === null) return absent;
   const value = decodeProfile(subjectTag, text);
   return value === null ? { state: 'failed' } : { state: 'known', value };
 }
 
-export function sessionFrom(tag: string | null, text: string | null): Session | null {
-  return tag === null || text === null ? null : decodeSession(tag, text);
+/** Of a session that might be read. */
+export function sessionFrom(tag: string, text: string | null): Fact<Session> {
+  const value = text === null ? null : decodeSession(tag, text);
+  return value === null ? absent : { state: 'known', value };
 }
 
 function readable<T>(record: T | null, kind: string): T {

@@ -2,8 +2,8 @@
  * What a store must do, whichever it is. Redis and the embedded store implement this and pass one contract suite.
  *
  * A store MAY be slow and MAY reject: `evidence/` owns the deadline and turns both into facts. A store MUST read everything a
- * plan names in one round trip, MUST NOT touch a profile that the plan's conditions do not allow, and MUST keep a subject's
- * records under keys that share one cluster slot. It decides nothing.
+ * plan names in one round trip, MUST NOT touch a profile or a session that the plan's conditions do not allow, and MUST keep a
+ * subject's records under keys that share one cluster slot. It decides nothing.
  */
 import type { Fact, IdentityLink, Profile, Session, StoredConsent } from '../decision/facts.ts';
 import type { PersonalUseCase } from '../decision/vocabulary.ts';
@@ -22,22 +22,28 @@ export interface ReadPlan {
   /** Whether to read consent records (of the subject, and of the device link's subject where that is another). */
   readonly consent: boolean;
   /** Null: the profile is not to be touched. */
-  readonly profile: ProfilePermission | null;
+  readonly profile: Permission | null;
+  /** Null: the session is not to be touched. */
+  readonly session: Permission | null;
 }
 
 /**
- * The profile may be read only if some alternative holds against the stored record: neither of its use cases is denied there,
- * and each is granted by the request or by a stored grant recorded at or after `grantsCountFromMs`. Beyond that: the token is
- * not revoked, its generation not behind, and the device is linked to nobody else.
+ * What consent must say before a record may be read: some alternative must hold, which is that every use case in it is denied by
+ * no stored record that counts, and is granted by the request or by a stored grant. What counts, `permission.ts` says.
  */
-export interface ProfilePermission {
-  readonly alternatives: readonly {
-    readonly select: PersonalUseCase;
-    readonly activation: PersonalUseCase;
-    readonly selectGranted: boolean;
-    readonly activationGranted: boolean;
-  }[];
+export interface Permission {
+  readonly alternatives: readonly Alternative[];
+  /** Stored grants count that were recorded in these instants or between them; stored denials always do. */
   readonly grantsCountFromMs: number;
+  readonly grantsCountUntilMs: number;
+}
+
+export type Alternative = readonly AskedUseCase[];
+
+export interface AskedUseCase {
+  readonly useCase: PersonalUseCase;
+  /** By the request itself. */
+  readonly granted: boolean;
 }
 
 /** What the store said. An erased subject reads as one never seen. */
@@ -51,7 +57,8 @@ export interface StoreReading {
   readonly linkedConsent: StoredConsent | null;
   /** `known`, `absent`, or `refused` where the permission did not hold. `failed` when what is stored is not what we wrote. */
   readonly profile: Fact<Profile>;
-  readonly session: Session | null;
+  /** The same, but `absent` when what is stored is not what we wrote. */
+  readonly session: Fact<Session>;
 }
 
 export type WriteOutcome = 'created' | 'replaced' | 'erased';

@@ -2,9 +2,7 @@
  * The store on Redis (6.2 or later, or Valkey). A read is one command and one round trip, whatever the plan names; every personal
  * record has an expiry; writes and the tombstone that forbids them are checked in one step.
  */
-
-import { personalUseCases } from '../decision/vocabulary.ts';
-import { decodeProfile, encodeSession } from '../records/codec.ts';
+import { decodeProfile, decodeSession, encodeSession } from '../records/codec.ts';
 import {
   consentKey,
   generationKey,
@@ -17,6 +15,7 @@ import {
   tombstoneKey,
 } from '../records/keys.ts';
 import { batchChunkMax, generationTtlMs, instantOf } from '../records/limits.ts';
+import { mayReadSession } from '../records/permission.ts';
 import {
   consentFrom,
   emptyReading,
@@ -24,14 +23,15 @@ import {
   linkFrom,
   type PlanTags,
   profileFrom,
+  refused,
   sessionFrom,
   tagsOf,
 } from '../records/reading.ts';
-import type { ProfilePermission, ReadPlan, Store, StoredProfile, StoreReading, StoreWrite, WriteOutcome } from '../records/store.ts';
+import type { ReadPlan, Store, StoredProfile, StoreReading, StoreWrite, WriteOutcome } from '../records/store.ts';
 import { StoreError } from '../records/store-error.ts';
 import { mergedSession, type PreparedWrite, prepare } from '../records/writes.ts';
 import { type ConnectionOptions, connect, type Reply, type ScriptCall } from './connection.ts';
-import { getProfileScript, putScript, raiseScript, readScript, replaceScript, revokeScript } from './scripts.ts';
+import { getProfileScript, permissionText, putScript, raiseScript, readScript, replaceScript, revokeScript } from './scripts.ts';
 
 export interface RedisStore extends Store {
   readonly kind: 'redis';
@@ -47,33 +47,39 @@ export function openRedisStore(options: ConnectionOptions): RedisStore {
   const connection = connect(options);
   let reads = 0;
 
-  async function read(plan: ReadPlan): Promise<StoreReading> {
+  /** Not async itself: a promise around a promise costs every read two turns. */
+  function read(plan: ReadPlan): Promise<StoreReading> {
     const tags = tagsOf(plan);
     if (tags.subject !== null || tags.device !== null || tags.token !== null) return readByScript(plan, tags);
-    if (tags.session === null) return emptyReading;
-    return { ...emptyReading, session: sessionFrom(tags.session, await getText(sessionKey(tags.session))) };
+    if (tags.session === null || !mayReadSession(plan, emptyReading)) return Promise.resolve(emptyReading);
+    return readSession(tags.session);
+  }
+
+  async function readSession(tag: string): Promise<StoreReading> {
+    return { ...emptyReading, session: sessionFrom(tag, await getText(sessionKey(tag))) };
   }
 
   async function readByScript(plan: ReadPlan, tags: PlanTags): Promise<StoreReading> {
     reads = (reads + 1) % Number.MAX_SAFE_INTEGER;
     const echo = reads.toString(36);
     const reply = textsOf(await connection.run(readScript, keysOf(tags), argumentsOf(plan, tags, echo)));
-    const [echoed, link, generation, revoked, consent, linkedConsent, mayReadProfile, profile, session] = reply ?? [];
+    const [echoed, link, generation, revoked, consent, linkedConsent, profileAllowed, profile, sessionAllowed, session] = reply ?? [];
     if (echoed !== echo) {
       connection.drop();
       throw new StoreError('misrouted', 'an answer of Redis belonged to another question');
     }
     const identityLink = linkFrom(tags.device, link ?? null);
     const linkedTag = identityLink === null || identityLink.subject === plan.subject ? null : tagOf(identityLink.subject);
-    const storedConsent = consentFrom(tags.subject, consent ?? null);
+    const ownRecord = consentFrom(tags.subject, consent ?? null);
+    const linkedRecord = consentFrom(linkedTag, linkedConsent ?? null);
     return {
       link: identityLink,
       generation: generationFrom(generation ?? null),
       tokenRevoked: revoked === presence,
-      consent: plan.consent ? storedConsent : null,
-      linkedConsent: consentFrom(linkedTag, linkedConsent ?? null),
-      profile: mayReadProfile === presence && tags.subject !== null ? profileFrom(tags.subject, profile ?? null) : { state: 'refused' },
-      session: sessionFrom(tags.session, session ?? null),
+      consent: plan.consent ? ownRecord : null,
+      linkedConsent: plan.consent ? linkedRecord : null,
+      profile: profileAllowed === presence && tags.subject !== null ? profileFrom(tags.subject, profile ?? null) : refused,
+      session: sessionAllowed === presence && tags.session !== null ? sessionFrom(tags.session, session ?? null) : refused,
     };
   }
 
@@ -127,7 +133,7 @@ export function openRedisStore(options: ConnectionOptions): RedisStore {
       const key = sessionKey(tag);
       for (let attempt = 0; attempt < patchAttemptsMax; attempt += 1) {
         const text = await getText(key);
-        const before = sessionFrom(tag, text);
+        const before = text === null ? null : decodeSession(tag, text);
         if (text === null || before === null) return false;
         const after = encodeSession(tag, mergedSession(before, session));
         if ((await connection.run(replaceScript, [key], [text, after])) === 1) return true;
@@ -174,19 +180,9 @@ function argumentsOf(plan: ReadPlan, tags: PlanTags, echo: string): (string | nu
     tags.device ?? '',
     plan.consent ? 1 : 0,
     plan.tokenGeneration,
-    plan.profile === null ? '-' : alternativesText(plan.profile),
-    plan.profile?.grantsCountFromMs ?? 0,
+    permissionText(plan.profile),
+    permissionText(tags.session === null ? null : plan.session),
   ];
-}
-
-function alternativesText(permission: ProfilePermission): string {
-  const digit = (granted: boolean): number => (granted ? 1 : 0);
-  return permission.alternatives
-    .map(
-      ({ select, activation, selectGranted, activationGranted }) =>
-        `${personalUseCases.indexOf(select)}${personalUseCases.indexOf(activation)}${digit(selectGranted)}${digit(activationGranted)}`,
-    )
-    .join('');
 }
 
 function putCall(prepared: PreparedWrite): ScriptCall {

@@ -4,9 +4,11 @@
  * Scripts reach a linked subject's keys by computing their names, which a single node allows and a cluster would not.
  */
 import { createHash } from 'node:crypto';
-import { headerLength, headers, unreadable } from '../records/codec.ts';
+import { personalUseCases } from '../decision/vocabulary.ts';
+import { headerLength, headers, unreadable, unsaid } from '../records/codec.ts';
 import { consentKey, tagLength, tombstoneKey } from '../records/keys.ts';
 import { recordCharsMax } from '../records/limits.ts';
+import type { Permission } from '../records/store.ts';
 
 export interface Script {
   readonly lua: string;
@@ -22,19 +24,35 @@ function luaKey(keyOf: (tag: string) => string, variable: string): string {
   return `'${keyOf(`' .. ${variable} .. '`)}'`;
 }
 
+const notToBeTouched = '-';
+
+/**
+ * A permission as the read script takes it: the alternatives, each closed by a semicolon, then the two instants between which stored
+ * grants count. A use case is two digits: its position, and whether the request grants it.
+ */
+export function permissionText(permission: Permission | null): string {
+  if (permission === null) return notToBeTouched;
+  let text = '';
+  for (const alternative of permission.alternatives) {
+    for (const { useCase, granted } of alternative) text += `${personalUseCases.indexOf(useCase)}${granted ? 1 : 0}`;
+    text += ';';
+  }
+  return `${text}|${permission.grantsCountFromMs}|${permission.grantsCountUntilMs}`;
+}
+
 /**
  * The read. KEYS: identity link, revoked token, session, tombstone, generation, consent, profile (empty where the plan names none).
- * ARGV: echo, subject's tag, device's tag, whether consent is asked for, the token's generation, the permission's alternatives
- * (four digits each: positions of select and activation, whether the request grants each; `-` for a profile not to be touched), and
- * the instant from which stored grants count.
+ * ARGV: echo, subject's tag, device's tag, whether consent is asked for, the token's generation, and the permissions of the profile
+ * and of the session as `permissionText` writes them.
  *
- * Answers: echo, link, generation, revoked, consent, linked consent, whether the profile might be read, profile, session.
- * A value of another type or of an impossible size comes back as the text that no decoder accepts.
- * INVARIANT: `allowed` says what `mayReadProfile` says; the contract suite compares them.
+ * Answers: echo, link, generation, revoked, consent, linked consent, whether the profile might be read, profile, whether the session
+ * might be read, session. A value of another type or of an impossible size comes back as the text that no decoder accepts; where
+ * consent hangs on such a value, nothing is allowed.
+ * INVARIANT: it allows what `mayReadProfile` and `mayReadSession` allow; the contract suite compares them.
  */
 export const readScript = script(`
-local subject, device, alternatives = ARGV[2], ARGV[3], ARGV[6]
-local consentAsked = ARGV[4] == '1'
+local subject, device, ofProfile, ofSession = ARGV[2], ARGV[3], ARGV[6], ARGV[7]
+local consentAsked, asksProfile, asksSession = ARGV[4] == '1', ofProfile ~= '${notToBeTouched}', ofSession ~= '${notToBeTouched}'
 
 local function get(key)
   if key == '' then return false end
@@ -57,37 +75,57 @@ local erased, generation, consent = false, false, false
 if subject ~= '' then
   erased = redis.call('EXISTS', KEYS[4]) == 1
   generation = get(KEYS[5])
-  if not erased and (consentAsked or alternatives ~= '-') then consent = get(KEYS[6]) end
+  if not erased and (consentAsked or asksProfile or asksSession) then consent = get(KEYS[6]) end
 end
 local revoked = KEYS[2] ~= '' and redis.call('EXISTS', KEYS[2]) == 1
 
-local function allowed()
-  if alternatives == '-' or subject == '' or revoked then return false end
-  if link and linkedTag ~= subject then return false end
-  if generation and not (string.match(generation, '^%d+$') and tonumber(generation) <= tonumber(ARGV[5])) then return false end
-  local states, counts = '......', false
-  if consent then
-    if string.sub(consent, 1, ${headerLength}) ~= '${headers.consent}' .. subject then return false end
-    local said, at = string.match(string.sub(consent, ${headerLength + 1}, ${headerLength + 32}), '^([.udg][.udg][.udg][.udg][.udg][.udg])|(%-?%d+)|')
-    if not said then return false end
-    states, counts = said, tonumber(at) >= tonumber(ARGV[7])
-  end
-  local function holds(position, granted)
-    local state = string.sub(states, position + 1, position + 1)
-    return state ~= 'd' and (granted == '1' or (state == 'g' and counts))
-  end
-  for select, activation, selectGranted, activationGranted in string.gmatch(alternatives, '(%d)(%d)(%d)(%d)') do
-    if holds(select, selectGranted) and holds(activation, activationGranted) then return true end
-  end
-  return false
+local linkedToAnother = link and linkedTag ~= subject
+local linkedConsent = false
+if linkedTag ~= '' and linkedToAnother and (consentAsked or asksSession) then linkedConsent = get(${luaKey(consentKey, 'linkedTag')}) end
+
+local nothingSaid = '${unsaid.repeat(personalUseCases.length)}'
+local function saidBy(record, tag)
+  if not record then return nothingSaid, false end
+  if string.sub(record, 1, ${headerLength}) ~= '${headers.consent}' .. tag then return nil end
+  local said, at = string.match(string.sub(record, ${headerLength + 1}, ${headerLength + 32}), '^(${'[.udg]'.repeat(personalUseCases.length)})|(%-?%d+)|')
+  return said, tonumber(at)
 end
 
-local mayRead, profile = allowed(), false
-if mayRead and not erased then profile = get(KEYS[7]) end
-local linkedConsent = false
-if consentAsked and linkedTag ~= '' and linkedTag ~= subject then linkedConsent = get(${luaKey(consentKey, 'linkedTag')}) end
+local own, recordedAt = saidBy(consent, subject)
+local linked = saidBy(linkedConsent, linkedTag)
+local readable = own and linked and link ~= '${unreadable}' and (not generation or string.match(generation, '^%d+$'))
+local proved = readable and subject ~= '' and not revoked and not linkedToAnother
+  and (not generation or tonumber(generation) <= tonumber(ARGV[5]))
+local denying = (not revoked or linkedTag == subject) and own or nothingSaid
 
-return { ARGV[1], link, generation, revoked and '1', consent, linkedConsent, mayRead and '1', profile, get(KEYS[3]) }
+local function grantsCount(permission)
+  local first, last = string.match(permission, '|(.+)|(.+)$')
+  return proved and recordedAt and recordedAt >= tonumber(first) and recordedAt <= tonumber(last)
+end
+
+local function holds(permission)
+  local sub, all, at = string.sub, true, 1
+  while true do
+    local sign = sub(permission, at, at)
+    if sign == '|' then return false end
+    if sign == ';' then
+      if all then return true end
+      all, at = true, at + 1
+    else
+      local useCase, granted = sign + 1, sub(permission, at + 1, at + 1) == '1'
+      if sub(denying, useCase, useCase) == 'd' or sub(linked, useCase, useCase) == 'd' then all = false end
+      if not granted and not (sub(own, useCase, useCase) == 'g' and grantsCount(permission)) then all = false end
+      at = at + 2
+    end
+  end
+end
+
+local mayReadProfile = asksProfile and proved and holds(ofProfile) or false
+local mayReadSession = asksSession and readable and holds(ofSession) or false
+local profile = mayReadProfile and not erased and get(KEYS[7])
+local session = mayReadSession and get(KEYS[3])
+
+return { ARGV[1], link, generation, revoked and '1', consent, linkedConsent, mayReadProfile and '1', profile, mayReadSession and '1', session }
 `);
 
 /** KEYS: the denylist's entry. ARGV: its value, until when in ms. Can be made longer, never shorter: saying it again must not take it back. */

@@ -8,7 +8,7 @@ import { toProfileWrite } from '../contract/records.ts';
 import type { Artefact } from '../decision/artefact.ts';
 import { demoDefaults, demoWrites } from '../demo/demo-writes.ts';
 import { demoParties } from '../identity/mint.ts';
-import type { Store, StoreWrite } from '../records/store.ts';
+import type { Permission, Store, StoreWrite } from '../records/store.ts';
 
 export const demoPolicyPath = fileURLToPath(new URL('../../examples/retail.yaml', import.meta.url));
 
@@ -62,6 +62,9 @@ function markerOf({ revision }: Artefact): string {
   return `demo-people ${revision} ${demoDefaults.seed} ${demoDefaults.count}`;
 }
 
+/** Such a session is about nobody, so its reading waits for nobody's consent: the one alternative asks for none. */
+const nobodysSession: Permission = { alternatives: [[]], grantsCountFromMs: 0, grantsCountUntilMs: 0 };
+
 async function isMarked(store: Store, marker: string): Promise<boolean> {
   const { session } = await store.read({
     subject: null,
@@ -71,8 +74,9 @@ async function isMarked(store: Store, marker: string): Promise<boolean> {
     sessionId: marker,
     consent: false,
     profile: null,
+    session: nobodysSession,
   });
-  return session !== null;
+  return session.state === 'known';
 }
 
 /** Through the same door as everybody's profiles: checked against the policy and written in the form of the store. */

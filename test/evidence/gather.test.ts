@@ -56,7 +56,7 @@ describe('gathering', () => {
         linked: { state: 'known', value: fullReading.linkedConsent },
       },
       profile: fullReading.profile,
-      session: { state: 'known', value: fullReading.session },
+      session: fullReading.session,
     });
   });
 
@@ -69,7 +69,7 @@ describe('gathering', () => {
       consent: null,
       linkedConsent: null,
       profile: { state: 'absent' as const },
-      session: null,
+      session: { state: 'absent' as const },
     };
     await scene.store.answer(nothing);
     expect(at(scene, 1)).toMatchObject({
@@ -116,7 +116,7 @@ describe('gathering', () => {
         throw new Error('must not be asked');
       },
     };
-    const scene = begin({ verifier, request: { needs: { identity: false, consent: false, session: false, profileKinds: [] } } });
+    const scene = begin({ verifier, request: { needs: { identity: false, consent: false, sessionKinds: [], profileKinds: [] } } });
     expect(scene.gathering.complete).toBe(true);
     expect(at(scene, 0)).toMatchObject({ token: 'none', sessionId: 'none', device: 'refused', profile: 'refused', session: 'refused' });
   });
@@ -291,7 +291,7 @@ describe('a token seen for the first time', () => {
       token: 'late',
       generation: 'deadline_too_short',
       profile: 'deadline_too_short',
-      session: 'known',
+      session: 'deadline_too_short',
     });
   });
 
@@ -497,10 +497,10 @@ describe('every interleaving', () => {
   });
 
   it('is independent of what the store says where that is not read', async () => {
-    const needs = { ...everything, profileKinds: [], session: false };
+    const needs = { ...everything, profileKinds: [], sessionKinds: [] };
     const [one, other] = [begin({ request: { needs } }), begin({ request: { needs } })];
     await one.store.answer(fullReading);
-    await other.store.answer({ ...fullReading, profile: { state: 'absent' }, session: null });
+    await other.store.answer({ ...fullReading, profile: { state: 'absent' }, session: { state: 'absent' } });
     expect(one.gathering.snapshot(one.startedAtMs + 1)).toEqual(other.gathering.snapshot(other.startedAtMs + 1));
   });
 });

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { ConsentSignal, TokenEvidence } from '../../src/decision/facts.ts';
 import type { Needs } from '../../src/decision/needs.ts';
-import { type Asker, readingFor } from '../../src/evidence/plan.ts';
+import type { PersonalUseCase } from '../../src/decision/vocabulary.ts';
+import { type Asker, readingFor, type StoreDependency } from '../../src/evidence/plan.ts';
+import type { AskedUseCase } from '../../src/records/store.ts';
 import { artefactWith, everything, person } from './scene.ts';
 
 const nowMs = Date.UTC(2026, 10, 21);
@@ -21,18 +23,22 @@ function asker(changes: Partial<Asker> = {}): Asker {
   };
 }
 
+const anonymous = { token: { state: 'none' }, tokenId: null, deviceId: null } as const;
+
+function noTimeFor(missing: StoreDependency): Asker['hasTime'] {
+  return (dependency) => dependency !== missing;
+}
+
 function says(useCases: Extract<ConsentSignal, { state: 'valid' }>['useCases'], child = false): Asker['consent'] {
   return { signals: [{ state: 'valid', useCases, child }], gpc: false };
 }
 
 const grantsCountFromMs = nowMs - 180 * 86_400_000;
-const content = {
-  select: 'content_personalization',
-  activation: 'profile_activation_content',
-  selectGranted: false,
-  activationGranted: false,
-};
-const offer = { select: 'offers', activation: 'profile_activation_offer', selectGranted: false, activationGranted: false };
+const grantsCountUntilMs = nowMs + 5 * 60_000;
+const counting = { grantsCountFromMs, grantsCountUntilMs };
+const asked = (useCase: PersonalUseCase, granted = false): AskedUseCase => ({ useCase, granted });
+const content = [asked('content_personalization'), asked('profile_activation_content')];
+const offer = [asked('offers'), asked('profile_activation_offer')];
 
 describe('the plan of one round trip', () => {
   it('names everything, when everything may be used', () => {
@@ -43,7 +49,8 @@ describe('the plan of one round trip', () => {
       deviceId: 'device',
       sessionId: 'session',
       consent: true,
-      profile: { alternatives: [content, offer], grantsCountFromMs },
+      profile: { alternatives: [content, offer], ...counting },
+      session: { alternatives: [[asked('content_personalization')], [asked('offers')]], ...counting },
     });
   });
 
@@ -52,9 +59,13 @@ describe('the plan of one round trip', () => {
   });
 
   const untouched: readonly { readonly what: string; readonly changes: Partial<Asker> }[] = [
-    { what: 'nobody asks anything', changes: { needs: { identity: false, consent: false, session: false, profileKinds: [] } } },
+    { what: 'nobody asks anything', changes: { needs: { identity: false, consent: false, sessionKinds: [], profileKinds: [] } } },
     { what: 'nothing is known of the visitor', changes: { token: { state: 'none' }, tokenId: null, deviceId: null, sessionId: null } },
     { what: 'the token is invalid', changes: { token: { state: 'invalid' }, tokenId: null, deviceId: null, sessionId: null } },
+    {
+      what: 'no rung reads the one session there is',
+      changes: { ...anonymous, needs: { ...everything, sessionKinds: [] }, consent: says({ offers: 'granted' }) },
+    },
     { what: 'a session has no grant that could count', changes: { token: { state: 'none' }, tokenId: null, deviceId: null } },
     { what: 'there is no time', changes: { hasTime: () => false } },
   ];
@@ -98,7 +109,9 @@ describe('the plan of one round trip', () => {
 
   it('drops only the kind that is denied, and says what the request itself grants', () => {
     const consent = says({ offers: 'denied', content_personalization: 'granted' });
-    expect(readingFor(asker({ consent })).plan?.profile?.alternatives).toEqual([{ ...content, selectGranted: true }]);
+    expect(readingFor(asker({ consent })).plan?.profile?.alternatives).toEqual([
+      [asked('content_personalization', true), asked('profile_activation_content')],
+    ]);
   });
 
   it('lets a proof open the profile of a bound token', () => {
@@ -110,6 +123,7 @@ describe('the plan of one round trip', () => {
     readonly token: TokenEvidence;
     readonly consent: Asker['consent'];
     readonly read: boolean;
+    readonly sessionKinds?: Needs['sessionKinds'];
   }[] = [
     { what: 'a stored grant may count for a proved person', token: person, consent: { signals: [], gpc: false }, read: true },
     { what: 'the request grants', token: { state: 'none' }, consent: says({ content_personalization: 'granted' }), read: true },
@@ -121,6 +135,32 @@ describe('the plan of one round trip', () => {
       consent: { signals: [], gpc: false },
       read: false,
     },
+    {
+      what: 'the request grants the kind that no zone reads it for',
+      token: { state: 'none' },
+      consent: says({ offers: 'granted' }),
+      sessionKinds: ['content'],
+      read: false,
+    },
+    {
+      what: 'the one kind that reads it is denied, though the other is granted',
+      token: person,
+      consent: says({ offers: 'denied', content_personalization: 'granted' }),
+      sessionKinds: ['offer'],
+      read: false,
+    },
+    {
+      what: 'the token could not be verified, so nobody knows whose denials to ask for',
+      token: { state: 'failed' },
+      consent: says({ offers: 'granted' }),
+      read: false,
+    },
+    {
+      what: 'GPC denies offers and nobody grants content',
+      token: { state: 'none' },
+      consent: { ...says({ offers: 'granted' }), gpc: true },
+      read: false,
+    },
     { what: 'both kinds are denied', token: person, consent: says({ offers: 'denied', content_personalization: 'denied' }), read: false },
     {
       what: 'a grant stands beside a signal that did not decode',
@@ -129,16 +169,22 @@ describe('the plan of one round trip', () => {
       read: false,
     },
   ];
-  it.each(sessions)('reads the session ($read) when $what', ({ token, consent, read }) => {
-    const reading = readingFor(asker({ token, tokenId: null, consent }));
+  it.each(sessions)('reads the session ($read) when $what', ({ token, consent, read, sessionKinds = everything.sessionKinds }) => {
+    const reading = readingFor(asker({ token, tokenId: null, consent, needs: { ...everything, sessionKinds } }));
     expect(reading.session).toBe(read ? 'asked' : 'refused');
     expect(reading.plan?.sessionId).toBe(read ? 'session' : null);
   });
 
-  it('asks for a session alone without naming the person', () => {
-    const needs: Needs = { identity: true, consent: true, session: true, profileKinds: [] };
-    const hasTime: Asker['hasTime'] = (dependency) => dependency === 'session';
-    expect(readingFor(asker({ needs, hasTime })).plan).toEqual({
+  it('names for the session only what could grant it: the request, and for a proved person the store', () => {
+    const consent = says({ content_personalization: 'granted' });
+    const both = [[asked('content_personalization', true)], [asked('offers')]];
+    expect(readingFor(asker({ consent })).plan?.session).toEqual({ alternatives: both, ...counting });
+    const expired = readingFor(asker({ consent, token: { ...person, expired: true } }));
+    expect(expired.plan?.session).toEqual({ alternatives: both.slice(0, 1), ...counting });
+  });
+
+  it('asks for a session alone where nobody is named', () => {
+    expect(readingFor(asker({ ...anonymous, consent: says({ offers: 'granted' }) })).plan).toEqual({
       subject: null,
       tokenId: null,
       tokenGeneration: 0,
@@ -146,6 +192,7 @@ describe('the plan of one round trip', () => {
       sessionId: 'session',
       consent: false,
       profile: null,
+      session: { alternatives: [[asked('offers', true)]], ...counting },
     });
   });
 
@@ -157,4 +204,41 @@ describe('the plan of one round trip', () => {
       expect(reading.profile).toBe('too_short');
     },
   );
+
+  const granting = says({ content_personalization: 'granted' });
+  const hurried: readonly { readonly what: string; readonly changes: Partial<Asker>; readonly session: string }[] = [
+    {
+      what: 'the record of a person, and no time for consent',
+      changes: { deviceId: null, hasTime: noTimeFor('consent') },
+      session: 'too_short',
+    },
+    {
+      what: 'the record of whoever the device is linked to, and no time for consent',
+      changes: { token: { state: 'none' }, tokenId: null, hasTime: noTimeFor('consent') },
+      session: 'too_short',
+    },
+    {
+      what: 'whom the device is linked to, and no time for identity',
+      changes: { token: { state: 'none' }, tokenId: null, hasTime: noTimeFor('identity') },
+      session: 'too_short',
+    },
+    {
+      what: 'nobody: the token is known and its record is asked for',
+      changes: { deviceId: null, hasTime: noTimeFor('identity') },
+      session: 'asked',
+    },
+    { what: 'nobody: none is named', changes: { ...anonymous, hasTime: noTimeFor('consent') }, session: 'asked' },
+  ];
+  it.each(hurried)('reads a session that the request allows ($session) when its consent waits for $what', ({ changes, session }) => {
+    const reading = readingFor(asker({ consent: granting, ...changes }));
+    expect(reading.session).toBe(session);
+    expect(reading.plan?.session ?? null).toEqual(
+      session === 'asked' ? { alternatives: [[asked('content_personalization', true)]], ...counting } : null,
+    );
+  });
+
+  it('leaves a session that only a stored grant could open shut when there is no time to prove the person', () => {
+    const reading = readingFor(asker({ deviceId: null, hasTime: noTimeFor('identity') }));
+    expect([reading.session, reading.plan?.session, reading.plan?.sessionId]).toEqual(['too_short', null, null]);
+  });
 });

@@ -14,7 +14,7 @@ import type { ReadPlan, StoreReading } from '../../src/records/store.ts';
 import type { Clock } from '../../src/time/clock.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
-export const everything: Needs = { identity: true, consent: true, session: true, profileKinds: ['content', 'offer'] };
+export const everything: Needs = { identity: true, consent: true, sessionKinds: ['content', 'offer'], profileKinds: ['content', 'offer'] };
 
 export const person: TokenEvidence & { state: 'verified' } = {
   state: 'verified',
@@ -33,7 +33,7 @@ export const fullReading: StoreReading = {
   consent: { useCases: { offers: 'granted' }, recordedAtMs: 1 },
   linkedConsent: { useCases: { offers: 'denied' }, recordedAtMs: 2 },
   profile: { state: 'known', value: { attributes: { loyalty: 'gold' }, audiences: [] } },
-  session: { attributes: {} },
+  session: { state: 'known', value: { attributes: {} } },
 };
 
 export type Budgets = Readonly<Partial<Record<StoreDependency, number>>>;

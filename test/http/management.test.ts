@@ -3,7 +3,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { buildManagement } from '../../src/app.ts';
 import { watchStore } from '../../src/http/store-watch.ts';
 import { emptyReading } from '../../src/records/reading.ts';
-import type { ReadPlan, StoreReading } from '../../src/records/store.ts';
+import type { Permission, ReadPlan, StoreReading } from '../../src/records/store.ts';
 import { StoreError, type StoreErrorCode } from '../../src/records/store-error.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 import { startService } from './service.ts';
@@ -72,9 +72,11 @@ describe('the status of the dependencies', () => {
     sessionId: null,
     consent: false,
     profile: null,
+    session: null,
   };
-  const ofSession: ReadPlan = { ...nothing, sessionId: 's' };
-  const ofPerson: ReadPlan = { ...nothing, subject: 'p', consent: true, profile: { alternatives: [], grantsCountFromMs: 0 } };
+  const anything: Permission = { alternatives: [[]], grantsCountFromMs: 0, grantsCountUntilMs: 0 };
+  const ofSession: ReadPlan = { ...nothing, sessionId: 's', session: anything };
+  const ofPerson: ReadPlan = { ...nothing, subject: 'p', consent: true, profile: anything };
 
   /** A store that answers as it is told. */
   function watched() {

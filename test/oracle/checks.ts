@@ -50,7 +50,7 @@ export function needsSuffices(decide: Decide, ask: Ask, given: Case): void {
     identity: wanted.identity ? everything.identity : nobody,
     consent: wanted.consent ? everything.consent : { ...everything.consent, stored: refused, linked: refused },
     profile: permitted ? everything.profile : refused,
-    session: wanted.session ? everything.session : refused,
+    session: sessionIsPermitted(given, everything, wanted) ? everything.session : refused,
   };
   assert.deepEqual(decide({ ...given, question, evidence: least }).zones, decide({ ...given, question, evidence: everything }).zones);
 }
@@ -84,7 +84,7 @@ function withoutIdleTrouble(evidence: Evidence, wanted: Needs): Evidence {
       linked: calm(evidence.consent.linked, wanted.consent),
     },
     profile: calm(evidence.profile, wanted.profileKinds.length > 0),
-    session: calm(evidence.session, wanted.session),
+    session: calm(evidence.session, wanted.sessionKinds.length > 0),
   };
 }
 
@@ -98,6 +98,14 @@ function profileIsPermitted(given: Case, evidence: Evidence, wanted: Needs): boo
     offer: consent.offers === 'granted' && consent.profile_activation_offer === 'granted',
   };
   return identity.state === 'high_confidence' && wanted.profileKinds.some((kind) => granted[kind]);
+}
+
+/** The store touches a session only for a kind whose select use case is granted. */
+function sessionIsPermitted(given: Case, evidence: Evidence, wanted: Needs): boolean {
+  if (evidence.session.state !== 'known' && evidence.session.state !== 'absent') return true;
+  const { consent } = oracleDecide(given.document, { ...given.question, audience: 'personal', zones: [] }, evidence);
+  const granted = { content: consent.content_personalization === 'granted', offer: consent.offers === 'granted' };
+  return wanted.sessionKinds.some((kind) => granted[kind]);
 }
 
 /** One non-private cache key, one answer: byte for byte. */

@@ -117,7 +117,7 @@ describe(readingListSuffices.says, () => {
   });
 
   test.each([
-    ['the session is never asked for', { session: false }],
+    ['the session is never asked for', { sessionKinds: [] }],
     ['the consent records are never asked for', { consent: false }],
     ['identity is never asked for', { identity: false }],
     ['the profile is never asked for', { profileKinds: [] }],

@@ -8,7 +8,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { type EmbeddedStore, openEmbeddedStore, sweepRecordsMax } from '../../src/embedded/embedded-store.ts';
 import type { StoreWrite } from '../../src/records/store.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
-import { daySeconds, goldProfile, noPlan, type OpenedStore, openPermission, storeCases } from './store.cases.ts';
+import { daySeconds, goldProfile, noPlan, type OpenedStore, openPermission, sessionPlan, storeCases } from './store.cases.ts';
 
 const directories: string[] = [];
 
@@ -93,18 +93,18 @@ describe('the embedded store', () => {
     await store.putConsent('anna', { useCases: { offers: 'denied' }, recordedAtMs: 0 }, 20);
     await store.putIdentity('device', 'd', { subject: 'anna', method: 'deterministic', confidencePpm: 1 }, 10);
     await store.revokeToken('t', clock.nowMs() + 10_000);
-    const plan = { ...noPlan, subject: 'anna', deviceId: 'd', sessionId: 's', tokenId: 't', consent: true, profile: openPermission };
+    const plan = { ...sessionPlan('s'), subject: 'anna', deviceId: 'd', tokenId: 't', consent: true, profile: openPermission };
     clock.advance(9_999);
     expect(await store.read({ ...plan, tokenId: null })).toMatchObject({
       profile: { state: 'known' },
-      session: { attributes: { a: 1 } },
+      session: { state: 'known', value: { attributes: { a: 1 } } },
       link: { subject: 'anna' },
     });
     expect(await store.read(plan)).toMatchObject({ tokenRevoked: true });
     clock.advance(1);
     expect(await store.read(plan)).toMatchObject({
       profile: { state: 'absent' },
-      session: null,
+      session: { state: 'absent' },
       link: null,
       tokenRevoked: false,
       consent: { useCases: { offers: 'denied' } },
@@ -121,7 +121,7 @@ describe('the embedded store', () => {
     clock.advance(9_000);
     expect(await store.patchSession('s', { attributes: { b: 1 } })).toBe(true);
     clock.advance(1_000);
-    expect((await store.read({ ...noPlan, sessionId: 's' })).session).toBeNull();
+    expect((await store.read(sessionPlan('s'))).session).toEqual({ state: 'absent' });
   });
 
   it('removes expired records from the disk, never one that was written anew', async () => {
