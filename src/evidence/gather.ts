@@ -50,12 +50,17 @@ export interface Gathering {
 /** Monotonic. Null where the stage never began; `endMs` null where it has not ended. */
 export interface GatherTiming {
   readonly token: StageTiming | null;
-  readonly store: StageTiming | null;
+  readonly store: StoreTiming | null;
 }
 
 export interface StageTiming {
   readonly startMs: number;
   readonly endMs: number | null;
+}
+
+export interface StoreTiming extends StageTiming {
+  /** What the one round trip asked for. */
+  readonly asked: readonly StoreDependency[];
 }
 
 export interface Gatherer {
@@ -131,6 +136,7 @@ class RunningGathering implements Gathering {
   #token: TokenArrival | null = null;
   /** Null while the token is being verified: what to ask depends on whose it is. */
   #reading: Reading | null = null;
+  #asked: readonly StoreDependency[] = [];
   #askedAtMs: number | null = null;
   #reply: Reply | null = null;
   /** After this instant no reply can be used any more. */
@@ -193,7 +199,8 @@ class RunningGathering implements Gathering {
   }
 
   timing(): GatherTiming {
-    return { token: stage(this.#tokenStartMs, this.#token?.endMs), store: stage(this.#askedAtMs, this.#reply?.atMs) };
+    const store = stage(this.#askedAtMs, this.#reply?.atMs);
+    return { token: stage(this.#tokenStartMs, this.#token?.endMs), store: store === null ? null : { ...store, asked: this.#asked } };
   }
 
   close(): void {
@@ -232,7 +239,8 @@ class RunningGathering implements Gathering {
   }
 
   #read(reading: Reading, plan: ReadPlan): void {
-    this.#lastUsefulAtMs = Math.max(...askedDependencies(reading).map((dependency) => this.#limitOf(dependency)));
+    this.#asked = askedDependencies(reading);
+    this.#lastUsefulAtMs = Math.max(...this.#asked.map((dependency) => this.#limitOf(dependency)));
     for (const waiter of this.#waiters) this.#arm(waiter);
     const { clock, store } = this.#parts;
     this.#askedAtMs = clock.monotonicMs();

@@ -49,7 +49,7 @@ export function recordDecision(record: DecisionRecord): void {
   });
 }
 
-/** From asking to the answer, or to when it was given up on. One round trip answers for the three that live in the store. */
+/** From asking to the answer, or to when it was given up on. Who a visitor is, the token says; one round trip answers for the rest. */
 function answered(metrics: Metrics, facts: FactStates, { token, store }: GatherTiming, givenUpMs: number): void {
   const tell = (dependency: Dependency, { startMs, endMs }: StageTiming): void => {
     const state = facts[dependency];
@@ -57,9 +57,7 @@ function answered(metrics: Metrics, facts: FactStates, { token, store }: GatherT
   };
   if (token !== null) tell('identity', token);
   if (store === null) return;
-  tell('consent', store);
-  tell('profile', store);
-  tell('session', store);
+  for (const dependency of store.asked) if (dependency !== 'identity') tell(dependency, store);
 }
 
 /** Where zones were decided one after another, a dependency counts by the least that any of them had. */

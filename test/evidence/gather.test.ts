@@ -382,12 +382,13 @@ describe('waiting', () => {
 
   it('says when its stages began and ended', async () => {
     const scene = begin();
-    expect(scene.gathering.timing().store).toEqual({ startMs: scene.startedAtMs, endMs: null });
+    const asked = ['identity', 'consent', 'profile', 'session'];
+    expect(scene.gathering.timing().store).toEqual({ startMs: scene.startedAtMs, endMs: null, asked });
     scene.clock.advance(7);
     await scene.store.answer();
     expect(scene.gathering.timing()).toEqual({
       token: { startMs: scene.startedAtMs, endMs: scene.startedAtMs },
-      store: { startMs: scene.startedAtMs, endMs: scene.startedAtMs + 7 },
+      store: { startMs: scene.startedAtMs, endMs: scene.startedAtMs + 7, asked },
     });
     expect(begin({ request: { identity: {} } }).gathering.timing()).toEqual({ token: null, store: null });
   });

@@ -153,6 +153,7 @@ describe('a store that does not answer', () => {
       expect(told).toContain(`stepwell_facts_total{dependency="${dependency}",state="late"} 1`);
       expect(told).toContain(`stepwell_dependency_duration_milliseconds_count{dependency="${dependency}",state="late"} 1`);
     }
+    expect(told.filter((line) => line.includes('duration') && line.includes('dependency="session"'))).toEqual([]);
   });
 
   it('is a fact like any other: the answer is a 200', async () => {
