@@ -3,6 +3,7 @@
  * before anything is written.
  */
 import type { Artefact, AttributeDeclaration } from '../decision/artefact.ts';
+import { grantsCountUntilMs } from '../decision/consent.ts';
 import type { IdentityLink, Profile, Session, StoredConsent } from '../decision/facts.ts';
 import type { Attributes } from '../decision/value.ts';
 import { personalUseCases } from '../decision/vocabulary.ts';
@@ -62,12 +63,6 @@ export function toIdentityWrite(id: { readonly namespace: string; readonly value
   return { kind: 'identity', ...id, link, ttlSeconds: identityTtlSeconds };
 }
 
-/**
- * How far ahead of ours a caller's clock may go. A grant from the future would stay in force for longer than the policy allows, and
- * what is said after a denial from the future could not supersede it.
- */
-const clockAheadMaxMs = 5 * 60_000;
-
 export function toConsentWrite(subject: string, body: unknown, nowMs: number): WriteOf<'consent'> {
   checkId(subject, 'subject');
   const { useCases, recordedAt } = readConsentWrite(body);
@@ -77,7 +72,8 @@ export function toConsentWrite(subject: string, body: unknown, nowMs: number): W
   );
   const recordedAtMs = parseRecordedMs(recordedAt);
   if (recordedAtMs === null) wrong.push(bodyPlace(['recordedAt'], instantSentence));
-  else if (recordedAtMs > nowMs + clockAheadMaxMs) wrong.push(bodyPlace(['recordedAt'], futureSentence));
+  // A grant from the future would outlive what the policy allows, and nothing said later could supersede a denial from there.
+  else if (recordedAtMs > grantsCountUntilMs(nowMs)) wrong.push(bodyPlace(['recordedAt'], futureSentence));
   if (recordedAtMs === null || wrong.length > 0) throw invalidRequest(wrong);
   const consent: StoredConsent = { useCases, recordedAtMs };
   return { kind: 'consent', subject, consent, ttlSeconds: consentTtlSeconds };
