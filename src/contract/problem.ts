@@ -47,6 +47,7 @@ const table = {
   expectation_failed: { status: 417, title: 'Expectation failed', sentence: 'the only expectation met here is `100-continue`' },
   headers_too_large: { status: 431, title: 'Headers too large', sentence: 'the request line and headers are larger than 8 KiB' },
   internal_error: { status: 500, title: 'Internal error', sentence: 'something went wrong here, not with you; quote the request id' },
+  overloaded: { status: 503, title: 'Overloaded', sentence: 'the time for this answer had passed before work on it could begin' },
   no_policy: { status: 503, title: 'No policy', sentence: 'no policy has been loaded yet' },
   store_unavailable: {
     status: 503,

@@ -65,8 +65,7 @@ interface CountingRecord {
 function countingRecords({ identity: evidence, consent }: Evidence, identity: IdentityView): readonly CountingRecord[] {
   const records: CountingRecord[] = [];
   if (identity.token !== null) records.push({ fact: consent.stored, grants: identity.state === 'high_confidence' });
-  if (evidence.token.state === 'late' || evidence.token.state === 'failed')
-    records.push({ fact: { state: evidence.token.state }, grants: false });
+  if (evidence.token.state === 'late' || evidence.token.state === 'failed') records.push({ fact: evidence.token, grants: false });
   const { device } = evidence;
   if (device.state === 'late' || device.state === 'failed') records.push({ fact: device, grants: false });
   if (device.state === 'known' && device.value.subject !== identity.token?.subject) {

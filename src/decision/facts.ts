@@ -13,8 +13,14 @@ export type Fact<T> =
   | { readonly state: 'known'; readonly value: T }
   | { readonly state: 'absent' }
   | { readonly state: 'late'; readonly why?: 'deadline_too_short' }
-  | { readonly state: 'failed'; readonly why?: 'circuit_open' }
+  | Failed
   | { readonly state: 'refused' };
+
+/** `circuit_open`: left alone after failures. `overload`: the service is too busy to ask. */
+export interface Failed {
+  readonly state: 'failed';
+  readonly why?: 'circuit_open' | 'overload';
+}
 
 export const factStates = ['known', 'absent', 'late', 'failed', 'refused'] as const;
 
@@ -64,7 +70,8 @@ export type TokenEvidence =
   /** As if it were not there; the reason is kept. `expired` is one that ran out over 30 days ago. */
   | { readonly state: 'invalid' | 'expired' | 'keys_stale' }
   /** Verification did not finish in time, or could not be done. */
-  | { readonly state: 'late' | 'failed' };
+  | { readonly state: 'late' }
+  | { readonly state: 'failed'; readonly why?: 'overload' };
 
 /** A session id of ours: `invalid` covers a bad signature, a bad shape and an expired one. */
 export type SessionIdEvidence = { readonly state: 'none' | 'invalid' } | { readonly state: 'verified'; readonly id: string };

@@ -29,6 +29,8 @@ type ReadDependency = 'identity' | 'consent' | 'profile' | 'session';
 export function unread(fact: Fact<unknown>, dependency: ReadDependency): GateFailure | null {
   if (fact.state === 'late')
     return fact.why === 'deadline_too_short' ? failure('deadline_too_short', dependency) : failure(`${dependency}_timeout`);
-  if (fact.state === 'failed') return fact.why === 'circuit_open' ? failure('circuit_open', dependency) : failure(`${dependency}_failed`);
-  return null;
+  if (fact.state !== 'failed') return null;
+  // Nobody is to blame for our own load.
+  if (fact.why === 'overload') return failure('overload');
+  return fact.why === 'circuit_open' ? failure('circuit_open', dependency) : failure(`${dependency}_failed`);
 }

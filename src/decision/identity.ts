@@ -70,9 +70,8 @@ function tokenFailure({ token }: IdentityEvidence): GateFailure | null {
     case 'keys_stale':
       return failure('identity_keys_stale');
     case 'late':
-      return failure('identity_timeout');
     case 'failed':
-      return failure('identity_failed');
+      return unread(token, 'identity');
     case 'verified':
       return failure(token.expired ? 'identity_token_expired' : 'identity_revoked');
     default:
@@ -96,8 +95,7 @@ function notProved(fact: Fact<unknown>): GateFailure | null {
 }
 
 function unreadIdentity(token: VerifiedToken | null, evidence: IdentityEvidence): GateFailure | null {
-  if (evidence.token.state === 'late') return failure('identity_timeout');
-  if (evidence.token.state === 'failed') return failure('identity_failed');
+  if (evidence.token.state === 'late' || evidence.token.state === 'failed') return unread(evidence.token, 'identity');
   const aboutToken = token === null ? null : (unread(evidence.generation, 'identity') ?? unread(evidence.tokenRevoked, 'identity'));
   return aboutToken ?? unread(evidence.device, 'identity');
 }

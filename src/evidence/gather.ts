@@ -6,7 +6,7 @@
  * after the last. Once gathering is complete nothing more can come, so every zone that remains can be decided at once.
  */
 import type { Artefact } from '../decision/artefact.ts';
-import type { Evidence, Fact, SessionIdEvidence, StoredConsent, TokenEvidence } from '../decision/facts.ts';
+import type { Evidence, Fact, Failed, SessionIdEvidence, StoredConsent, TokenEvidence } from '../decision/facts.ts';
 import type { Needs } from '../decision/needs.ts';
 import type { ReadPlan, Store, StoreReading } from '../records/store.ts';
 import { StoreError } from '../records/store-error.ts';
@@ -25,6 +25,8 @@ export interface GatherRequest {
   readonly startedAtMs: number;
   /** Monotonic: the latest instant any zone waits for. */
   readonly deadlineAtMs: number;
+  /** The service is too busy: nothing is verified and nobody is asked. What would have been is `failed`, for `overload`. */
+  readonly overloaded?: boolean;
 }
 
 export interface PresentedIdentity {
@@ -105,6 +107,8 @@ const askingFloorMs = 1;
 
 const noToken: VerifiedToken = { evidence: { state: 'none' }, tokenId: null };
 const failedToken: VerifiedToken = { evidence: { state: 'failed' }, tokenId: null };
+const shed = { state: 'failed', why: 'overload' } as const;
+const shedToken: VerifiedToken = { evidence: shed, tokenId: null };
 
 export function createGatherer(parts: GathererParts): Gatherer {
   return { gather: (request) => new RunningGathering(parts, request) };
@@ -118,7 +122,7 @@ interface TokenArrival extends VerifiedToken {
 
 type Reply = { readonly atMs: number } & (
   | { readonly reading: StoreReading; readonly failure: null }
-  | { readonly reading: null; readonly failure: { readonly state: 'failed'; readonly why?: 'circuit_open' } }
+  | { readonly reading: null; readonly failure: Failed }
 );
 
 interface Waiter {
@@ -151,7 +155,8 @@ class RunningGathering implements Gathering {
     const { identity, needs, nowMs } = request;
     this.#session = needs.identity && identity.sessionId ? sessionEvidence(parts.sessionIds, identity.sessionId, nowMs) : { state: 'none' };
     this.#deviceId = needs.identity && identity.deviceId ? identity.deviceId : null;
-    if (needs.identity && identity.token) this.#verifyToken(identity.token, identity.proof);
+    if (request.overloaded) this.#shed(needs.identity && Boolean(identity.token));
+    else if (needs.identity && identity.token) this.#verifyToken(identity.token, identity.proof);
     else this.#ask(noToken);
   }
 
@@ -204,6 +209,15 @@ class RunningGathering implements Gathering {
   }
 
   close(): void {
+    this.#finish();
+  }
+
+  /** As if the token and the store had failed at once. */
+  #shed(hasToken: boolean): void {
+    const token = hasToken ? shedToken : noToken;
+    if (hasToken) this.#token = { ...token, usableFromMs: Number.NEGATIVE_INFINITY, endMs: this.#request.startedAtMs };
+    this.#reading = readingFor(this.#asker(token));
+    this.#reply = { atMs: Number.NEGATIVE_INFINITY, reading: null, failure: shed };
     this.#finish();
   }
 
@@ -349,7 +363,7 @@ function knownOrAbsent<T>(value: T | null): Fact<T> {
   return value === null ? { state: 'absent' } : { state: 'known', value };
 }
 
-function failureOf(error: unknown): { readonly state: 'failed'; readonly why?: 'circuit_open' } {
+function failureOf(error: unknown): Failed {
   const isOpen = error instanceof StoreError && error.code === 'overloaded';
   return isOpen ? { state: 'failed', why: 'circuit_open' } : { state: 'failed' };
 }

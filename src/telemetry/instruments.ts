@@ -16,6 +16,7 @@ export interface Instruments extends Metrics {
 export function createInstruments(meters: readonly Meter[]): Instruments {
   const decisions = createDecisionCounts();
   const facts = createCounts<FactLabels>(({ dependency, state }) => `${dependency} ${state}`);
+  const shed = createCounts<Attributes>(() => '');
   const abandoned = createCounts<{ readonly outcome: 'answered' | 'failed' }>(({ outcome }) => outcome);
   const duration = createHistograms(meters, metricNames.decisionDuration, {
     description: 'From the headers of a request to its decision',
@@ -32,6 +33,7 @@ export function createInstruments(meters: readonly Meter[]): Instruments {
   for (const meter of meters) {
     showCounts(meter, metricNames.decisions, 'Zones decided, by tier served and why it is not the intended one', decisions.show);
     showCounts(meter, metricNames.facts, 'Evidence that decisions had, by state', facts.show);
+    showCounts(meter, metricNames.requestsShed, 'Requests turned away before any work began', shed.show);
     showCounts(meter, metricNames.repliesAbandoned, 'Replies of the store that came when nobody waited any more', abandoned.show);
   }
   const durationLabels = remember((route: DecisionRoute, page: string) => ({ route, page }));
@@ -46,6 +48,7 @@ export function createInstruments(meters: readonly Meter[]): Instruments {
       if (closing.overshootMs > 0) overshoot(closing.overshootMs, overshootLabels(page, ''));
     },
     dependencyAnswered: (name, durationMs, state) => dependency(durationMs, dependencyLabels(name, state)),
+    requestShed: () => shed.add({}, 1),
     replyAbandoned: (outcome) => abandoned.add({ outcome }, 1),
   };
 }

@@ -8,6 +8,7 @@ export const metricNames = {
   dependencyDuration: 'stepwell_dependency_duration_milliseconds',
   deadlineOvershoot: 'stepwell_deadline_overshoot_milliseconds',
   facts: 'stepwell_facts_total',
+  requestsShed: 'stepwell_requests_shed_total',
   repliesAbandoned: 'stepwell_replies_abandoned_total',
   approvalsExpired: 'stepwell_approvals_expired',
   approvalNextExpiry: 'stepwell_approval_next_expiry_seconds',

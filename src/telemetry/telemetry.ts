@@ -71,6 +71,8 @@ export type FactStates = Readonly<Partial<Record<Dependency, FactState>>>;
 export interface Metrics {
   /** How long a dependency took to answer, or to be given up on. */
   dependencyAnswered(dependency: Dependency, durationMs: number, state: FactState): void;
+  /** A request that was turned away before any work began. */
+  requestShed(): void;
   /** A store's reply that came when nobody waited for it any more. */
   replyAbandoned(outcome: 'answered' | 'failed'): void;
 }
@@ -87,7 +89,7 @@ export interface ServiceState {
 /** Keeps nothing and costs nothing: for tests, and to measure what telemetry costs. */
 export const noTelemetry: Telemetry = {
   startDecision: () => noTrace,
-  metrics: { dependencyAnswered() {}, replyAbandoned() {} },
+  metrics: { dependencyAnswered() {}, requestShed() {}, replyAbandoned() {} },
   showService() {},
   metricsText: async () => '',
   shutdown: async () => {},

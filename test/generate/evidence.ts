@@ -32,6 +32,7 @@ const late: fc.Arbitrary<Fact<never>> = fc.oneof(
 const failed: fc.Arbitrary<Fact<never>> = fc.oneof(
   { weight: 4, arbitrary: fc.constant<Fact<never>>({ state: 'failed' }) },
   { weight: 1, arbitrary: fc.constant<Fact<never>>({ state: 'failed', why: 'circuit_open' }) },
+  { weight: 1, arbitrary: fc.constant<Fact<never>>({ state: 'failed', why: 'overload' }) },
 );
 
 function factOf<T>(
@@ -236,7 +237,7 @@ export function degrade(full: Evidence): fc.Arbitrary<Evidence> {
     .record({
       token:
         full.identity.token.state === 'verified'
-          ? mostly<IdentityEvidence['token']>(8, full.identity.token, { state: 'late' }, { state: 'failed' })
+          ? mostly<IdentityEvidence['token']>(8, full.identity.token, { state: 'late' }, { state: 'failed' }, { state: 'failed', why: 'overload' })
           : fc.constant(full.identity.token),
       device: less(full.identity.device, late, failed),
       generation: less(full.identity.generation, late, failed, fc.constant(none)),

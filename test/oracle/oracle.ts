@@ -110,6 +110,7 @@ function isTrouble<T>(fact: Fact<T>): boolean {
 /** The time or fault form of a reason, for a fact that is late or failed (anything else that is not known counts as failed). */
 function troubleOf<T>(fact: Fact<T>, dependency: 'identity' | 'consent' | 'profile' | 'session'): Failure {
   if (fact.state === 'late') return { reason: fact.why === 'deadline_too_short' ? fact.why : `${dependency}_timeout`, dependency };
+  if (fact.state === 'failed' && fact.why === 'overload') return { reason: 'overload', dependency: null };
   const open = fact.state === 'failed' && fact.why === 'circuit_open';
   return { reason: open ? 'circuit_open' : `${dependency}_failed`, dependency };
 }
@@ -125,7 +126,7 @@ function identityOf(evidence: Evidence): Identity {
   const usable = token.state === 'verified' && !revoked ? token : null;
 
   const asked: Fact<unknown>[] = [];
-  if (token.state === 'late' || token.state === 'failed') asked.push({ state: token.state });
+  if (token.state === 'late' || token.state === 'failed') asked.push(token);
   if (usable !== null) asked.push(generation, tokenRevoked);
   asked.push(device);
   const trouble = firstTrouble(asked, 'identity');
@@ -156,7 +157,7 @@ function identityOf(evidence: Evidence): Identity {
   if (token.state === 'expired') userRung = plain('identity_token_expired');
   if (token.state === 'keys_stale') userRung = plain('identity_keys_stale');
   if (token.state === 'late') userRung = { reason: 'identity_timeout', dependency: 'identity' };
-  if (token.state === 'failed') userRung = { reason: 'identity_failed', dependency: 'identity' };
+  if (token.state === 'failed') userRung = troubleOf(token, 'identity');
   return { state, subject: null, userRung, sessionRung, trouble };
 }
 
@@ -228,7 +229,7 @@ function consentOf(document: PolicyDocument, question: Question, evidence: Evide
     granting !== null && question.nowMs - granting.recordedAtMs <= (document.consent?.maxAgeDays ?? 180) * dayMs ? granting : null;
 
   // A token that could not be verified in time may be that of somebody whose record holds a denial.
-  const unverified: Fact<never>[] = token.state === 'late' || token.state === 'failed' ? [{ state: token.state }] : [];
+  const unverified: Fact<never>[] = token.state === 'late' || token.state === 'failed' ? [token] : [];
   const unread =
     counting.some((record) => record.state !== 'known' && record.state !== 'absent') || isTrouble(device) || unverified.length > 0;
   const inOrder: readonly Fact<unknown>[] = [...unverified, ...counting, device];

@@ -208,6 +208,7 @@ describe('metrics', () => {
     decideOnce(telemetry);
     telemetry.metrics.dependencyAnswered('profile', 3.5, 'late');
     telemetry.metrics.replyAbandoned('failed');
+    telemetry.metrics.requestShed();
 
     const lines = (await telemetry.metricsText()).split('\n');
     const plain = lines.filter((line) => !line.startsWith('#') && !line.includes('_bucket'));
@@ -225,6 +226,7 @@ describe('metrics', () => {
         'stepwell_facts_total{dependency="consent",state="known"} 2',
         'stepwell_facts_total{dependency="profile",state="late"} 2',
         'stepwell_replies_abandoned_total{outcome="failed"} 1',
+        'stepwell_requests_shed_total 1',
       ].sort(),
     );
     expect(lines).toContain('# TYPE stepwell_decisions_total counter');

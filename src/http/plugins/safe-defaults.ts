@@ -6,20 +6,26 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
 import { ProblemError } from '../../contract/problem.ts';
 import type { Clock } from '../../time/clock.ts';
+import { createQueueGauge } from '../queue-gauge.ts';
 
 export const privateNoStore = 'private, no-store';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Monotonic: when the request's headers were read. Deadlines count from here. */
+    /** Monotonic: when the request came, as near as we can tell. Deadlines count from here, so what it waited for us counts too. */
     startedAtMs: number;
+    /** How long it waited before its headers were read. */
+    waitedMs: number;
   }
 }
 
 export const safeDefaults = fastifyPlugin(async (app: FastifyInstance, { clock }: { clock: Clock }) => {
+  const gauge = createQueueGauge(clock);
   app.decorateRequest('startedAtMs', 0);
+  app.decorateRequest('waitedMs', 0);
   app.addHook('onRequest', (request, reply, done) => {
-    request.startedAtMs = clock.monotonicMs();
+    request.waitedMs = gauge.waitedMs();
+    request.startedAtMs = clock.monotonicMs() - request.waitedMs;
     setSafeHeaders(request, reply);
     done(hostProblem(request));
   });

@@ -13,6 +13,7 @@ import { noEvidence } from '../../decision/facts.ts';
 import type { Question } from '../../decision/question.ts';
 import type { Scope } from '../../decision/vocabulary.ts';
 import type { ServiceDependencies } from '../dependencies.ts';
+import { refusingLateRequests } from '../overload.ts';
 import type { Authority } from '../plugins/keys.ts';
 import { serverTiming } from '../plugins/server-timing.ts';
 import { policyInForce } from '../policy-in-force.ts';
@@ -21,7 +22,9 @@ import { traceCarrier } from '../trace-carrier.ts';
 export function decideSharedRoute(app: FastifyInstance, dependencies: ServiceDependencies, authority: Authority): void {
   const { clock, telemetry, publicGet } = dependencies;
 
-  app.get('/v1/decide', publicGet ? {} : { onRequest: authority.demanding('decide') }, async (request, reply) => {
+  const refusing = refusingLateRequests(dependencies);
+  const onRequest = publicGet ? [refusing] : [refusing, authority.demanding('decide')];
+  app.get('/v1/decide', { onRequest }, async (request, reply) => {
     const { startedAtMs } = request;
     const policy = policyInForce(dependencies);
     const question = readSharedQuery(queryOf(request.raw.url ?? ''), policy.artefact, clock.nowMs());

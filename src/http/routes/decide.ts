@@ -13,6 +13,7 @@ import { answerTo } from '../answer.ts';
 import { deadlineHeader, deadlineOf, remainingMs } from '../deadline.ts';
 import { type DecidedBatch, decideInBatches } from '../decide-in-batches.ts';
 import type { ServiceDependencies } from '../dependencies.ts';
+import { isOverloaded, refusingLateRequests } from '../overload.ts';
 import type { Authority } from '../plugins/keys.ts';
 import { serverTiming, type TimedStage } from '../plugins/server-timing.ts';
 import { policyInForce } from '../policy-in-force.ts';
@@ -22,7 +23,8 @@ import { traceCarrier } from '../trace-carrier.ts';
 export function decideRoute(app: FastifyInstance, dependencies: ServiceDependencies, authority: Authority): void {
   const { clock, gatherer, telemetry } = dependencies;
 
-  app.post('/v1/decide', { onRequest: authority.demanding('decide') }, async (request, reply) => {
+  const onRequest = [refusingLateRequests(dependencies), authority.demanding('decide')];
+  app.post('/v1/decide', { onRequest }, async (request, reply) => {
     const { startedAtMs } = request;
     const wire = readDecideRequest(request.body);
     if (wire.explain === true) authority.demand(request, 'explain');
@@ -38,7 +40,9 @@ export function decideRoute(app: FastifyInstance, dependencies: ServiceDependenc
     const gatherStartMs = clock.monotonicMs();
     const times = { startedAtMs, deadlineAtMs: deadline.atMs };
     const required = needs(artefact, asking.question);
-    const gathering = gatherer.gather({ artefact, needs: required, identity: identityOf(wire, request), consent, nowMs, ...times });
+    const overloaded = isOverloaded(request, deadline.atMs - startedAtMs);
+    const identity = identityOf(wire, request);
+    const gathering = gatherer.gather({ artefact, needs: required, identity, consent, nowMs, ...times, overloaded });
     const walk = { artefact, question: asking.question, batches: batchesOf(asking.zones, times), gathering, clock };
 
     const trace = telemetry.startDecision(traceCarrier(request), { startMs: startedAtMs, route: 'post_decide' });
