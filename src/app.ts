@@ -10,6 +10,7 @@ import { answerClientError, answerConnect, answerExpectation, answerFrameworkErr
 import { promptClose } from './http/plugins/prompt-close.ts';
 import { quietLogger, requestLog } from './http/plugins/request-log.ts';
 import { safeDefaults } from './http/plugins/safe-defaults.ts';
+import { createQueueGauge, type QueueGauge } from './http/queue-gauge.ts';
 import { consentRoutes } from './http/routes/consents.ts';
 import { decideRoute } from './http/routes/decide.ts';
 import { decideSharedRoute } from './http/routes/decide-shared.ts';
@@ -30,6 +31,8 @@ export interface AppDependencies extends Omit<ServiceDependencies, 'gatherer' | 
   readonly demoCredentials?: (() => Promise<DemoCredentials>) | null;
   /** What the two servers share about the store: one hears its reads, the other shows its health. Absent: each has its own. */
   readonly storeWatch?: StoreWatch;
+  /** How long requests wait before they are read. Absent: as the event loop shows. */
+  readonly queue?: QueueGauge;
   /** Null: nothing is logged. */
   readonly logger: ServiceLogger | null;
 }
@@ -39,7 +42,7 @@ export async function buildApp(given: AppDependencies): Promise<FastifyInstance>
   const authority = createAuthority(given.apiKeys);
   const app = createServer(given);
 
-  await app.register(safeDefaults, given);
+  await app.register(safeDefaults, { clock: given.clock, queue: given.queue ?? createQueueGauge(given.clock) });
   await app.register(requestLog, given);
   await app.register(problems);
   await app.register(promptClose, given);
@@ -59,7 +62,7 @@ export async function buildApp(given: AppDependencies): Promise<FastifyInstance>
 /** Never on the public port. */
 export async function buildManagement(given: AppDependencies): Promise<FastifyInstance> {
   const app = createServer(given);
-  await app.register(safeDefaults, given);
+  await app.register(safeDefaults, { clock: given.clock, queue: given.queue ?? createQueueGauge(given.clock) });
   await app.register(problems);
   await app.register(promptClose, given);
   managementRoutes(app, { ...given, storeWatch: storeWatchOf(given) });

@@ -37,7 +37,7 @@ export function compiled(path: string, nowMs: number): Artefact {
 }
 
 export async function startService(changes: Partial<AppDependencies> = {}, policyPath = 'test/http/policy.yaml'): Promise<TestService> {
-  const clock = changes.clock instanceof VirtualClock ? changes.clock : new VirtualClock();
+  const clock = new VirtualClock();
   const directory = mkdtempSync(join(tmpdir(), 'stepwell-http-'));
   const opened = openEmbeddedStore({ directory, clock, repeat: () => () => {} });
   const store = changes.store ?? opened;
@@ -53,6 +53,7 @@ export async function startService(changes: Partial<AppDependencies> = {}, polic
     publicGet: false,
     tokenIssuer: parties.issuer,
     logger: null,
+    queue: { waitedMs: () => 0 },
     ...changes,
     store,
   };

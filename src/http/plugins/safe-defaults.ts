@@ -6,7 +6,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
 import { ProblemError } from '../../contract/problem.ts';
 import type { Clock } from '../../time/clock.ts';
-import { createQueueGauge } from '../queue-gauge.ts';
+import type { QueueGauge } from '../queue-gauge.ts';
 
 export const privateNoStore = 'private, no-store';
 
@@ -19,12 +19,11 @@ declare module 'fastify' {
   }
 }
 
-export const safeDefaults = fastifyPlugin(async (app: FastifyInstance, { clock }: { clock: Clock }) => {
-  const gauge = createQueueGauge(clock);
+export const safeDefaults = fastifyPlugin(async (app: FastifyInstance, { clock, queue }: { clock: Clock; queue: QueueGauge }) => {
   app.decorateRequest('startedAtMs', 0);
   app.decorateRequest('waitedMs', 0);
   app.addHook('onRequest', (request, reply, done) => {
-    request.waitedMs = gauge.waitedMs();
+    request.waitedMs = queue.waitedMs();
     request.startedAtMs = clock.monotonicMs() - request.waitedMs;
     setSafeHeaders(request, reply);
     done(hostProblem(request));
