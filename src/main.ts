@@ -11,7 +11,6 @@ import type { Config } from './config.ts';
 import { watchStore } from './http/store-watch.ts';
 import { createSessionIds } from './identity/session-id.ts';
 import { createTokenVerifier } from './identity/token.ts';
-import { formatProblem } from './policy/problems.ts';
 import type { Store } from './records/store.ts';
 import { readApiKeys } from './start/api-keys.ts';
 import { watchApprovals } from './start/approval-watch.ts';
@@ -19,11 +18,11 @@ import { CannotRun, systemSentence } from './start/cannot-run.ts';
 import { createDemoCredentials } from './start/demo-credentials.ts';
 import { demoPolicyPath, isDemo, loadDemoPeople } from './start/demo-mode.ts';
 import { demoGreeting, urlOf } from './start/greeting.ts';
-import { createPolicyHolder, type HeldPolicy, type PolicyHolder } from './start/held-policy.ts';
+import type { HeldPolicy } from './start/held-policy.ts';
 import { tokenTrustOf } from './start/key-sets.ts';
 import { openStore } from './start/open-store.ts';
 import { startProgress } from './start/progress.ts';
-import { createPolicyReloader } from './start/reload-policy.ts';
+import { openServicePolicy } from './start/service-policy.ts';
 import { sessionSecretOf } from './start/session-secret.ts';
 import { warmTokenVerification } from './start/warm-tokens.ts';
 import { approvalStanding } from './telemetry/approvals.ts';
@@ -36,8 +35,8 @@ const clock = systemClock;
 const graceMs = 10_000;
 /** One Ctrl-C may arrive twice, from the terminal and from npm; a second one after this is meant. */
 const sameSignalMs = 500;
-/** For a Redis that is there: the first decisions should not meet a connection still being made. */
-const connectWaitMs = 1000;
+/** For a Redis that is there: the first decisions should not meet a connection still being made. No longer for one that is not. */
+const connectWaitMs = 100;
 
 export interface Service {
   readonly serviceUrl: string;
@@ -70,29 +69,31 @@ export async function serve(config: Config, logger: Logger): Promise<Service> {
   const warming = trust.keySet === null ? null : warmTokenVerification(clock);
   const apiKeys = await readApiKeys(config.apiKeysPath);
   const sessionSecret = await sessionSecretOf(config.sessionSecret, config.dataDir);
-  const policy = createPolicyHolder(clock);
-  const policyPath = config.policyPath ?? demoPolicyPath;
-  const held = await loadPolicy(policy, policyPath, logger);
   const approvals = watchApprovals(clock, ({ zone, tier, untilMs }) => {
     logger.warn({ zone, tier, expiredAt: new Date(untilMs).toISOString() }, 'an approval has expired; what it approved is served on');
   });
-  const reloader = createPolicyReloader({
-    holder: policy,
-    path: policyPath,
-    logger,
-    onReplaced: ({ artefact }) => approvals.follow(artefact),
-  });
-  telemetry.showService(() => serviceState(policy.current() ?? held, reloader.loads));
   let closing = false;
-  const store = await openStore(config, {
-    clock,
-    connectWaitMs,
-    onState(state, why) {
-      // Each change is told once. The connection that we end ourselves is no loss.
-      if (state === 'connected') logger.info({ state, why }, 'store');
-      else if (!closing) logger.warn({ state, why }, 'store');
-    },
-  });
+  const [policy, store] = await bothOrNeither(
+    openServicePolicy({
+      path: config.policyPath ?? demoPolicyPath,
+      // The demo's policy comes with the program, and must never stand in for a shop's own.
+      keptIn: config.policyPath === null ? null : config.dataDir,
+      clock,
+      logger,
+      onReplaced: ({ artefact }) => approvals.follow(artefact),
+    }),
+    openStore(config, {
+      clock,
+      connectWaitMs,
+      onState(state, why) {
+        // Each change is told once. The connection that we end ourselves is no loss.
+        if (state === 'connected') logger.info({ state, why }, 'store');
+        else if (!closing) logger.warn({ state, why }, 'store');
+      },
+    }),
+  );
+  const held = policy.current();
+  telemetry.showService(() => serviceState(policy.current(), policy.loads));
   if (config.policyPath === null) await loadDemo(store, held, logger);
 
   const sessionIds = createSessionIds({ secret: sessionSecret, clock });
@@ -116,11 +117,13 @@ export async function serve(config: Config, logger: Logger): Promise<Service> {
   async function close(): Promise<void> {
     closing = true;
     approvals.dispose();
+    const policyClosed = policy.dispose();
     // In this order: health answers until the last decision has, and the store outlives both.
     await app.close();
     await management.close();
     await telemetry.shutdown();
     await store.close();
+    await policyClosed;
   }
 
   await warming;
@@ -135,6 +138,7 @@ export async function serve(config: Config, logger: Logger): Promise<Service> {
   }
   // From here on somebody closes the service, and with it this.
   approvals.follow(held.artefact);
+  policy.follow();
   const serviceUrl = urlOf(config.host, portOf(app));
   const managementUrl = urlOf(config.managementHost, portOf(management));
   logger.info({ serviceUrl, managementUrl, policy: held.artefact.policy, revision: held.artefact.revision, store: store.kind }, 'serving');
@@ -142,17 +146,15 @@ export async function serve(config: Config, logger: Logger): Promise<Service> {
     logger.warn('tokens of the development issuer are accepted: this is the demo, set STEPWELL_POLICY or STEPWELL_JWKS to leave it');
     process.stdout.write(demoGreeting({ artefact: held.artefact, storeKind: store.kind, serviceUrl, managementUrl }));
   }
-  return { serviceUrl, managementUrl, reloadPolicy: reloader.reload, close };
+  return { serviceUrl, managementUrl, reloadPolicy: policy.reload, close };
 }
 
-async function loadPolicy(holder: PolicyHolder, path: string, logger: Logger): Promise<HeldPolicy> {
-  const { problems } = await holder.load(path).catch((error) => {
-    throw new CannotRun(`the policy \`${path}\` cannot be read: ${systemSentence(error)}`);
-  });
-  const held = holder.current();
-  if (held === null) throw new CannotRun(`the policy does not load\n${problems.map(formatProblem).join('\n')}`);
-  for (const problem of problems) logger.warn({ code: problem.code }, formatProblem(problem));
-  return held;
+/** A store is not left open by a policy that does not load. */
+async function bothOrNeither<P>(openingPolicy: Promise<P>, openingStore: Promise<Store>): Promise<readonly [P, Store]> {
+  const [policy, store] = await Promise.allSettled([openingPolicy, openingStore]);
+  if (policy.status === 'fulfilled' && store.status === 'fulfilled') return [policy.value, store.value];
+  if (store.status === 'fulfilled') await store.value.close();
+  throw policy.status === 'rejected' ? policy.reason : store.status === 'rejected' && store.reason;
 }
 
 function serviceState({ artefact, stale }: HeldPolicy, policyLoads: ServiceState['policyLoads']): ServiceState {

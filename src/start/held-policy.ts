@@ -4,7 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import type { Artefact } from '../decision/artefact.ts';
-import { compilePolicy } from '../policy/compile.ts';
+import { type Compilation, type CompileOptions, compilePolicy } from '../policy/compile.ts';
 import type { PolicyProblem } from '../policy/problems.ts';
 import type { Clock } from '../time/clock.ts';
 
@@ -14,11 +14,27 @@ export interface HeldPolicy {
   readonly stale: boolean;
 }
 
+/** A policy as its author wrote it. */
+export interface PolicySource {
+  /** Where it was read: problems carry this name, and its ending says how it is written. */
+  readonly file: string;
+  readonly bytes: Uint8Array;
+}
+
+/** What turns the bytes of a file into an artefact, in this thread or beside it. */
+export type Compile = (bytes: Uint8Array, options: CompileOptions) => Compilation | Promise<Compilation>;
+
 export interface PolicyHolder {
   /** Null until a policy has loaded for the first time. */
   current(): HeldPolicy | null;
   /** Reads, compiles and, where it has no errors, puts into force. Rejects only where the file cannot be read. */
   load(path: string): Promise<PolicyLoading>;
+  /** The same for what was read already. */
+  accept(source: PolicySource): Promise<PolicyLoading>;
+  /** For a start whose file does not load: an older policy, judged at the instant when it was put into force. It is stale. */
+  fallBackTo(source: PolicySource, acceptedAtMs: number): Promise<PolicyLoading>;
+  /** What was given last did not load or cannot be read. */
+  keepTheOldOne(): void;
 }
 
 export interface PolicyLoading {
@@ -27,25 +43,47 @@ export interface PolicyLoading {
   readonly problems: readonly PolicyProblem[];
 }
 
-export function createPolicyHolder(clock: Clock): PolicyHolder {
+export function createPolicyHolder(clock: Pick<Clock, 'nowMs'>, compile: Compile = compileHere): PolicyHolder {
   let held: HeldPolicy | null = null;
 
   function keepTheOldOne(): void {
     if (held !== null) held = { artefact: held.artefact, stale: true };
   }
 
+  async function accept({ file, bytes }: PolicySource): Promise<PolicyLoading> {
+    try {
+      const { artefact, problems } = await compile(bytes, { file, nowMs: clock.nowMs() });
+      if (artefact === null) keepTheOldOne();
+      else held = { artefact, stale: false };
+      return { inForce: artefact !== null, problems };
+    } catch (error) {
+      keepTheOldOne();
+      throw error;
+    }
+  }
+
   return {
     current: () => held,
+    accept,
+    keepTheOldOne,
     async load(path) {
-      try {
-        const { artefact, problems } = compilePolicy(await readFile(path, 'utf8'), { file: path, nowMs: clock.nowMs() });
-        if (artefact === null) keepTheOldOne();
-        else held = { artefact, stale: false };
-        return { inForce: artefact !== null, problems };
-      } catch (error) {
+      const bytes = await readFile(path).catch((error) => {
         keepTheOldOne();
         throw error;
-      }
+      });
+      return accept({ file: path, bytes });
+    },
+    async fallBackTo({ file, bytes }, acceptedAtMs) {
+      const { artefact, problems } = await compile(bytes, { file, nowMs: acceptedAtMs });
+      if (artefact !== null) held = { artefact, stale: true };
+      return { inForce: artefact !== null, problems };
     },
   };
+}
+
+/** In this thread, which waits. */
+export const compileHere: Compile = (bytes, options) => compilePolicy(textOf(bytes), options);
+
+export function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
 }
