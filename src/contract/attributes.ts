@@ -65,7 +65,7 @@ export function readValue(value: unknown, { type, values }: AttributeDeclaration
 }
 
 export function describe({ type, values }: AttributeDeclaration): string {
-  if (values !== null) return type === 'strings' ? `a list of ${values.join(', ')}` : oneOf(values);
+  if (values !== null) return type === 'strings' ? `a list of texts, each ${oneOf(values)}` : oneOf(values);
   return typeSentences[type];
 }
 
@@ -85,13 +85,23 @@ function misfit(value: unknown, { type, values }: AttributeDeclaration): string 
 
 /** Which audiences a request may name: those safely known before the person is. */
 export function edgeAudiences(artefact: Artefact): readonly string[] {
-  return Object.entries(artefact.audiences).flatMap(([name, { edge }]) => (edge ? [name] : []));
+  let names = edgeNames.get(artefact);
+  if (names === undefined) {
+    names = Object.entries(artefact.audiences).flatMap(([name, { edge }]) => (edge ? [name] : []));
+    edgeNames.set(artefact, names);
+  }
+  return names;
 }
 
+const edgeNames = new WeakMap<Artefact, readonly string[]>();
+
 export function audiencePlaces(given: readonly string[], allowed: readonly string[], pointer: string): readonly ProblemPlace[] {
-  return given.flatMap((name, index) =>
-    allowed.includes(name) ? [] : [{ pointer: `${pointer}/${index}`, detail: unknownAudience(allowed) }],
-  );
+  const places: ProblemPlace[] = [];
+  for (const [index, name] of given.entries()) {
+    if (places.length === placesMax) break;
+    if (!isAmong(name, allowed)) places.push({ pointer: `${pointer}/${index}`, detail: unknownAudience(allowed) });
+  }
+  return places;
 }
 
 export function unknownAudience(allowed: readonly string[]): string {
@@ -105,5 +115,16 @@ export function isStrings(value: unknown): value is readonly string[] {
 }
 
 function isAmong(value: string, values: readonly string[] | null): boolean {
-  return values === null || values.includes(value);
+  if (values === null) return true;
+  // A body may hold thousands of names, and so may a policy.
+  if (values.length <= fewNames) return values.includes(value);
+  let set = setsOfNames.get(values);
+  if (set === undefined) {
+    set = new Set(values);
+    setsOfNames.set(values, set);
+  }
+  return set.has(value);
 }
+
+const fewNames = 8;
+const setsOfNames = new WeakMap<readonly string[], ReadonlySet<string>>();

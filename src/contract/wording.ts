@@ -90,7 +90,8 @@ function wanted(schema: Schema, noun = ''): string {
 export const instantWanted = 'an RFC 3339 timestamp, such as 2026-11-21T12:00:00Z';
 
 export function oneOf(allowed: readonly unknown[]): string {
-  return allowed.length === 1 ? String(allowed[0]) : `one of ${allowed.join(', ')}`;
+  const more = allowed.length > namesToldMax ? ' and more' : '';
+  return allowed.length === 1 ? String(allowed[0]) : `one of ${allowed.slice(0, namesToldMax).join(', ')}${more}`;
 }
 
 function objectWanted(names: readonly string[]): string {

@@ -61,7 +61,12 @@ function segmentKey(standing: Standing, id: string, prepared: PreparedZone): str
   const arbitrates = segmentRungs([prepared]).some(({ rung }) => rung.select.by === 'arbitrate');
   const zones = arbitrates ? question.zones.flatMap((other) => preparedZone(artefact, other) ?? []) : [prepared];
   const rungs = segmentRungs(zones);
-  const parts = [...(arbitrates ? pageParts(standing) : []), ...readParts(standing, rungs), ...windowParts(standing, rungs)];
+  const parts = [
+    ...(arbitrates ? pageParts(standing) : []),
+    ...readParts(standing, rungs),
+    ...timeParts(standing, rungs),
+    ...windowParts(standing, rungs),
+  ];
   return parts.length === 0 ? publicKey(standing, id) : `${publicKey(standing, id)}?${parts.join('&')}`;
 }
 
@@ -77,15 +82,34 @@ function readParts({ question }: Standing, rungs: readonly PreparedRung[]): read
     .map((name) => `${name}=${written(question.request[name])}`);
   const audiences =
     reads.some((read) => read.audiences) && question.audiences !== null ? [`@audiences=${list([...question.audiences].sort())}`] : [];
-  const now = reads.some((read) => read.now) ? [`@now=${question.nowMs}`] : [];
-  return [...attributes, ...audiences, ...now];
+  return [...attributes, ...audiences];
+}
+
+/** How many of the instants have passed at which a condition on the time may change; the time itself, where they cannot be told. */
+function timeParts({ question: { nowMs } }: Standing, rungs: readonly PreparedRung[]): readonly string[] {
+  const entries = rungs.flatMap((rung) => requestFactEntries(rung, nowMs)).filter(({ reads }) => reads.now);
+  if (entries.length === 0) return [];
+  const edges = new Set<number>();
+  for (const { edgesMs } of entries) {
+    if (edgesMs === null) return [`@at=${nowMs}`];
+    for (const edgeMs of edgesMs) edges.add(edgeMs);
+  }
+  return [`@now=${countPassed(edges, nowMs)}`];
+}
+
+function countPassed(edges: Iterable<number>, nowMs: number): number {
+  let passed = 0;
+  for (const edgeMs of edges) if (edgeMs <= nowMs) passed++;
+  return passed;
 }
 
 /** How many openings and closings of offer windows have passed: it changes exactly when the set of open offers may. */
 function windowParts({ question }: Standing, rungs: readonly PreparedRung[]): readonly string[] {
-  const edges = new Set(rungs.flatMap(({ windowed }) => windowed.flatMap(({ offer }) => [offer.fromMs, offer.untilMs])));
-  edges.delete(null);
-  return edges.size === 0 ? [] : [`@window=${[...edges].filter((edge) => edge !== null && edge <= question.nowMs).length}`];
+  const edges = new Set<number>();
+  for (const { windowed } of rungs) {
+    for (const { offer } of windowed) for (const edgeMs of [offer.fromMs, offer.untilMs]) if (edgeMs !== null) edges.add(edgeMs);
+  }
+  return edges.size === 0 ? [] : [`@window=${countPassed(edges, question.nowMs)}`];
 }
 
 function written(value: unknown): string {

@@ -92,16 +92,25 @@ function choosingOrder({ artefact, question }: Standing): readonly string[] {
   if (onPage === undefined) return byCriticality(artefact, zones);
   if (zones !== onPage)
     return byCriticality(artefact, [...onPage.filter((id) => zones.includes(id)), ...zones.filter((id) => !onPage.includes(id))]);
-  let order = orders.get(onPage);
+  return orderOfPage(artefact, page ?? '', onPage);
+}
+
+/** For a page that is asked for whole, as most are. */
+function orderOfPage(artefact: Artefact, page: string, zones: readonly string[]): readonly string[] {
+  let pages = orders.get(artefact);
+  if (pages === undefined) {
+    pages = new Map();
+    orders.set(artefact, pages);
+  }
+  let order = pages.get(page);
   if (order === undefined) {
-    order = byCriticality(artefact, onPage);
-    orders.set(onPage, order);
+    order = byCriticality(artefact, zones);
+    pages.set(page, order);
   }
   return order;
 }
 
-/** For a page that is asked for whole, as most are. */
-const orders = new WeakMap<readonly string[], readonly string[]>();
+const orders = new WeakMap<Artefact, Map<string, readonly string[]>>();
 
 function byCriticality(artefact: Artefact, ids: readonly string[]): readonly string[] {
   const criticalityOf = (id: string) => preparedZone(artefact, id)?.zone.criticality ?? 0;

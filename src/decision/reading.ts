@@ -4,6 +4,8 @@
  */
 import { priorityMax } from './arbitration.ts';
 import type { Artefact, Offer, Reads, Rule, Rung, Sensitivity, Zone } from './artefact.ts';
+import { edgesOfNow } from './edges.ts';
+import type { Expression } from './expression.ts';
 import { combined, isEnabled } from './sensitivity.ts';
 import { tierHeight } from './vocabulary.ts';
 
@@ -12,6 +14,8 @@ interface Entry {
   /** Its own, raised to the zone's. */
   readonly sensitivity: Sensitivity;
   readonly reads: Reads;
+  /** When what it says of the decision's time changes; null where that cannot be told. */
+  readonly edgesMs: readonly number[] | null;
 }
 
 export interface RuleEntry extends Entry {
@@ -86,7 +90,12 @@ function prepare(artefact: Artefact, zone: Zone): PreparedZone {
 
 function prepareRung(artefact: Artefact, zone: Zone, rung: Rung): PreparedRung {
   const rules = (rung.select.by === 'choose' ? rung.select.rules : []).map(
-    (rule): RuleEntry => ({ rule, reads: rule.reads, sensitivity: combined(zone.sensitivity, rule.sensitivity) }),
+    (rule): RuleEntry => ({
+      rule,
+      reads: rule.reads,
+      sensitivity: combined(zone.sensitivity, rule.sensitivity),
+      edgesMs: edgesOf([rule.when]),
+    }),
   );
   const offers = (rung.select.by === 'arbitrate' ? rung.select.offers : []).flatMap((id): OfferEntry[] => {
     const offer = Object.hasOwn(artefact.offers, id) ? artefact.offers[id] : undefined;
@@ -100,6 +109,7 @@ function prepareRung(artefact: Artefact, zone: Zone, rung: Rung): PreparedRung {
         sensitivity: combined(zone.sensitivity, offer.sensitivity),
         isCandidate,
         priorityMax: priorityMax(offer),
+        edgesMs: edgesOf([offer.when, ...offer.context.map(({ when }) => when)]),
       },
     ];
   });
@@ -111,6 +121,11 @@ function prepareRung(artefact: Artefact, zone: Zone, rung: Rung): PreparedRung {
     ...candidates.filter((entry) => !isWindowed(entry)),
   ];
   return { rung, rules, offers, candidates, always, windowed: candidates.filter(isWindowed), alwaysReads: allReads(always) };
+}
+
+function edgesOf(conditions: readonly (Expression | null)[]): readonly number[] | null {
+  const edges = conditions.map((condition) => (condition === null ? [] : edgesOfNow(condition)));
+  return edges.every((own) => own !== null) ? edges.flat() : null;
 }
 
 function allReads(entries: readonly Entry[]): RungReads {

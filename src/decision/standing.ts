@@ -51,13 +51,13 @@ function scopesOf({ request, audiences: given, nowMs }: Question, evidence: Evid
 export function clearanceOf({ artefact, question, identity, consent }: Standing, tier: Tier, kind: 'content' | 'offer'): Clearance {
   const selectGranted = question.audience === 'personal' && consent.states[useCasesOfKind[kind].select] === 'granted';
   const authTimeSeconds = identity.token?.authTimeSeconds ?? null;
-  const ageSeconds = authTimeSeconds === null ? null : question.nowMs / 1000 - authTimeSeconds;
+  const ageMs = authTimeSeconds === null ? null : question.nowMs - authTimeSeconds * 1000;
   return {
     tier,
     beyondRequestFacts: tier === 'user' || tier === 'session' || (tier === 'segment' && selectGranted),
     enabledCategories: artefact.sensitiveCategories,
     explicit: consent.explicit,
     holderProved: identity.token?.binding === 'proved',
-    authenticatedRecently: ageSeconds !== null && ageSeconds <= stepUpMaxAgeSeconds && ageSeconds >= -authTimeSkewSeconds,
+    authenticatedRecently: ageMs !== null && ageMs <= stepUpMaxAgeSeconds * 1000 && ageMs >= -authTimeSkewSeconds * 1000,
   };
 }

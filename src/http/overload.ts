@@ -1,10 +1,11 @@
 /**
  * What gives way when there is more to do than can be done. First the tiers: a request that has waited for a good part of its time is
- * answered at once, with nobody asked. Only one that cannot be answered in time at all is refused, before any work is done for it.
+ * answered at once, with nobody asked. Only one whose time had passed before it was read is refused, before any work is done for it.
  * Both follow from how long requests wait, so there is no limit to tune.
  */
 import type { FastifyRequest, onRequestHookHandler } from 'fastify';
 import { ProblemError } from '../contract/problem.ts';
+import { deadlineHeader } from './deadline.ts';
 import type { ServiceDependencies } from './dependencies.ts';
 
 /** A quarter of its time: what is left is enough to ask, and what waits behind it comes sooner. */
@@ -14,12 +15,22 @@ export function isOverloaded({ waitedMs }: FastifyRequest, budgetMs: number): bo
   return waitedMs > budgetMs * waitingShareMax;
 }
 
-/** Throws the problem for a request whose time has passed before it was read, going by the policy's own deadline. */
+/**
+ * Throws the problem for a request that is surely too late. The body is not read yet, so without the header its deadline may be
+ * anything that the policy allows.
+ */
 export function refusingLateRequests({ policy, telemetry }: Pick<ServiceDependencies, 'policy' | 'telemetry'>): onRequestHookHandler {
-  return ({ waitedMs }, _reply, done) => {
+  return ({ waitedMs, headers }, _reply, done) => {
     const deadline = policy.current()?.artefact.deadline;
-    if (deadline === undefined || waitedMs < deadline.defaultMs) return done();
+    if (deadline === undefined || waitedMs < deadline.minMs || waitedMs < Math.min(deadline.maxMs, declaredMs(headers[deadlineHeader]))) {
+      return done();
+    }
     telemetry.metrics.requestShed();
     done(new ProblemError('overloaded'));
   };
+}
+
+/** What is not a number is refused later, with a sentence. */
+function declaredMs(header: string | string[] | undefined): number {
+  return typeof header === 'string' && /^\d{1,15}$/.test(header) ? Number(header) : Number.POSITIVE_INFINITY;
 }

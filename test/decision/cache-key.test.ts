@@ -25,7 +25,7 @@ zones:
         choose:
           - { when: 'size(request.topics) > 1', variant: several }
           - { when: 'size(request.topics) > 0', variant: some }
-          - { when: 'request.word == "x"', variant: word }
+          - { when: 'request.word == "x" && now < timestamp("2026-12-01T00:00:00Z")', variant: word }
       - tier: anonymous
         variant: none
         approved: { by: "Lead", on: 2026-01-01, until: 2030-01-01 }
@@ -38,10 +38,10 @@ variants:
   { file: 'keys.yaml', nowMs },
 );
 
-function zoneFor(request: Attributes) {
+function zoneFor(request: Attributes, atMs = nowMs) {
   if (artefact === null) throw new Error(problems.map(({ message }) => message).join('\n'));
   const question = {
-    nowMs,
+    nowMs: atMs,
     audience: 'shared',
     page: null,
     zones: ['z'],
@@ -66,4 +66,14 @@ test.each([
 test('what the rules read decides the key, and nothing else does', () => {
   expect(zoneFor({ word: 'x', unread: 'y' })).toEqual(zoneFor({ word: 'x' }));
   expect(zoneFor({ topics: ['a'] })).toMatchObject({ variant: 'some' });
+});
+
+test('a comparison with the time changes the key when it changes its answer, and at no other time', () => {
+  const december = Date.UTC(2026, 11, 1);
+  const before = zoneFor({ word: 'x' }, december - 1);
+  expect(before).toMatchObject({ variant: 'word' });
+  expect(zoneFor({ word: 'x' }, nowMs)).toEqual(before);
+  expect(zoneFor({ word: 'x' }, december)).toMatchObject({ variant: 'none' });
+  expect(zoneFor({ word: 'x' }, december).key).not.toBe(before.key);
+  expect(zoneFor({ word: 'x' }, december + 86_400_000).key).toBe(zoneFor({ word: 'x' }, december + 1).key);
 });

@@ -13,41 +13,38 @@ describe('the gauge of the queue', () => {
     return { clock, gauge, endTurn: () => ends.shift()?.() };
   }
 
-  it('says that the first request of a quiet turn has not waited', () => {
-    const { clock, gauge, endTurn } = scene();
-    expect(gauge.waitedMs()).toBe(0);
-    clock.advance(5);
-    endTurn();
-    clock.advance(100);
-    expect(gauge.waitedMs()).toBe(0);
-  });
-
   it('counts what was done in this turn before the request was read', () => {
     const { clock, gauge } = scene();
-    gauge.waitedMs();
+    expect(gauge.waitedMs()).toBe(0);
     clock.advance(30);
     expect(gauge.waitedMs()).toBe(30);
   });
 
-  it('counts half of the turn before, when one follows the other', () => {
+  it('charges nothing of one turn to the next', () => {
     const { clock, gauge, endTurn } = scene();
     gauge.waitedMs();
-    clock.advance(40);
+    clock.advance(130);
     endTurn();
-    expect(gauge.waitedMs()).toBe(20);
+    expect(gauge.waitedMs()).toBe(0);
     clock.advance(3);
-    expect(gauge.waitedMs()).toBe(23);
+    expect(gauge.waitedMs()).toBe(3);
   });
 });
 
-async function serviceThatWaits(waitedMs: number) {
+async function serviceThatWaits(waitedMs: number, declared: { deadlineMs?: number; header?: string } = {}) {
   const telemetry = await startTelemetry({ clock: new VirtualClock(), env: {} });
   onTestFinished(() => telemetry.shutdown());
   let reads = 0;
   const store = { kind: 'embedded', read: () => Promise.reject(new Error(`read ${++reads}`)) } as never;
   const service = await startService({ store, telemetry, queue: { waitedMs: () => waitedMs } });
   const token = await service.tokenOf('ada');
-  const answer = await service.app.inject({ method: 'POST', url: '/v1/decide', payload: { page: 'home', identity: { token } } });
+  const { deadlineMs, header } = declared;
+  const answer = await service.app.inject({
+    method: 'POST',
+    url: '/v1/decide',
+    headers: header === undefined ? {} : { 'stepwell-deadline-ms': header },
+    payload: { page: 'home', identity: { token }, ...(deadlineMs === undefined ? {} : { deadlineMs }) },
+  });
   return { ...service, answer, reads, told: await telemetry.metricsText() };
 }
 
@@ -70,16 +67,36 @@ describe('a busy service', () => {
     expect(answer.json().zones[0].downgrade).toMatchObject({ cause: 'fault' });
   });
 
-  it('refuses only a request whose time had passed before it was read, and says when to come back', async () => {
-    const { answer, told } = await serviceThatWaits(60);
+  it('takes the time that the caller declares for the whole of it', async () => {
+    const reasonAfter = async (waitedMs: number) => {
+      const { answer } = await serviceThatWaits(waitedMs, { deadlineMs: 500 });
+      return answer.json().zones[0].downgrade.reason;
+    };
+    expect(await reasonAfter(124)).toBe('consent_timeout');
+    expect(await reasonAfter(125)).toBe('overload');
+  });
+
+  it('still answers a request that may have time left: its body is not read yet', async () => {
+    const { answer } = await serviceThatWaits(100);
+    expect(answer.statusCode).toBe(200);
+    expect(answer.json()).toMatchObject({ deadline: { effectiveMs: 0 }, zones: [{ downgrade: { reason: 'overload' } }, {}] });
+  });
+
+  it.each([
+    ['the longest deadline of the policy', 500, {}],
+    ['the deadline in its header', 40, { header: '40' }],
+    ['the shortest deadline of the policy, whatever the header says', 5, { header: '1' }],
+  ])('refuses a request that waited for %s before it was read, and says when to come back', async (_, waitedMs, declared) => {
+    expect((await serviceThatWaits(waitedMs - 1, declared)).answer.statusCode).toBe(200);
+    const { answer, told } = await serviceThatWaits(waitedMs, declared);
     expect(answer.statusCode).toBe(503);
     expect(answer.headers).toMatchObject({ 'retry-after': '1', 'cache-control': 'private, no-store' });
     expect(answer.json()).toMatchObject({ code: 'overloaded' });
     expect(told).toContain('stepwell_requests_shed_total 1');
   });
 
-  it('never refuses the cacheable half for less, for it asks nobody anyway', async () => {
-    const { app } = await serviceThatWaits(59);
+  it('decides the cacheable half as ever, for it asks nobody anyway', async () => {
+    const { app } = await serviceThatWaits(100);
     expect((await app.inject({ method: 'GET', url: '/v1/decide?page=home' })).statusCode).toBe(200);
   });
 });
