@@ -10,6 +10,7 @@ import { describe, expect, it } from 'vitest';
 const floors: Readonly<Record<string, number>> = {
   decision: 0,
   time: 0,
+  files: 0,
   records: 1,
   policy: 1,
   redis: 2,

@@ -2,10 +2,10 @@
  * The store for one machine and no services: LMDB in a directory. It keeps its data across restarts, several processes may open the
  * same directory, and a write is acknowledged when it is on the disk. Reads are synchronous inside and see one snapshot.
  */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open } from 'lmdb';
 import type { IdentityLink } from '../decision/facts.ts';
+import { makeDataDirectory, makePrivateFile } from '../files/data-directory.ts';
 import { decodeProfile, decodeSession, encodeSession, unreadable } from '../records/codec.ts';
 import {
   consentKey,
@@ -48,8 +48,11 @@ const instantDigits = 16;
 
 export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore {
   const { directory, clock, sweepEveryMs = 1_000, repeat = repeatUnreferenced } = options;
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const root = open<string, string>({ path: join(directory, 'store.mdb'), noSubdir: true, maxDbs: 4, encoding: 'string' });
+  makeDataDirectory(directory);
+  const path = join(directory, 'store.mdb');
+  // Before the library does, which would let everybody read them.
+  for (const file of [path, `${path}-lock`]) makePrivateFile(file);
+  const root = open<string, string>({ path, noSubdir: true, maxDbs: 4, encoding: 'string' });
   const records: Database<string, string> = root.openDB('records', { encoding: 'string' });
   /** `<expiry><key>` of every record, in the order of expiry, so that a sweep touches only what has expired. */
   const expiries: Database<string, string> = root.openDB('expiries', { encoding: 'string' });

@@ -3,9 +3,10 @@
  * A deployment has an issuer of its own; nothing here is on the path of a decision.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
-import { link, mkdir, readFile, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose';
+import { makeDataDirectory } from '../files/data-directory.ts';
+import { keptText } from '../files/kept-text.ts';
 
 export interface IssuerKeys {
   readonly kid: string;
@@ -68,43 +69,28 @@ export interface DemoIssuer extends IssuerKeys {
   mint(token: { subject: string; nowMs: number; lifetimeSeconds: number; claims?: Readonly<Record<string, unknown>> }): Promise<string>;
 }
 
-/** Keeps its key in `demo-issuer.json` of the directory, readable by its owner only, and makes one where there is none. */
+/** The key that is kept is not fit for use. The message says what to do, and never shows the key. */
+export class IssuerKeyError extends Error {
+  override readonly name = 'IssuerKeyError';
+}
+
+/**
+ * Keeps its key in `demo-issuer.json` of the directory, readable by its owner only, and makes one where there is none. Rejects with
+ * an `IssuerKeyError`, or with the system's error where the directory cannot be used.
+ */
 export async function createDemoIssuer(directory: string): Promise<DemoIssuer> {
-  await mkdir(directory, { recursive: true });
+  makeDataDirectory(directory);
   const path = join(directory, 'demo-issuer.json');
-  const keys = await makeOrRead(path);
+  const keys = readKeys(await keptText(path, async () => `${JSON.stringify((await generateIssuerKeys()).privateJwk)}\n`));
+  if (keys === null) throw new IssuerKeyError(`the demo issuer's key in \`${path}\` is damaged: delete it, and a new one is made`);
   return { ...keys, mint: (token) => mintToken({ ...keys, ...demoParties, ...token }) };
 }
 
-/** Two processes may start at once: the file appears whole or not at all, and whoever comes second reads the first one's key. */
-async function makeOrRead(path: string): Promise<IssuerKeys> {
-  const existing = await readKeys(path);
-  if (existing !== null) return existing;
-  const made = await generateIssuerKeys();
-  const draft = `${path}.${randomUUID()}`;
-  await writeFile(draft, `${JSON.stringify(made.privateJwk)}\n`, { flag: 'wx', mode: 0o600 });
+/** Null where it is no private key. Without a cause: the parser's message would quote the key. */
+function readKeys(text: string): IssuerKeys | null {
   try {
-    await link(draft, path);
-    return made;
-  } catch (error) {
-    const theirs = isCode(error, 'EEXIST') ? await readKeys(path) : null;
-    if (theirs === null) throw error;
-    return theirs;
-  } finally {
-    await unlink(draft);
+    return issuerKeysOf(JSON.parse(text));
+  } catch {
+    return null;
   }
-}
-
-async function readKeys(path: string): Promise<IssuerKeys | null> {
-  try {
-    return issuerKeysOf(JSON.parse(await readFile(path, 'utf8')));
-  } catch (error) {
-    if (isCode(error, 'ENOENT')) return null;
-    // Without the cause: the parser's message would quote the private key.
-    throw new Error(`demo issuer key \`${path}\` cannot be used: delete it, and a new one is made`);
-  }
-}
-
-function isCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
 }
