@@ -4,8 +4,8 @@
  */
 import { Command, InvalidArgumentError } from 'commander';
 import { readConfig } from '../config.ts';
-import { createDemoIssuer } from '../identity/mint.ts';
 import { CannotRun } from '../start/cannot-run.ts';
+import { openDemoIssuer } from '../start/demo-issuer.ts';
 import { demoPartiesOf, isDemo } from '../start/demo-mode.ts';
 import { systemClock } from '../time/clock.ts';
 import { printJson } from './outcome.ts';
@@ -46,7 +46,7 @@ async function token({ sub, ttl, gen, idm, authAge, json }: TokenOptions): Promi
   }
   const nowMs = systemClock.nowMs();
   const { issuer, audience } = demoPartiesOf(config);
-  const demoIssuer = await createDemoIssuer(config.dataDir);
+  const demoIssuer = await openDemoIssuer(config.dataDir);
   const minted = await demoIssuer.mint({
     subject: sub,
     nowMs,

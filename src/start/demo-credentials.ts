@@ -1,9 +1,9 @@
 /** What the examples of the demo's API page are filled with: a customer's token and a visit that has looked at shoes. */
 import type { Config } from '../config.ts';
-import { createDemoIssuer } from '../identity/mint.ts';
 import { type SessionIds, sessionLifeMaxSeconds } from '../identity/session-id.ts';
 import type { Store } from '../records/store.ts';
 import type { Clock } from '../time/clock.ts';
+import { openDemoIssuer } from './demo-issuer.ts';
 import { demoPartiesOf } from './demo-mode.ts';
 
 export interface DemoCredentials {
@@ -30,7 +30,7 @@ export async function createDemoCredentials({
   sessionIds,
   clock,
 }: DemoCredentialParts): Promise<() => Promise<DemoCredentials>> {
-  const issuer = await createDemoIssuer(config.dataDir);
+  const issuer = await openDemoIssuer(config.dataDir);
   const { issuer: iss, audience: aud } = demoPartiesOf(config);
   let made: { readonly atMs: number; readonly credentials: Promise<DemoCredentials> } | null = null;
 

@@ -1,8 +1,8 @@
 /** Whose tokens the service accepts: the configured issuer's, in demo mode the development issuer's, else nobody's. */
 import type { Config } from '../config.ts';
 import { type KeySet, KeySetError, keySetOf, loadKeySet } from '../identity/key-set.ts';
-import { createDemoIssuer } from '../identity/mint.ts';
 import { CannotRun } from './cannot-run.ts';
+import { openDemoIssuer } from './demo-issuer.ts';
 import { demoPartiesOf, isDemo } from './demo-mode.ts';
 
 export interface TokenTrust {
@@ -13,7 +13,7 @@ export interface TokenTrust {
 
 export async function tokenTrustOf(config: Config): Promise<TokenTrust> {
   if (isDemo(config)) {
-    const { jwks } = await createDemoIssuer(config.dataDir);
+    const { jwks } = await openDemoIssuer(config.dataDir);
     return { keySet: await keySetOf(jwks), ...demoPartiesOf(config) };
   }
   const parties = { issuer: config.tokenIssuer, audience: config.tokenAudience };

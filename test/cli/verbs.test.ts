@@ -36,6 +36,8 @@ variants:
   plain: { content: { headline: plain } }
 `;
 
+const anyPorts = { STEPWELL_PORT: '0', STEPWELL_MANAGEMENT_PORT: '0' };
+
 async function shop() {
   const directory = await temporaryDirectory();
   const policyPath = join(directory.path, 'shop.yaml');
@@ -79,6 +81,45 @@ describe('every verb', () => {
     expect(stdout).toContain('STEPWELL_REDIS_URL');
     expect(stdout).toContain('OTEL_');
   });
+});
+
+describe('a data directory that cannot be used', () => {
+  test.each([['token', '--sub', 'ada'], ['serve'], ['load', '-']].map((args) => [args]))(
+    'stepwell %j says why and exits 2',
+    async (args) => {
+      await using directory = await temporaryDirectory();
+      const dataDir = join(directory.path, 'file');
+      await writeFile(dataDir, '');
+      const { code, stdout, stderr } = await stepwell(args, { env: { STEPWELL_DATA_DIR: dataDir, ...anyPorts } });
+      expect({ code, stdout, stderr }).toEqual({
+        code: 2,
+        stdout: '',
+        stderr: `stepwell: STEPWELL_DATA_DIR \`${dataDir}\` cannot be used: something else has that name\n`,
+      });
+    },
+  );
+
+  test.runIf(process.platform === 'linux')('is said at once where a file system takes no directories', async () => {
+    const { code, stderr } = await stepwell(['token', '--sub', 'ada'], { env: { STEPWELL_DATA_DIR: '/proc/nope' } });
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: 'stepwell: STEPWELL_DATA_DIR `/proc/nope` cannot be used: no directory can be made there\n',
+    });
+  });
+
+  test.each([['token', '--sub', 'ada'], ['serve']].map((args) => [args]))(
+    'stepwell %j names a damaged issuer key, shows nothing of it and exits 2',
+    async (args) => {
+      await using directory = await temporaryDirectory();
+      const path = join(directory.path, 'demo-issuer.json');
+      await writeFile(path, '{"d":"hunter2');
+      const { code, stderr } = await stepwell(args, { env: { STEPWELL_DATA_DIR: directory.path, ...anyPorts } });
+      expect({ code, stderr }).toEqual({
+        code: 2,
+        stderr: `stepwell: the demo issuer's key in \`${path}\` is damaged: delete it, and a new one is made\n`,
+      });
+    },
+  );
 });
 
 describe('lint', () => {
