@@ -4,6 +4,7 @@
  */
 import { BlockList, isIPv6 } from 'node:net';
 import { nearestName } from './policy/suggest.ts';
+import { parseRedisUrl } from './redis/address.ts';
 
 export interface Config {
   readonly host: string;
@@ -43,7 +44,7 @@ export const variables = {
   STEPWELL_PORT: 'port of the service (8080)',
   STEPWELL_MANAGEMENT_HOST: 'address of the management port (127.0.0.1)',
   STEPWELL_MANAGEMENT_PORT: 'port of health, status and metrics (9090)',
-  STEPWELL_REDIS_URL: 'redis://, rediss:// or unix:// (absent: the embedded store)',
+  STEPWELL_REDIS_URL: 'redis://, rediss://, unix://, redis+sentinel:// or redis+cluster:// (absent: the embedded store)',
   STEPWELL_DATA_DIR: 'where the embedded store and generated secrets live (.stepwell)',
   STEPWELL_POLICY: 'path of a .yaml, .yml or .json policy (absent: the demo policy and its demo data)',
   STEPWELL_JWKS: "path of the token issuer's key set",
@@ -69,7 +70,6 @@ export class ConfigError extends Error {
 }
 
 const sessionSecretLengthMin = 16;
-const redisSchemes = ['redis:', 'rediss:', 'unix:'];
 
 export function readConfig(env: Environment): Config {
   const problems = unknownVariables(env);
@@ -79,7 +79,7 @@ export function readConfig(env: Environment): Config {
     port: read('STEPWELL_PORT', 8080, portNumber),
     managementHost: read('STEPWELL_MANAGEMENT_HOST', '127.0.0.1', hostName),
     managementPort: read('STEPWELL_MANAGEMENT_PORT', 9090, portNumber),
-    redisUrl: read('STEPWELL_REDIS_URL', null, secret(redisUrl)),
+    redisUrl: read('STEPWELL_REDIS_URL', null, redisUrl),
     dataDir: read('STEPWELL_DATA_DIR', '.stepwell', anyText),
     policyPath: read('STEPWELL_POLICY', null, policyPath),
     jwksPath: read('STEPWELL_JWKS', null, filePath),
@@ -107,7 +107,11 @@ loopback.addSubnet('127.0.0.0', 8, 'ipv4');
 loopback.addAddress('::1', 'ipv6');
 
 /** A value understood, or what should have been written instead. */
-type Parsed<T> = { readonly value: T } | { readonly allowed: string; readonly secret?: true };
+type Parsed<T> = { readonly value: T } | Mistake;
+type Mistake =
+  | { readonly allowed: string; readonly secret?: true }
+  /** The whole sentence, where it can say more than the value may. */
+  | { readonly problem: string };
 type Parser<T> = (text: string) => Parsed<T>;
 
 function createReader(env: Environment, problems: string[]) {
@@ -117,7 +121,8 @@ function createReader(env: Environment, problems: string[]) {
     if (text === undefined || text === '') return fallback;
     const parsed = parse(text);
     if ('value' in parsed) return parsed.value;
-    problems.push(`${variable} is ${parsed.secret ? 'set to something else' : `\`${text}\``}; ${parsed.allowed}`);
+    if ('problem' in parsed) problems.push(`${variable}: ${parsed.problem}`);
+    else problems.push(`${variable} is ${parsed.secret ? 'set to something else' : `\`${text}\``}; ${parsed.allowed}`);
     return fallback;
   };
 }
@@ -161,7 +166,7 @@ function contradictions(config: Config): string[] {
 function secret<T>(parse: Parser<T>): Parser<T> {
   return (text) => {
     const parsed = parse(text);
-    return 'value' in parsed ? parsed : { allowed: parsed.allowed, secret: true };
+    return 'allowed' in parsed ? { allowed: parsed.allowed, secret: true } : parsed;
   };
 }
 
@@ -179,10 +184,14 @@ function portNumber(text: string): Parsed<number> {
     : { allowed: 'write a whole number from 0 to 65535 (0 takes any free port)' };
 }
 
+/** Its sentences name the part that is wrong and never a user or a password. */
 function redisUrl(text: string): Parsed<string> {
-  const allowed = 'write redis://, rediss:// or unix:///path';
-  const scheme = /^[a-z+]+:(?=\/\/.)/i.exec(text)?.[0].toLowerCase();
-  return scheme !== undefined && redisSchemes.includes(scheme) ? { value: text } : { allowed };
+  try {
+    parseRedisUrl(text);
+    return { value: text };
+  } catch (error) {
+    return { problem: error instanceof Error ? error.message : 'it cannot be used' };
+  }
 }
 
 function policyPath(text: string): Parsed<string> {

@@ -46,6 +46,8 @@ const understood: readonly (readonly [Environment, Partial<Config>])[] = [
   ],
   [{ STEPWELL_REDIS_URL: 'rediss://h1:6379' }, { redisUrl: 'rediss://h1:6379' }],
   [{ STEPWELL_REDIS_URL: 'unix:///run/redis.sock' }, { redisUrl: 'unix:///run/redis.sock' }],
+  [{ STEPWELL_REDIS_URL: 'redis+sentinel://u:p@h1,h2/main/1' }, { redisUrl: 'redis+sentinel://u:p@h1,h2/main/1' }],
+  [{ STEPWELL_REDIS_URL: 'redis+cluster://h1:6379,h2' }, { redisUrl: 'redis+cluster://h1:6379,h2' }],
   [{ STEPWELL_POLICY: 'shop.YML' }, { policyPath: 'shop.YML' }],
   [
     { STEPWELL_JWKS: 'jwks.json', ...tokens },
@@ -74,8 +76,9 @@ const refused: readonly (readonly [Environment, readonly string[]])[] = [
   [{ STEPWELL_HOST: 'http://x' }, ['STEPWELL_HOST', '`http://x`', 'without a scheme']],
   [{ STEPWELL_HOST: '0.0.0.0' }, ['STEPWELL_HOST', '`0.0.0.0`', 'STEPWELL_API_KEYS', 'loopback']],
   [{ STEPWELL_HOST: '::' }, ['STEPWELL_HOST', '`::`', 'STEPWELL_API_KEYS']],
-  [{ STEPWELL_REDIS_URL: 'http://h' }, ['STEPWELL_REDIS_URL', 'unix:///path']],
-  [{ STEPWELL_REDIS_URL: 'redis+cluster://h1:6379,h2' }, ['STEPWELL_REDIS_URL', 'unix:///path']],
+  [{ STEPWELL_REDIS_URL: 'http://h' }, ['STEPWELL_REDIS_URL', '`http://`', 'unix:///path']],
+  [{ STEPWELL_REDIS_URL: 'redis+sentinel://h1,h2' }, ['STEPWELL_REDIS_URL', 'name its master', '/master-name[/db]']],
+  [{ STEPWELL_REDIS_URL: 'redis+cluster://h1/2' }, ['STEPWELL_REDIS_URL', 'one database only']],
   [{ STEPWELL_POLICY: 'policy.txt' }, ['STEPWELL_POLICY', '`policy.txt`', '.yaml']],
   [{ STEPWELL_JWKS: 'https://id.example/jwks', ...tokens }, ['STEPWELL_JWKS', 'path of a file']],
   [{ STEPWELL_JWKS: 'jwks.json', STEPWELL_TOKEN_AUDIENCE: 'shop' }, ['STEPWELL_TOKEN_ISSUER', 'STEPWELL_JWKS']],
@@ -104,6 +107,9 @@ describe('a secret is never repeated', () => {
   test.each([
     ['STEPWELL_SESSION_SECRET', 'hunter2'],
     ['STEPWELL_REDIS_URL', 'http://user:hunter2@host'],
+    ['STEPWELL_REDIS_URL', 'redis+sentinel://user:hunter2@host'],
+    ['STEPWELL_REDIS_URL', 'redis://user:hunter2@host:port'],
+    ['STEPWELL_REDIS_URL', 'redis://user:hun/ter2:hunter2@host'],
   ])('%s', (variable, value) => {
     const [problem] = problemsOf({ [variable]: value });
     expect(problem).toContain(variable);

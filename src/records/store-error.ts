@@ -5,6 +5,8 @@
 export const storeErrorCodes = [
   /** Too many reads are under way: nothing was sent. To be reported as `failed` with `circuit_open`. */
   'overloaded',
+  /** The store failed too often: nothing was sent, and probes will find out when it answers again. To be reported as `circuit_open`. */
+  'circuit_open',
   /** No living connection: nothing was sent, or the connection went while we waited. */
   'disconnected',
   /** The store did not answer within the bound that keeps abandoned commands from piling up. */

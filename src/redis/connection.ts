@@ -1,47 +1,40 @@
 /**
- * One connection that never queues and never sends twice: a command is on the wire within this turn of the event loop or rejected
- * at once. It reconnects for ever, and every rejection is a `StoreError` that names no key and no value.
- *
- * It does not own the deadline. Its timeouts only keep abandoned commands from piling up: Redis cannot take back what was sent.
+ * All of Redis as one thing that never queues: a command is on the wire to the node that serves its key within this turn of the
+ * event loop, or rejected at once. Every rejection is a `StoreError` that names no key and no value.
  */
-import { Redis } from 'ioredis';
 import { StoreError } from '../records/store-error.ts';
-import { parseRedisUrl } from './address.ts';
-import type { Script } from './scripts.ts';
+import { parseRedisUrl, type RedisAddress } from './address.ts';
+import { openCluster } from './cluster.ts';
+import { commandTimeoutMs, silenceMaxMs } from './line.ts';
+import type { Node } from './node.ts';
+import { Refusal, type Reply, type Script, type ScriptCall } from './reply.ts';
+import { openSentinel } from './sentinel.ts';
+import { openSingle, type Topology, type TopologyOptions } from './topology.ts';
 
 export type StoreState = 'connected' | 'disconnected';
 
 /** `why` is a short code of the driver or the system, such as `ECONNREFUSED`, or null. */
 export type OnState = (state: StoreState, why: string | null) => void;
 
-/** Commands under way at once. Over it, nothing is sent. */
-export const inFlightMax = 256;
-export const connectTimeoutMs = 250;
-/** A bound on leaks, not a deadline. */
-export const commandTimeoutMs = 200;
-/** A connection that owes an answer and says nothing for this long is torn down. */
-export const silenceMaxMs = 500;
-export const reconnectDelayMaxMs = 500;
-
-export type Reply = string | number | null | readonly Reply[];
+/** A slot that moves away while it is asked for may move again; a map in circles must not. */
+export const redirectionsMax = 2;
 
 export interface Connection {
-  /** One command, counted against `inFlightMax`. */
-  command(name: string, args: readonly (string | number)[]): Promise<Reply>;
-  /** EVALSHA, or EVAL where the server does not know the script yet. */
+  /** Whether keys live on several nodes, so that a script may touch one slot only. */
+  readonly isCluster: boolean;
+  /** One command about one key, which stands first among `args`. */
+  command(name: string, key: string, args: readonly (string | number)[]): Promise<Reply>;
+  /** In a cluster, all keys share a slot. */
   run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<Reply>;
-  /** One script many times, in one write. Replies are in order. */
+  /** One script many times, in one write to each node. Replies are in order. */
   runAll(script: Script, calls: readonly ScriptCall[]): Promise<readonly Reply[]>;
-  /** Drops the connection, with all that is under way on it, and makes a new one. */
-  drop(): void;
-  /** True once connected, false if that took longer than `withinMs`. */
+  /** Every node that holds data answers. */
+  ping(): Promise<void>;
+  /** Drops the connection that the key's answers come over, with all that is under way on it, and makes a new one. */
+  drop(key: string): void;
+  /** True once every key can be asked for, false if that took longer than `withinMs`. */
   connected(withinMs: number): Promise<boolean>;
   close(): Promise<void>;
-}
-
-export interface ScriptCall {
-  readonly keys: readonly string[];
-  readonly args: readonly (string | number)[];
 }
 
 export interface ConnectionOptions {
@@ -56,171 +49,145 @@ export interface ConnectionOptions {
 }
 
 export function connect(options: ConnectionOptions): Connection {
-  const { onState, random = Math.random } = options;
   const address = parseRedisUrl(options.url);
-  let lastFault: string | null = null;
   let state: StoreState | null = null;
-  let inFlight = 0;
-  let closed = false;
-  let corked: Redis['stream'] | null = null;
-  /** The connection has shown itself untrustworthy and is on its way down: nothing more may be sent on it. */
-  let dropping = false;
-
-  const client = new Redis({
-    ...address,
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 0,
-    autoResendUnfulfilledCommands: false,
-    enableAutoPipelining: false,
-    connectTimeout: connectTimeoutMs,
-    commandTimeout: options.commandTimeoutMs ?? commandTimeoutMs,
-    socketTimeout: options.silenceMaxMs ?? silenceMaxMs,
-    connectionName: 'stepwell',
-    retryStrategy: (attempt) => reconnectDelayMs(attempt, random),
-  });
-  client.on('error', (error: unknown) => {
-    lastFault = faultCode(error);
-  });
-  client.on('ready', () => {
-    lastFault = null;
-    report('connected');
-  });
-  client.on('close', () => {
-    dropping = false;
-    report('disconnected');
+  let isClosed = false;
+  const waiting = new Set<() => void>();
+  const topology = openTopology(address, {
+    access: address,
+    commandTimeoutMs: options.commandTimeoutMs ?? commandTimeoutMs,
+    silenceMaxMs: options.silenceMaxMs ?? silenceMaxMs,
+    random: options.random ?? Math.random,
+    onChange: report,
   });
 
-  function report(next: StoreState): void {
+  function report(): void {
+    if (isClosed) return;
+    // A first look, before anybody could have answered, says nothing.
+    if (!topology.isServing && state === null && topology.fault === null) return;
+    const next = topology.isServing ? 'connected' : 'disconnected';
     if (next === state) return;
     state = next;
-    onState?.(next, next === 'connected' ? null : lastFault);
+    if (next === 'connected') for (const settle of [...waiting]) settle();
+    options.onState?.(next, next === 'connected' ? null : topology.fault);
   }
 
-  async function counted<T>(send: () => Promise<T>): Promise<T> {
-    if (closed) throw new StoreError('closed', 'the store is closed');
-    if (client.status !== 'ready' || dropping) throw new StoreError('disconnected', 'there is no connection to Redis');
-    if (inFlight >= inFlightMax) throw new StoreError('overloaded', `${inFlightMax} commands to Redis are under way already`);
-    inFlight += 1;
-    writeTogether();
-    try {
-      return await send();
-    } catch (error) {
-      throw storeErrorFrom(error);
-    } finally {
-      inFlight -= 1;
+  function nodeFor(key: string): Node {
+    const node = topology.nodeFor(key);
+    if (isClosed) throw new StoreError('closed', 'the store is closed');
+    if (node === null) throw new StoreError('disconnected', 'no node of Redis is known to hold the record');
+    return node;
+  }
+
+  /** Follows a slot that has moved; whoever is asked, one after the other, it is the same command. */
+  async function redirecting<T>(key: string, first: Promise<T>, again: (node: Node, isAsking: boolean) => Promise<T>): Promise<T> {
+    let answer = first;
+    let from = nodeFor(key);
+    for (let redirections = 0; ; redirections += 1) {
+      try {
+        return await answer;
+      } catch (error) {
+        const redirection = error instanceof Refusal ? error.redirection : null;
+        if (error instanceof Refusal && error.reason === 'CLUSTERDOWN') topology.doubted();
+        const node = redirection === null || redirections === redirectionsMax ? null : topology.redirected(redirection, from);
+        if (redirection === null || node === null) throw error;
+        from = node;
+        answer = again(node, redirection.kind === 'ask');
+      }
     }
   }
 
-  /** What one turn of the event loop sends leaves in one write: a system call for each command would cost more than the command. */
-  function writeTogether(): void {
-    const { stream } = client;
-    if (stream === corked) return;
-    corked = stream;
-    stream.cork();
-    setImmediate(() => {
-      if (corked === stream) corked = null;
-      stream.uncork();
-    });
-  }
-
-  const call = (name: string, args: readonly (string | number)[]): Promise<Reply> => client.call(name, ...args) as Promise<Reply>;
-
-  async function evaluate(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<Reply> {
+  /** Not async itself: a promise around a promise costs every read two turns. */
+  function command(name: string, key: string, args: readonly (string | number)[]): Promise<Reply> {
     try {
-      return await call('EVALSHA', [script.sha, keys.length, ...keys, ...args]);
+      const answer = nodeFor(key).send(name, [key, ...args]);
+      if (!topology.isCluster) return answer;
+      return redirecting(key, answer, (node, isAsking) =>
+        isAsking ? node.sendAsking(name, [key, ...args]) : node.send(name, [key, ...args]),
+      );
     } catch (error) {
-      if (!isUnknownScript(error)) throw error;
-      return call('EVAL', [script.lua, keys.length, ...keys, ...args]);
+      return Promise.reject(error);
     }
   }
 
-  async function evaluateAll(script: Script, calls: readonly ScriptCall[]): Promise<readonly Reply[]> {
-    const results = await pipelined(script, calls);
-    const unknown = results.some(([error]) => error !== null && isUnknownScript(error));
-    if (!unknown) return repliesOf(results);
-    await call('SCRIPT', ['LOAD', script.lua]);
-    // Only what did not run is sent again: the script may have become known in the middle.
-    const again = calls.filter((_, index) => isUnknownScript(results[index]?.[0]));
-    const second = repliesOf(await pipelined(script, again)).values();
-    return results.map(([error, reply]) => {
-      if (isUnknownScript(error)) return second.next().value ?? null;
-      if (error !== null) throw error;
-      return reply;
-    });
+  function run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<Reply> {
+    try {
+      const key = keys[0] ?? '';
+      const answer = nodeFor(key).run(script, keys, args);
+      if (!topology.isCluster) return answer;
+      return redirecting(key, answer, (node, isAsking) =>
+        isAsking ? node.sendAsking('EVAL', [script.lua, keys.length, ...keys, ...args]) : node.run(script, keys, args),
+      );
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
-  async function pipelined(script: Script, calls: readonly ScriptCall[]): Promise<readonly (readonly [Error | null, Reply])[]> {
-    const pipeline = client.pipeline();
-    for (const { keys, args } of calls) pipeline.call('EVALSHA', script.sha, keys.length, ...keys, ...args);
-    return ((await pipeline.exec()) ?? []) as [Error | null, Reply][];
+  async function runAll(script: Script, calls: readonly ScriptCall[]): Promise<readonly Reply[]> {
+    const byNode = new Map<Node, { readonly call: ScriptCall; readonly index: number }[]>();
+    for (const [index, call] of calls.entries()) {
+      const node = nodeFor(call.keys[0] ?? '');
+      const share = byNode.get(node);
+      if (share === undefined) byNode.set(node, [{ call, index }]);
+      else share.push({ call, index });
+    }
+    const replies = new Array<Reply>(calls.length).fill(null);
+    await Promise.all(
+      [...byNode].map(async ([node, share]) => {
+        const results = await node.runAll(
+          script,
+          share.map(({ call }) => call),
+        );
+        for (const [position, result] of results.entries()) {
+          const { call, index } = share[position] ?? { call: { keys: [], args: [] }, index: 0 };
+          if (!(result instanceof Error)) replies[index] = result;
+          else if (result instanceof Refusal && result.redirection !== null) replies[index] = await run(script, call.keys, call.args);
+          else throw result;
+        }
+      }),
+    );
+    return replies;
   }
 
   return {
-    command: (name, args) => counted(() => call(name, args)),
-    run: (script, keys, args) => counted(() => evaluate(script, keys, args)),
-    runAll: (script, calls) => counted(() => evaluateAll(script, calls)),
-    drop() {
-      if (dropping || client.status !== 'ready') return;
-      dropping = true;
-      client.disconnect(true);
+    isCluster: topology.isCluster,
+    command,
+    run,
+    runAll,
+    async ping() {
+      if (isClosed) throw new StoreError('closed', 'the store is closed');
+      const nodes = topology.nodes();
+      if (nodes.length === 0) throw new StoreError('disconnected', 'no node of Redis is known');
+      await Promise.all(nodes.map((node) => node.send('PING', [])));
     },
-    connected: async (withinMs) => (client.status === 'ready' && !dropping) || untilReady(client, withinMs),
+    drop: (key) => topology.nodeFor(key)?.drop(),
+    connected: (withinMs) =>
+      new Promise((resolve) => {
+        if (isClosed || topology.isServing) return resolve(topology.isServing && !isClosed);
+        const settle = (): void => {
+          clearTimeout(timer);
+          waiting.delete(settle);
+          resolve(topology.isServing && !isClosed);
+        };
+        const timer = setTimeout(settle, withinMs);
+        waiting.add(settle);
+      }),
     async close() {
-      if (closed) return;
-      closed = true;
-      // Between two attempts the driver has nothing to end, and says nothing when it stops trying.
-      const willEnd = client.status !== 'end' && client.status !== 'reconnecting';
-      const ended = new Promise<void>((resolve) => client.once('end', () => resolve()));
-      client.disconnect();
-      if (willEnd) await ended;
+      if (isClosed) return;
+      isClosed = true;
+      for (const settle of [...waiting]) settle();
+      topology.close();
     },
   };
 }
 
-/** Doubling from 50 ms to the maximum, each between half of that and all of it. */
-export function reconnectDelayMs(attempt: number, random: () => number): number {
-  const ceilingMs = Math.min(reconnectDelayMaxMs, 25 * 2 ** Math.min(attempt, 10));
-  return Math.round(ceilingMs * (0.5 + random() / 2));
-}
-
-function untilReady(client: Redis, withinMs: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const settle = (ready: boolean): void => {
-      clearTimeout(timer);
-      client.off('ready', onReady);
-      client.off('end', onEnd);
-      resolve(ready);
-    };
-    const onReady = (): void => settle(true);
-    const onEnd = (): void => settle(false);
-    const timer = setTimeout(onEnd, withinMs);
-    client.once('ready', onReady);
-    client.once('end', onEnd);
-  });
-}
-
-function repliesOf(results: readonly (readonly [Error | null, Reply])[]): readonly Reply[] {
-  return results.map(([error, reply]) => {
-    if (error !== null) throw error;
-    return reply;
-  });
-}
-
-function isUnknownScript(error: unknown): boolean {
-  return error instanceof Error && error.message.startsWith('NOSCRIPT');
-}
-
-/** The first word of a server's error is its code; the rest may quote arguments, so it is left out. */
-function storeErrorFrom(error: unknown): StoreError {
-  if (error instanceof StoreError) return error;
-  if (!(error instanceof Error)) return new StoreError('disconnected', 'the connection to Redis failed');
-  if (error.name === 'ReplyError') return new StoreError('refused', `Redis answered with ${faultCode(error)}`);
-  if (error.message === 'Command timed out') return new StoreError('timed_out', 'Redis did not answer in time');
-  return new StoreError('disconnected', 'the connection to Redis went while a command was under way');
-}
-
-function faultCode(error: unknown): string {
-  if (!(error instanceof Error)) return 'unknown';
-  if ('code' in error && typeof error.code === 'string') return error.code;
-  return /^[A-Z]{2,32}\b/.exec(error.message)?.[0] ?? error.name;
+function openTopology(address: RedisAddress, options: TopologyOptions): Topology {
+  switch (address.shape) {
+    case 'single':
+      return openSingle(address.endpoint, address.db, options);
+    case 'sentinel':
+      return openSentinel(address, options);
+    case 'cluster':
+      return openCluster(address, options);
+  }
 }

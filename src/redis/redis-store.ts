@@ -1,6 +1,7 @@
 /**
- * The store on Redis (6.2 or later, or Valkey). A read is one command and one round trip, whatever the plan names; every personal
- * record has an expiry; writes and the tombstone that forbids them are checked in one step.
+ * The store on Redis (6.2 or later, or Valkey), whatever its shape. A read is one command and one round trip, whatever the plan names;
+ * in a cluster it is one for each slot, side by side (`cluster-read.ts`). Every personal record has an expiry; writes and the tombstone
+ * that forbids them are checked in one step, or, where they are different slots', so that no write outlasts a tombstone before it.
  */
 import { decodeProfile, decodeSession, encodeSession } from '../records/codec.ts';
 import {
@@ -30,8 +31,19 @@ import {
 import type { ReadPlan, Store, StoredProfile, StoreReading, StoreWrite, WriteOutcome } from '../records/store.ts';
 import { StoreError } from '../records/store-error.ts';
 import { mergedSession, type PreparedWrite, prepare } from '../records/writes.ts';
-import { type ConnectionOptions, connect, type Reply, type ScriptCall } from './connection.ts';
-import { getProfileScript, permissionText, putScript, raiseScript, readScript, replaceScript, revokeScript } from './scripts.ts';
+import { type Ask, readAcross } from './cluster-read.ts';
+import { type ConnectionOptions, connect } from './connection.ts';
+import type { Reply, Script, ScriptCall } from './reply.ts';
+import {
+  existsScript,
+  getProfileScript,
+  permissionText,
+  putScript,
+  raiseScript,
+  readScript,
+  replaceScript,
+  revokeScript,
+} from './scripts.ts';
 
 export interface RedisStore extends Store {
   readonly kind: 'redis';
@@ -41,6 +53,8 @@ export interface RedisStore extends Store {
 
 /** How often a patch is tried again when others change the session meanwhile. */
 export const patchAttemptsMax = 8;
+/** Links of a batch that are written at once in a cluster; decisions share its connections. */
+export const linksAtOnceMax = 32;
 
 /** Never throws for a Redis that is not there, only for an address that makes no sense. */
 export function openRedisStore(options: ConnectionOptions): RedisStore {
@@ -50,7 +64,8 @@ export function openRedisStore(options: ConnectionOptions): RedisStore {
   /** Not async itself: a promise around a promise costs every read two turns. */
   function read(plan: ReadPlan): Promise<StoreReading> {
     const tags = tagsOf(plan);
-    if (tags.subject !== null || tags.device !== null || tags.token !== null) return readByScript(plan, tags);
+    if (tags.subject !== null || tags.device !== null || tags.token !== null)
+      return connection.isCluster ? readAcross(plan, tags, ask) : readByScript(plan, tags);
     if (tags.session === null || !mayReadSession(plan, emptyReading)) return Promise.resolve(emptyReading);
     return readSession(tags.session);
   }
@@ -59,15 +74,19 @@ export function openRedisStore(options: ConnectionOptions): RedisStore {
     return { ...emptyReading, session: sessionFrom(tag, await getText(sessionKey(tag))) };
   }
 
-  async function readByScript(plan: ReadPlan, tags: PlanTags): Promise<StoreReading> {
+  /** Every question carries a word of its own, and an answer that does not repeat it is another's: never used, like all after it. */
+  async function ask(script: Script, keys: readonly string[], args: readonly (string | number)[]): ReturnType<Ask> {
     reads = (reads + 1) % Number.MAX_SAFE_INTEGER;
     const echo = reads.toString(36);
-    const reply = textsOf(await connection.run(readScript, keysOf(tags), argumentsOf(plan, tags, echo)));
-    const [echoed, link, generation, revoked, consent, linkedConsent, profileAllowed, profile, sessionAllowed, session] = reply ?? [];
-    if (echoed !== echo) {
-      connection.drop();
-      throw new StoreError('misrouted', 'an answer of Redis belonged to another question');
-    }
+    const [echoed, ...answer] = textsOf(await connection.run(script, keys, [echo, ...args])) ?? [];
+    if (echoed === echo) return answer;
+    connection.drop(keys[0] ?? '');
+    throw new StoreError('misrouted', 'an answer of Redis belonged to another question');
+  }
+
+  async function readByScript(plan: ReadPlan, tags: PlanTags): Promise<StoreReading> {
+    const answer = await ask(readScript, keysOf(tags), argumentsOf(plan, tags));
+    const [link, generation, revoked, consent, linkedConsent, profileAllowed, profile, sessionAllowed, session] = answer;
     const identityLink = linkFrom(tags.device, link ?? null);
     const linkedTag = identityLink === null || identityLink.subject === plan.subject ? null : tagOf(identityLink.subject);
     const ownRecord = consentFrom(tags.subject, consent ?? null);
@@ -86,7 +105,7 @@ export function openRedisStore(options: ConnectionOptions): RedisStore {
   /** Null for a value of another type: there is no such record. */
   async function getText(key: string): Promise<string | null> {
     try {
-      const reply = await connection.command('GET', [key]);
+      const reply = await connection.command('GET', key, []);
       return typeof reply === 'string' ? reply : null;
     } catch (error) {
       if (error instanceof StoreError && error.code === 'refused' && error.message.endsWith('WRONGTYPE')) return null;
@@ -95,16 +114,49 @@ export function openRedisStore(options: ConnectionOptions): RedisStore {
   }
 
   async function write(one: StoreWrite): Promise<WriteOutcome> {
-    const { keys, args } = putCall(prepare(one));
-    return outcomeOf(await connection.run(putScript, keys, args));
+    const prepared = prepare(one);
+    return isApart(one) ? writeApart(prepared) : outcomeOf(await connection.run(putScript, ...partsOf(putCall(prepared))));
+  }
+
+  /** A link is one slot's and its subject's tombstone another's. */
+  function isApart(one: StoreWrite): boolean {
+    return connection.isCluster && one.kind === 'identity';
+  }
+
+  /** Looks for the tombstone again after writing: one that came in between is seen then, and one that comes later has its own sweep. */
+  async function writeApart(prepared: PreparedWrite): Promise<WriteOutcome> {
+    const { subjectTag, key, text, ttlMs } = prepared;
+    if (await isErased(subjectTag)) return 'erased';
+    const outcome = outcomeOf(await connection.run(putScript, [key], [text, ttlMs]));
+    if (!(await isErased(subjectTag))) return outcome;
+    await connection.command('UNLINK', key, []);
+    return 'erased';
+  }
+
+  async function isErased(subjectTag: string | null): Promise<boolean> {
+    return subjectTag !== null && (await ask(existsScript, [tombstoneKey(subjectTag)], []))[0] === presence;
   }
 
   async function writeBatch(writes: readonly StoreWrite[]): Promise<readonly WriteOutcome[]> {
-    const calls = writes.map((one) => putCall(prepare(one)));
+    const prepared = writes.map((one) => ({ one: prepare(one), isApart: isApart(one) }));
     const outcomes: WriteOutcome[] = [];
-    for (let from = 0; from < calls.length; from += batchChunkMax) {
-      const replies = await connection.runAll(putScript, calls.slice(from, from + batchChunkMax));
-      outcomes.push(...replies.map(outcomeOf));
+    for (let from = 0; from < prepared.length; from += batchChunkMax) {
+      const chunk = prepared.slice(from, from + batchChunkMax);
+      const together = await connection.runAll(
+        putScript,
+        chunk.filter((each) => !each.isApart).map(({ one }) => putCall(one)),
+      );
+      const apart = await writeAllApart(chunk.filter((each) => each.isApart).map(({ one }) => one));
+      const [ofTogether, ofApart] = [together.map(outcomeOf).values(), apart.values()];
+      for (const each of chunk) outcomes.push((each.isApart ? ofApart : ofTogether).next().value ?? 'erased');
+    }
+    return outcomes;
+  }
+
+  async function writeAllApart(links: readonly PreparedWrite[]): Promise<readonly WriteOutcome[]> {
+    const outcomes: WriteOutcome[] = [];
+    for (let from = 0; from < links.length; from += linksAtOnceMax) {
+      outcomes.push(...(await Promise.all(links.slice(from, from + linksAtOnceMax).map(writeApart))));
     }
     return outcomes;
   }
@@ -126,7 +178,7 @@ export function openRedisStore(options: ConnectionOptions): RedisStore {
       return profile === null ? null : { ...profile, expiresAtMs: Number(expiresAt) };
     },
 
-    deleteProfile: async (subject) => (await connection.command('UNLINK', [profileKey(tagOf(subject))])) === 1,
+    deleteProfile: async (subject) => (await connection.command('UNLINK', profileKey(tagOf(subject)), [])) === 1,
 
     async patchSession(sessionId, session) {
       const tag = tagOf(sessionId);
@@ -151,43 +203,47 @@ export function openRedisStore(options: ConnectionOptions): RedisStore {
     },
 
     writeBatch,
-    ping: async () => {
-      await connection.command('PING', []);
-    },
+    ping: connection.ping,
     connected: connection.connected,
     close: connection.close,
   };
 }
 
-/** In the order that the read script expects. */
+/** In the order that the read script expects. Where the plan names nothing, a name that no record has: every key is ours. */
 function keysOf(tags: PlanTags): string[] {
   const { subject, token, device, session } = tags;
   return [
-    device === null ? '' : identityKey(device),
-    token === null ? '' : revokedTokenKey(token),
-    session === null ? '' : sessionKey(session),
-    subject === null ? '' : tombstoneKey(subject),
-    subject === null ? '' : generationKey(subject),
-    subject === null ? '' : consentKey(subject),
-    subject === null ? '' : profileKey(subject),
+    device === null ? noKey : identityKey(device),
+    token === null ? noKey : revokedTokenKey(token),
+    session === null ? noKey : sessionKey(session),
+    subject === null ? noKey : tombstoneKey(subject),
+    subject === null ? noKey : generationKey(subject),
+    subject === null ? noKey : consentKey(subject),
+    subject === null ? noKey : profileKey(subject),
   ];
 }
 
-function argumentsOf(plan: ReadPlan, tags: PlanTags, echo: string): (string | number)[] {
+const noKey = 'sw:-';
+
+function argumentsOf(plan: ReadPlan, tags: PlanTags): (string | number)[] {
   return [
-    echo,
     tags.subject ?? '',
     tags.device ?? '',
     plan.consent ? 1 : 0,
     plan.tokenGeneration,
     permissionText(plan.profile),
     permissionText(tags.session === null ? null : plan.session),
+    tags.token === null ? 0 : 1,
   ];
 }
 
 function putCall(prepared: PreparedWrite): ScriptCall {
   const keys = prepared.subjectTag === null ? [prepared.key] : [prepared.key, tombstoneKey(prepared.subjectTag)];
   return { keys, args: [prepared.text, prepared.ttlMs] };
+}
+
+function partsOf({ keys, args }: ScriptCall): readonly [ScriptCall['keys'], ScriptCall['args']] {
+  return [keys, args];
 }
 
 const outcomes = ['created', 'replaced', 'erased'] as const satisfies readonly WriteOutcome[];

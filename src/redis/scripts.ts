@@ -1,7 +1,8 @@
 /**
  * The Lua that runs inside Redis, so that a read is one round trip and a write cannot slip past a tombstone.
  *
- * Scripts reach a linked subject's keys by computing their names, which a single node allows and a cluster would not.
+ * Where one node holds all, the read reaches a linked subject's keys by computing their names. In a cluster no script may, and none
+ * does: each is asked about one slot only, and `cluster-read.ts` puts the answers together.
  */
 import { createHash } from 'node:crypto';
 import { personalUseCases } from '../decision/vocabulary.ts';
@@ -9,14 +10,14 @@ import { headerLength, headers, unreadable, unsaid } from '../records/codec.ts';
 import { consentKey, tagLength, tombstoneKey } from '../records/keys.ts';
 import { recordCharsMax } from '../records/limits.ts';
 import type { Permission } from '../records/store.ts';
-
-export interface Script {
-  readonly lua: string;
-  readonly sha: string;
-}
+import type { Script } from './reply.ts';
 
 function script(lua: string): Script {
-  return { lua, sha: createHash('sha1').update(lua).digest('hex') };
+  return { lua, sha: createHash('sha1').update(lua).digest('hex'), isReadOnly: false };
+}
+
+function readOnlyScript(lua: string): Script {
+  return { ...script(lua), isReadOnly: true };
 }
 
 /** A key's name as a Lua expression over a variable that holds the tag. */
@@ -24,7 +25,7 @@ function luaKey(keyOf: (tag: string) => string, variable: string): string {
   return `'${keyOf(`' .. ${variable} .. '`)}'`;
 }
 
-const notToBeTouched = '-';
+export const notToBeTouched = '-';
 
 /**
  * A permission as the read script takes it: the alternatives, each closed by a semicolon, then the two instants between which stored
@@ -41,27 +42,26 @@ export function permissionText(permission: Permission | null): string {
 }
 
 /**
- * The read. KEYS: identity link, revoked token, session, tombstone, generation, consent, profile (empty where the plan names none).
- * ARGV: echo, subject's tag, device's tag, whether consent is asked for, the token's generation, and the permissions of the profile
- * and of the session as `permissionText` writes them.
+ * The read. KEYS: identity link, revoked token, session, tombstone, generation, consent, profile. ARGV: echo, subject's tag, device's
+ * tag, whether consent is asked for, the token's generation, the permissions of the profile and of the session as `permissionText`
+ * writes them, and whether a token is to be looked up. A key that ARGV does not ask about is not touched, whatever its name.
  *
  * Answers: echo, link, generation, revoked, consent, linked consent, whether the profile might be read, profile, whether the session
- * might be read, session. A value of another type or of an impossible size comes back as the text that no decoder accepts; where
+ * might be read, session, whether the subject is erased. A value of another type or of an impossible size comes back as the text that no decoder accepts; where
  * consent hangs on such a value, nothing is allowed.
  * INVARIANT: it allows what `mayReadProfile` and `mayReadSession` allow; the contract suite compares them.
  */
-export const readScript = script(`
+export const readScript = readOnlyScript(`
 local subject, device, ofProfile, ofSession = ARGV[2], ARGV[3], ARGV[6], ARGV[7]
 local consentAsked, asksProfile, asksSession = ARGV[4] == '1', ofProfile ~= '${notToBeTouched}', ofSession ~= '${notToBeTouched}'
 
 local function get(key)
-  if key == '' then return false end
   local value = redis.pcall('GET', key)
   if type(value) == 'table' or (value and #value > ${recordCharsMax * 4}) then return '${unreadable}' end
   return value
 end
 
-local link, linkedTag = get(KEYS[1]), ''
+local link, linkedTag = device ~= '' and get(KEYS[1]), ''
 if link then
   if string.sub(link, 1, ${headerLength}) == '${headers.identity}' .. device then
     linkedTag = string.sub(link, ${headerLength + 1}, ${headerLength + tagLength})
@@ -77,7 +77,7 @@ if subject ~= '' then
   generation = get(KEYS[5])
   if not erased and (consentAsked or asksProfile or asksSession) then consent = get(KEYS[6]) end
 end
-local revoked = KEYS[2] ~= '' and redis.call('EXISTS', KEYS[2]) == 1
+local revoked = ARGV[8] == '1' and redis.call('EXISTS', KEYS[2]) == 1
 
 local linkedToAnother = link and linkedTag ~= subject
 local linkedConsent = false
@@ -125,7 +125,21 @@ local mayReadSession = asksSession and readable and holds(ofSession) or false
 local profile = mayReadProfile and not erased and get(KEYS[7])
 local session = mayReadSession and get(KEYS[3])
 
-return { ARGV[1], link, generation, revoked and '1', consent, linkedConsent, mayReadProfile and '1', profile, mayReadSession and '1', session }
+return {
+  ARGV[1], link, generation, revoked and '1', consent, linkedConsent, mayReadProfile and '1', profile, mayReadSession and '1', session, erased and '1'
+}
+`);
+
+/** KEYS: a record. ARGV: echo. Answers: echo, its text. */
+export const getScript = readOnlyScript(`
+local value = redis.pcall('GET', KEYS[1])
+if type(value) == 'table' or (value and #value > ${recordCharsMax * 4}) then value = '${unreadable}' end
+return { ARGV[1], value }
+`);
+
+/** KEYS: a key whose existence says all. ARGV: echo. Answers: echo, whether it is there. */
+export const existsScript = readOnlyScript(`
+return { ARGV[1], redis.call('EXISTS', KEYS[1]) == 1 and '1' }
 `);
 
 /** KEYS: the denylist's entry. ARGV: its value, until when in ms. Can be made longer, never shorter: saying it again must not take it back. */
@@ -145,7 +159,7 @@ return existed
 `);
 
 /** KEYS: profile, tombstone. The text and the instant of its expiry, or null. */
-export const getProfileScript = script(`
+export const getProfileScript = readOnlyScript(`
 if redis.call('EXISTS', KEYS[2]) == 1 then return false end
 local text = redis.pcall('GET', KEYS[1])
 if not text or type(text) == 'table' or #text > ${recordCharsMax * 4} then return false end

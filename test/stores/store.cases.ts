@@ -20,7 +20,7 @@ import {
   tombstoneKey,
 } from '../../src/records/keys.ts';
 import { batchChunkMax, recordCharsMax } from '../../src/records/limits.ts';
-import { mayReadProfile, mayReadSession } from '../../src/records/permission.ts';
+import { mayReadProfile, mayReadSession, type ReadingSoFar } from '../../src/records/permission.ts';
 import type { Permission, ReadPlan, Store, StoreReading, StoreWrite } from '../../src/records/store.ts';
 
 export interface OpenedStore {
@@ -147,6 +147,8 @@ let situationsMade = 0;
 export interface Staged {
   readonly plan: ReadPlan;
   readonly expected: StoreReading;
+  /** Everything that is stored and may speak, whether or not the plan asks to be told of it. */
+  readonly heard: ReadingSoFar;
   readonly profileKey: string;
   readonly sessionKey: string;
 }
@@ -184,7 +186,7 @@ export async function stage({ store, plant, nowMs }: OpenedStore, situation: Sit
   };
   return {
     plan,
-    expected: expectedReading(situation, plan, linkSubject, { subject, gone }),
+    ...expectedReading(situation, plan, linkSubject, { subject, gone }),
     profileKey: profileKey(tagOf(subject)),
     sessionKey: sessionKey(tagOf(sessionId)),
   };
@@ -195,7 +197,7 @@ function expectedReading(
   plan: ReadPlan,
   linkSubject: string | null,
   { subject, gone }: { subject: string; gone: string },
-): StoreReading {
+): Pick<Staged, 'expected' | 'heard'> {
   const linkErased = linkSubject === gone || (linkSubject === subject && situation.erased);
   const link = plan.deviceId === null || linkSubject === null || linkErased ? null : certain(linkSubject);
   const consent = plan.subject === null || situation.erased ? null : situation.consent;
@@ -209,13 +211,14 @@ function expectedReading(
     linkedConsent: linkedIsAnother ? linkedRecord : null,
   };
   const stored = situation.erased ? null : situation.profile;
-  return {
+  const expected = {
     ...reading,
     consent: plan.consent ? consent : null,
     linkedConsent: plan.consent ? reading.linkedConsent : null,
     profile: readIf(mayReadProfile(plan, reading), stored),
     session: readIf(mayReadSession(plan, reading), situation.session ? storedSession : null),
   };
+  return { expected, heard: reading };
 }
 
 function readIf<T>(isAllowed: boolean, stored: T | null): Fact<T> {

@@ -17,15 +17,23 @@ export interface RunningRedis {
   stop(): Promise<void>;
 }
 
+export interface RedisSettings {
+  /** Brings a stopped server back on its address. */
+  readonly port?: number;
+  /** More of the command line, as `--maxmemory`, `1mb`. Given the port, because some settings are of their own kind of port. */
+  readonly more?: (port: number, directory: string) => readonly string[] | Promise<readonly string[]>;
+  /** Writes the file that makes the server a Sentinel. */
+  readonly sentinelFile?: (directory: string) => string;
+}
+
 const startAttemptsMax = 5;
 
-/** `port` brings a stopped server back on its address. */
-export async function startRedis(options: { readonly port?: number } = {}): Promise<RunningRedis> {
+export async function startRedis(options: RedisSettings = {}): Promise<RunningRedis> {
   const binary = findRedisServer();
   for (let attempt = 1; ; attempt += 1) {
     const port = options.port ?? (await freePort());
     try {
-      return await launch(binary, port);
+      return await launch(binary, port, options);
     } catch (error) {
       // Somebody may have taken the free port between our asking for it and the server's binding it.
       if (attempt === startAttemptsMax || options.port !== undefined) throw error;
@@ -49,23 +57,15 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
-async function launch(binary: string, port: number): Promise<RunningRedis> {
+async function launch(binary: string, port: number, { more, sentinelFile }: RedisSettings): Promise<RunningRedis> {
   const directory = mkdtempSync(join(tmpdir(), 'stepwell-redis-'));
   const socket = join(directory, 'redis.sock');
-  const settings = [
-    '--port',
-    String(port),
-    '--bind',
-    '127.0.0.1',
-    '--unixsocket',
-    socket,
-    '--dir',
-    directory,
-    '--save',
-    '',
-    '--appendonly',
-    'no',
-  ];
+  const common = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory];
+  const ofData = ['--unixsocket', socket, '--save', '', '--appendonly', 'no'];
+  const settings =
+    sentinelFile === undefined
+      ? [...common, ...ofData, ...((await more?.(port, directory)) ?? [])]
+      : [sentinelFile(directory), '--sentinel', ...common];
   const server = spawn(binary, settings, { stdio: ['ignore', 'pipe', 'pipe'] });
   const stopWithUs = (): void => void server.kill('SIGKILL');
   process.once('exit', stopWithUs);
@@ -90,7 +90,7 @@ function untilReady(server: ChildProcess): Promise<void> {
     let said = '';
     const listen = (chunk: Buffer): void => {
       said += chunk.toString();
-      if (said.includes('eady to accept connections')) resolve();
+      if (/eady to accept connections|\+monitor master/.test(said)) resolve();
     };
     server.stdout?.on('data', listen);
     server.stderr?.on('data', listen);

@@ -1,0 +1,90 @@
+/**
+ * One decision's read where the keys live on several nodes: a script for each slot, all sent in one turn of the event loop, so that
+ * together they are one round trip. What only the answers tell is asked afterwards: the record of a device's subject where that is
+ * somebody else, and a session whose person may have denied it.
+ *
+ * INVARIANT: no profile is asked for that its own subject's record does not allow, and no session before every record that may deny
+ * it has been heard. The denylist and the device link are other slots', so a profile may have come when they say that nobody is
+ * proved: then it is dropped here, unread.
+ */
+import {
+  consentKey,
+  generationKey,
+  identityKey,
+  presence,
+  profileKey,
+  revokedTokenKey,
+  sessionKey,
+  tagOf,
+  tombstoneKey,
+} from '../records/keys.ts';
+import { mayReadProfile, mayReadSession, type ReadingSoFar } from '../records/permission.ts';
+import { consentFrom, generationFrom, linkFrom, type PlanTags, profileFrom, refused, sessionFrom } from '../records/reading.ts';
+import type { ReadPlan, StoreReading } from '../records/store.ts';
+import type { Script } from './reply.ts';
+import { existsScript, getScript, notToBeTouched, permissionText, readScript } from './scripts.ts';
+
+/** Runs a script about one slot and answers what it says, once that is proved to be the answer to this very question. */
+export type Ask = (script: Script, keys: readonly string[], args: readonly (string | number)[]) => Promise<readonly (string | null)[]>;
+
+interface SubjectAnswer {
+  readonly generation: string | null;
+  readonly consent: string | null;
+  readonly mayReadProfile: boolean;
+  readonly profile: string | null;
+  readonly isErased: boolean;
+}
+
+const nobody: SubjectAnswer = { generation: null, consent: null, mayReadProfile: false, profile: null, isErased: false };
+
+export async function readAcross(plan: ReadPlan, tags: PlanTags, ask: Ask): Promise<StoreReading> {
+  const asksRecord = plan.consent || plan.profile !== null || plan.session !== null;
+  const [subject, isRevoked, linkText] = await Promise.all([
+    tags.subject === null ? nobody : askSubject(ask, tags.subject, { asksRecord, plan }),
+    tags.token === null ? false : ask(existsScript, [revokedTokenKey(tags.token)], []).then(([there]) => there === presence),
+    tags.device === null ? null : ask(getScript, [identityKey(tags.device)], []).then(([text]) => text ?? null),
+  ]);
+  const named = linkFrom(tags.device, linkText);
+  const isAnother = named !== null && named.subject !== plan.subject;
+  const linkedTag = isAnother ? tagOf(named.subject) : null;
+  const linked =
+    linkedTag === null ? nobody : await askSubject(ask, linkedTag, { asksRecord: plan.consent || plan.session !== null, plan: null });
+  const link = (isAnother ? linked : subject).isErased ? null : named;
+  const heard: ReadingSoFar = {
+    link,
+    generation: generationFrom(subject.generation),
+    tokenRevoked: isRevoked,
+    consent: consentFrom(tags.subject, subject.consent),
+    linkedConsent: link === null ? null : consentFrom(linkedTag, linked.consent),
+  };
+  const session = mayReadSession(plan, heard) && tags.session !== null ? await ask(getScript, [sessionKey(tags.session)], []) : null;
+  return {
+    ...heard,
+    consent: plan.consent ? heard.consent : null,
+    linkedConsent: plan.consent ? heard.linkedConsent : null,
+    profile:
+      tags.subject !== null && subject.mayReadProfile && mayReadProfile(plan, heard) ? profileFrom(tags.subject, subject.profile) : refused,
+    session: session === null || tags.session === null ? refused : sessionFrom(tags.session, session[0] ?? null),
+  };
+}
+
+/** Without a plan: of somebody else, of whom nothing but the record is anybody's business. */
+async function askSubject(
+  ask: Ask,
+  tag: string,
+  { asksRecord, plan }: { readonly asksRecord: boolean; readonly plan: ReadPlan | null },
+): Promise<SubjectAnswer> {
+  const tombstone = tombstoneKey(tag);
+  const keys = [tombstone, tombstone, tombstone, tombstone, generationKey(tag), consentKey(tag), profileKey(tag)];
+  const profile = permissionText(plan?.profile ?? null);
+  const args = [tag, '', asksRecord ? 1 : 0, plan?.tokenGeneration ?? 0, profile, notToBeTouched, 0];
+  const answer = await ask(readScript, keys, args);
+  const [, generation, , consent, , allowed, text, , , erased] = answer;
+  return {
+    generation: generation ?? null,
+    consent: consent ?? null,
+    mayReadProfile: allowed === presence,
+    profile: text ?? null,
+    isErased: erased === presence,
+  };
+}

@@ -1,0 +1,126 @@
+/** The store over TLS, and as a user who may do no more than it needs: both with the whole suite, on real servers. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { openRedisStore } from '../../src/redis/redis-store.ts';
+import { throwAwayCertificate } from '../support/certificate.ts';
+import { asDocumentedUser, documentedRights } from '../support/redis-rights.ts';
+import { freePort, type RunningRedis, startRedis } from '../support/redis-server.ts';
+import { daySeconds, type OpenedStore, storeCases } from './store.cases.ts';
+
+const patienceMs = 20_000;
+
+async function openForCases(url: string, observer: Redis): Promise<OpenedStore> {
+  const store = openRedisStore({ url, commandTimeoutMs: patienceMs, silenceMaxMs: patienceMs });
+  expect(await store.connected(patienceMs)).toBe(true);
+  return {
+    store,
+    nowMs: () => Date.now(),
+    async plant(key, text) {
+      await observer.set(key, text, 'EX', daySeconds);
+    },
+    dispose: () => store.close(),
+  };
+}
+
+describe('over TLS', () => {
+  let server: RunningRedis;
+  let observer: Redis;
+  let url: string;
+  const { certificate, key } = throwAwayCertificate();
+  const trusted = getCACertificates('default');
+
+  beforeAll(async () => {
+    const tlsPort = await freePort();
+    server = await startRedis({
+      more(_port, directory) {
+        const [certificatePath, keyPath] = [join(directory, 'certificate.pem'), join(directory, 'key.pem')];
+        writeFileSync(certificatePath, certificate);
+        writeFileSync(keyPath, key);
+        const files = ['--tls-cert-file', certificatePath, '--tls-key-file', keyPath, '--tls-ca-cert-file', certificatePath];
+        return ['--tls-port', String(tlsPort), '--tls-auth-clients', 'no', ...files];
+      },
+    });
+    url = `rediss://127.0.0.1:${tlsPort}`;
+    observer = new Redis(server.url);
+  });
+
+  afterAll(async () => {
+    setDefaultCACertificates(trusted);
+    observer?.disconnect();
+    await server?.stop();
+  });
+
+  beforeEach(async () => {
+    // What NODE_EXTRA_CA_CERTS does for a process that starts.
+    setDefaultCACertificates([...trusted, certificate]);
+    await observer.flushall();
+  });
+
+  storeCases('the Redis store', () => openForCases(url, observer));
+
+  it('a server whose certificate nobody vouches for is not spoken to', async () => {
+    setDefaultCACertificates(trusted);
+    const whys: (string | null)[] = [];
+    const store = openRedisStore({ url, onState: (_, why) => whys.push(why) });
+    expect(await store.connected(200)).toBe(false);
+    await store.close();
+    expect(whys).toEqual(['DEPTH_ZERO_SELF_SIGNED_CERT']);
+  });
+});
+
+describe('as a user of few rights', () => {
+  let server: RunningRedis;
+  let observer: Redis;
+  let url: string;
+
+  beforeAll(async () => {
+    server = await startRedis();
+    const admin = new Redis(server.url);
+    await admin.call('ACL', 'SETUSER', 'observer', 'on', '>seeing', '~*', '&*', '+@all');
+    await admin.call('ACL', 'SETUSER', ...documentedRights());
+    observer = new Redis(server.url, { username: 'observer', password: 'seeing' });
+    await observer.call('ACL', 'SETUSER', 'default', 'off');
+    admin.disconnect();
+    url = asDocumentedUser(server.url);
+  });
+
+  afterAll(async () => {
+    observer?.disconnect();
+    await server?.stop();
+  });
+
+  beforeEach(async () => {
+    await observer.flushall();
+  });
+
+  storeCases('the Redis store', () => openForCases(url, observer));
+
+  it('it can do nothing else', async () => {
+    const user = new Redis(url, { lazyConnect: true, enableReadyCheck: false, disableClientInfo: true });
+    await user.connect();
+    for (const words of [
+      ['SET', 'other', '1'],
+      ['KEYS', '*'],
+      ['FLUSHALL'],
+      ['CONFIG', 'GET', '*'],
+      ['EVAL', 'return redis.call("keys", "*")', '0'],
+    ]) {
+      const [name = '', ...args] = words;
+      await expect(user.call(name, ...args)).rejects.toThrow(/NOPERM|can't run/);
+    }
+    user.disconnect();
+  });
+
+  it('nobody else gets in, and the store says why', async () => {
+    for (const other of [server.url, url.replace('change-me', 'guess')]) {
+      const whys: (string | null)[] = [];
+      const store = openRedisStore({ url: other, onState: (_, why) => whys.push(why) });
+      expect(await store.connected(150)).toBe(false);
+      await store.close();
+      expect(whys).toEqual([other === server.url ? 'NOAUTH' : 'WRONGPASS']);
+    }
+  });
+});

@@ -1,0 +1,289 @@
+/** What the store promises on a cluster, beyond the shared suite: one round trip side by side, and nothing read before consent allows it. */
+import fc from 'fast-check';
+import { Cluster, Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { IdentityLink } from '../../src/decision/facts.ts';
+import {
+  consentKey,
+  deviceNamespace,
+  identityKey,
+  identityTag,
+  profileKey,
+  revokedTokenKey,
+  sessionKey,
+  tagOf,
+} from '../../src/records/keys.ts';
+import { mayReadProfile } from '../../src/records/permission.ts';
+import type { ReadPlan } from '../../src/records/store.ts';
+import { openRedisStore, type RedisStore } from '../../src/redis/redis-store.ts';
+import { slotCount, slotOf } from '../../src/redis/slots.ts';
+import { type RunningCluster, startCluster, until } from '../support/redis-deployments.ts';
+import { asDocumentedUser, documentedRights } from '../support/redis-rights.ts';
+import {
+  casesPerProperty,
+  daySeconds,
+  goldProfile,
+  noPlan,
+  type OpenedStore,
+  openPermission,
+  openSession,
+  type Situation,
+  type Staged,
+  sessionPlan,
+  situations,
+  stage,
+  storeCases,
+} from './store.cases.ts';
+
+const patienceMs = 20_000;
+let cluster: RunningCluster;
+/** See what the store does; no part of it. */
+let observer: Cluster;
+let masters: readonly Redis[];
+const stores: RedisStore[] = [];
+
+beforeAll(async () => {
+  cluster = await startCluster();
+  observer = new Cluster(cluster.nodes.map(({ port }) => ({ host: '127.0.0.1', port })));
+  masters = cluster.nodes.slice(0, 3).map(({ url }) => new Redis(url));
+});
+
+afterAll(async () => {
+  observer?.disconnect();
+  for (const master of masters ?? []) master.disconnect();
+  await cluster?.stop();
+});
+
+beforeEach(async () => {
+  await Promise.all(masters.map((master) => master.flushall()));
+});
+
+afterEach(async () => {
+  for (const store of stores.splice(0)) await store.close();
+});
+
+async function patientStore(): Promise<RedisStore> {
+  const store = openRedisStore({ url: cluster.url, commandTimeoutMs: patienceMs, silenceMaxMs: patienceMs });
+  stores.push(store);
+  expect(await store.connected(patienceMs)).toBe(true);
+  return store;
+}
+
+async function openForCases(): Promise<OpenedStore> {
+  const store = await patientStore();
+  return {
+    store,
+    nowMs: () => Date.now(),
+    async plant(key, text) {
+      await observer.set(key, text, 'EX', daySeconds);
+    },
+    dispose: () => store.close(),
+  };
+}
+
+storeCases('the Redis store on a cluster', openForCases);
+
+/** An id whose key a certain master holds. */
+function idAt(master: number, name: string, keyOf: (id: string) => string): string {
+  for (let attempt = 0; ; attempt += 1) {
+    const id = `${name}-${attempt}`;
+    if (Math.floor((slotOf(keyOf(id)) * masters.length) / slotCount) === master) return id;
+  }
+}
+
+/** Whose records are spread over all masters. */
+function personApart(): { subject: string; token: string; device: string; session: string; other: string } {
+  return {
+    subject: idAt(0, 'anna', (id) => profileKey(tagOf(id))),
+    token: idAt(1, 'token', (id) => revokedTokenKey(tagOf(id))),
+    device: idAt(2, 'device', (id) => identityKey(identityTag(deviceNamespace, id))),
+    session: idAt(1, 'session', (id) => sessionKey(tagOf(id))),
+    other: idAt(1, 'bob', (id) => consentKey(tagOf(id))),
+  };
+}
+
+const link = (subject: string): IdentityLink => ({ subject, method: 'deterministic', confidencePpm: 1_000_000 });
+const scripts = ['evalsha_ro', 'eval_ro', 'evalsha', 'eval'];
+const reading = [...scripts, 'get', 'mget', 'exists'];
+
+/** How often the masters ran the commands, from their own statistics. A command that a script ran counts as one. */
+async function callsOf(commands: readonly string[], of: readonly Redis[] = masters): Promise<number> {
+  const statistics = await Promise.all(of.map((master) => master.info('commandstats')));
+  let calls = 0;
+  for (const text of statistics) {
+    for (const [, name = '', count] of text.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)) if (commands.includes(name)) calls += Number(count);
+  }
+  return calls;
+}
+
+async function scriptsSentBy(work: () => Promise<unknown>): Promise<number> {
+  const before = await callsOf(scripts);
+  await work();
+  return (await callsOf(scripts)) - before;
+}
+
+describe('a read', () => {
+  it('sends one command for each slot that the plan names, and one more for each rare thing that only the answers tell', async () => {
+    const store = await patientStore();
+    const { subject, token, device, session, other } = personApart();
+    await store.putProfile(subject, goldProfile, daySeconds);
+    await store.putSession(session, { attributes: {} }, daySeconds);
+    const plan: ReadPlan = { ...noPlan, subject, tokenId: token, consent: true, profile: openPermission };
+    const withDevice: ReadPlan = { ...plan, deviceId: device };
+    const withSession: ReadPlan = { ...withDevice, sessionId: session, session: openSession };
+    const counts = async (): Promise<readonly number[]> => {
+      const sent: number[] = [];
+      for (const one of [plan, withDevice, withSession]) {
+        await store.read(one);
+        sent.push(await scriptsSentBy(() => store.read(one)));
+      }
+      return sent;
+    };
+    expect(await counts()).toEqual([2, 3, 4]);
+    await store.putIdentity('device', device, link(subject), daySeconds);
+    expect(await counts()).toEqual([2, 3, 4]);
+    await store.putIdentity('device', device, link(other), daySeconds);
+    expect(await counts()).toEqual([2, 4, 5]);
+    await store.putConsent(subject, { useCases: { content_personalization: 'denied' }, recordedAtMs: 1 }, daySeconds);
+    expect(await counts()).toEqual([2, 4, 4]);
+    const before = await callsOf(reading);
+    await store.read(sessionPlan(session));
+    expect((await callsOf(reading)) - before).toBe(1);
+  });
+
+  it('waits for no answer before it sends the next command: each master is asked while the others say nothing', async () => {
+    const store = await patientStore();
+    const { subject, token, device } = personApart();
+    const plan: ReadPlan = { ...noPlan, subject, tokenId: token, deviceId: device, consent: true, profile: openPermission };
+    await store.putProfile(subject, goldProfile, daySeconds);
+    await store.read(plan);
+    for (const [index, master] of masters.entries()) {
+      const silent = masters.filter((one) => one !== master);
+      const before = await callsOf(scripts, [master]);
+      await Promise.all(silent.map((one) => one.call('CLIENT', 'PAUSE', 1_000, 'ALL')));
+      let isAnswered = false;
+      const answer = store.read(plan).finally(() => {
+        isAnswered = true;
+      });
+      await until(`master ${index} was asked`, async () => (await callsOf(scripts, [master])) > before);
+      expect(isAnswered).toBe(false);
+      expect((await answer).profile.state).toBe('known');
+    }
+  });
+
+  it('touches no profile that its own subject forbids, and no session that any record forbids', async () => {
+    const store = await patientStore();
+    expect(await forbiddenTouches(store, fc.sample(situations, casesPerProperty))).toEqual({ profiles: [], sessions: [] });
+  });
+
+  it('of a store that asks for everything at once and judges afterwards is noticed', async () => {
+    const store = await patientStore();
+    const eager: RedisStore = {
+      ...store,
+      async read(plan) {
+        if (plan.subject !== null) await store.getProfile(plan.subject);
+        if (plan.sessionId !== null) await store.read(sessionPlan(plan.sessionId));
+        return store.read(plan);
+      },
+    };
+    const touches = await forbiddenTouches(eager, fc.sample(situations, { seed: 7, numRuns: 100 }));
+    expect(touches.profiles).not.toEqual([]);
+    expect(touches.sessions).not.toEqual([]);
+  });
+
+  it('works as the user of few rights', async () => {
+    await Promise.all(masters.map((master) => master.call('ACL', 'SETUSER', ...documentedRights())));
+    const store = openRedisStore({ url: asDocumentedUser(cluster.url), commandTimeoutMs: patienceMs, silenceMaxMs: patienceMs });
+    stores.push(store);
+    expect(await store.connected(patienceMs)).toBe(true);
+    const { subject, token, device } = personApart();
+    expect(await store.putProfile(subject, goldProfile, daySeconds)).toBe('created');
+    expect(await store.putIdentity('device', device, link(subject), daySeconds)).toBe('created');
+    await store.revokeToken(token, Date.now() + 60_000);
+    const plan: ReadPlan = { ...noPlan, subject, tokenId: token, deviceId: device, consent: true, profile: openPermission };
+    expect(await store.read(plan)).toMatchObject({ tokenRevoked: true, link: { subject }, profile: { state: 'refused' } });
+  });
+});
+
+/** Beside what consent forbids, a profile may have come for a token that was revoked, or a device that is somebody else's: it is dropped. */
+async function forbiddenTouches(
+  store: RedisStore,
+  cases: readonly Situation[],
+): Promise<Readonly<Record<'profiles' | 'sessions', readonly string[]>>> {
+  const opened: OpenedStore = { ...(await openForCases()), store };
+  const staged: Staged[] = [];
+  for (const situation of cases) staged.push(await stage(opened, situation));
+  const touched = await touchedWhile(async () => {
+    for (const { plan } of staged) await store.read(plan);
+  });
+  const forbidsItself = ({ plan, heard }: Staged): boolean =>
+    !mayReadProfile({ ...plan, deviceId: null, tokenId: null }, { ...heard, tokenRevoked: false, link: null, linkedConsent: null });
+  return {
+    profiles: staged.filter((one) => forbidsItself(one) && touched.has(one.profileKey)).map((one) => one.profileKey),
+    sessions: staged.filter((one) => one.expected.session.state === 'refused' && touched.has(one.sessionKey)).map((one) => one.sessionKey),
+  };
+}
+
+/** Every argument of every command that a master executes while `work` runs, scripts' own commands included, from its MONITOR. */
+async function touchedWhile(work: () => Promise<unknown>): Promise<ReadonlySet<string>> {
+  const touched = new Set<string>();
+  const marker = `done-${Math.random()}`;
+  const watching = await Promise.all(
+    masters.map(async (master) => {
+      const connection = master.duplicate();
+      const monitor = await connection.monitor();
+      const done = new Promise<void>((resolve) => {
+        monitor.on('monitor', (_time: string, args: string[]) => {
+          if (args[1] === marker) resolve();
+          // A script names its keys before it knows which it will touch, so only what it runs counts.
+          else if (!/^eval/i.test(args[0] ?? '')) for (const arg of args.slice(1)) touched.add(arg);
+        });
+      });
+      return { done, end: () => [monitor, connection].map((one) => one.disconnect()) };
+    }),
+  );
+  await work();
+  await Promise.all(masters.map((master) => master.echo(marker)));
+  for (const { done, end } of watching) {
+    await done;
+    end();
+  }
+  return touched;
+}
+
+describe('a slot that moves', () => {
+  it('is followed, while its records move and afterwards', async () => {
+    const store = await patientStore();
+    const device = idAt(0, 'moving', (id) => identityKey(identityTag(deviceNamespace, id)));
+    const key = identityKey(identityTag(deviceNamespace, device));
+    const plan: ReadPlan = { ...noPlan, deviceId: device };
+    await store.putIdentity('device', device, link('anna'), daySeconds);
+    const slot = slotOf(key);
+    const [from, to] = masters as [Redis, Redis];
+    const [fromId, toId] = await Promise.all([from, to].map((one) => one.call('CLUSTER', 'MYID') as Promise<string>));
+    const move = async (source: Redis, target: Redis, sourceId: string, targetId: string, during: () => Promise<void>): Promise<void> => {
+      await target.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', sourceId);
+      await source.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', targetId);
+      await source.call('MIGRATE', '127.0.0.1', target.options.port ?? 0, key, 0, 5_000);
+      await during();
+      for (const one of [target, source]) await one.call('CLUSTER', 'SETSLOT', slot, 'NODE', targetId);
+    };
+    try {
+      await move(from, to, fromId ?? '', toId ?? '', async () => {
+        expect(await store.read(plan)).toMatchObject({ link: { subject: 'anna' } });
+      });
+      expect(await store.read(plan)).toMatchObject({ link: { subject: 'anna' } });
+      expect(await store.putIdentity('device', device, link('bob'), daySeconds)).toBe('replaced');
+    } finally {
+      await move(to, from, toId ?? '', fromId ?? '', async () => {});
+    }
+    expect(await store.read(plan)).toMatchObject({ link: { subject: 'bob' } });
+  });
+});
+
+describe("a key's slot", () => {
+  it('is what Redis says it is', async () => {
+    const keys = [profileKey(tagOf('a')), sessionKey(tagOf('b')), 'sw:{}:x', 'sw:{a', 'a{b}{c}', '{}{a}', '', '123456789'];
+    for (const key of keys) expect(await masters[0]?.call('CLUSTER', 'KEYSLOT', key)).toBe(slotOf(key));
+  });
+});

@@ -1,0 +1,81 @@
+/** What the store promises behind Sentinels: the whole suite on the master they name, and that it follows to the next. */
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { openRedisStore, type RedisStore } from '../../src/redis/redis-store.ts';
+import { type RunningSentinels, startSentinels, until } from '../support/redis-deployments.ts';
+import { asDocumentedUser, documentedRights } from '../support/redis-rights.ts';
+import { daySeconds, goldProfile, noPlan, type OpenedStore, openPermission, storeCases } from './store.cases.ts';
+
+const patienceMs = 20_000;
+let deployment: RunningSentinels;
+let observer: Redis;
+
+beforeAll(async () => {
+  deployment = await startSentinels();
+  observer = new Redis(deployment.nodes[0]?.url ?? '');
+  observer.on('error', () => {});
+});
+
+afterAll(async () => {
+  observer?.disconnect();
+  await deployment?.stop();
+});
+
+async function connectedStore(url = deployment.url): Promise<RedisStore> {
+  const store = openRedisStore({ url, commandTimeoutMs: patienceMs, silenceMaxMs: patienceMs });
+  expect(await store.connected(patienceMs)).toBe(true);
+  return store;
+}
+
+async function openForCases(): Promise<OpenedStore> {
+  const store = await connectedStore();
+  return {
+    store,
+    nowMs: () => Date.now(),
+    async plant(key, text) {
+      await observer.set(key, text, 'EX', daySeconds);
+    },
+    dispose: () => store.close(),
+  };
+}
+
+describe('while the first master serves', () => {
+  beforeEach(async () => {
+    await observer.flushall();
+  });
+
+  storeCases('the Redis store behind Sentinels', openForCases);
+
+  it("the user of few rights is the data's: Sentinels that ask for nobody are asked as nobody", async () => {
+    await observer.call('ACL', 'SETUSER', ...documentedRights());
+    const store = await connectedStore(asDocumentedUser(deployment.url));
+    expect(await store.putProfile('anna', goldProfile, daySeconds)).toBe('created');
+    await store.close();
+  });
+
+  it('a name that no Sentinel knows is never connected to', async () => {
+    const store = openRedisStore({ url: deployment.url.replace(deployment.masterName, 'nobody') });
+    expect(await store.connected(150)).toBe(false);
+    await expect(store.read({ ...noPlan, subject: 'anna' })).rejects.toMatchObject({ code: 'disconnected' });
+    await store.close();
+  });
+});
+
+describe('when the master fails', () => {
+  it('hangs for ever: the store follows to the replica that the Sentinels promote', async () => {
+    const store = openRedisStore({ url: deployment.url });
+    expect(await store.connected(patienceMs)).toBe(true);
+    await store.putProfile('anna', goldProfile, daySeconds);
+    const [master, replica] = deployment.nodes;
+    const copy = new Redis(replica?.url ?? '');
+    await until('the replica has the profile', async () => (await copy.dbsize()) > 0);
+    copy.disconnect();
+    process.kill(master?.pid ?? 0, 'SIGSTOP');
+    await until('the profile is read again', async () => {
+      const { profile } = await store.read({ ...noPlan, subject: 'anna', profile: openPermission });
+      return profile.state === 'known';
+    });
+    expect(await store.putProfile('anna', goldProfile, daySeconds)).toBe('replaced');
+    await store.close();
+  });
+});
