@@ -21,7 +21,7 @@ export interface GatherRequest {
   readonly consent: RequestConsent;
   /** Wall clock of the decision. */
   readonly nowMs: number;
-  /** Monotonic: when the request's headers were read. Budgets of dependencies count from here. */
+  /** Monotonic: when the request came. A dependency's budget counts from when it is asked. */
   readonly startedAtMs: number;
   /** Monotonic: the latest instant any zone waits for. */
   readonly deadlineAtMs: number;
@@ -104,7 +104,10 @@ export interface SessionIdVerification {
 
 /** With less left than this, asking costs the store a reply that nobody can use. */
 const askingFloorMs = 1;
+/** A timer is never more punctual than this. */
+const lagFloorMs = 2;
 
+const lateToken: VerifiedToken = { evidence: { state: 'late' }, tokenId: null };
 const noToken: VerifiedToken = { evidence: { state: 'none' }, tokenId: null };
 const failedToken: VerifiedToken = { evidence: { state: 'failed' }, tokenId: null };
 const shed = { state: 'failed', why: 'overload' } as const;
@@ -145,6 +148,8 @@ class RunningGathering implements Gathering {
   #reply: Reply | null = null;
   /** After this instant no reply can be used any more. */
   #lastUsefulAtMs: number;
+  /** By how much budgets are longer because we ourselves were late to look. */
+  #lagMs = 0;
   #complete = false;
   readonly #waiters = new Set<Waiter>();
 
@@ -176,12 +181,12 @@ class RunningGathering implements Gathering {
   }
 
   snapshot(atMs: number): Evidence {
-    const reading = this.#reading ?? readingFor(this.#asker({ evidence: { state: 'late' }, tokenId: null }));
+    const reading = this.#reading ?? readingFor(this.#asker(lateToken));
     const fact = <T>(asking: Asking, dependency: StoreDependency, pick: (from: StoreReading) => Fact<T>): Fact<T> => {
       if (asking === 'refused') return { state: 'refused' };
       if (asking === 'too_short') return { state: 'late', why: 'deadline_too_short' };
       const reply = this.#reply;
-      if (reply === null || reply.atMs > Math.min(atMs, this.#limitOf(dependency))) return { state: 'late' };
+      if (reply === null || reply.atMs > Math.min(atMs, this.#limitOf(dependency, this.#askedAtMs ?? atMs))) return { state: 'late' };
       return reply.failure ?? pick(reply.reading);
     };
     return {
@@ -241,7 +246,8 @@ class RunningGathering implements Gathering {
   #tokenVerified(verified: VerifiedToken, usableFromMs: number): void {
     if (this.#complete) return;
     this.#token = { ...verified, usableFromMs, endMs: this.#parts.clock.monotonicMs() };
-    this.#ask(verified);
+    // Of a token that came too late nothing may be used, so nothing is asked about its subject.
+    this.#ask(this.#isTokenInTime(this.#token) ? verified : lateToken);
   }
 
   /** The one round trip, or none where nothing would use it. */
@@ -254,10 +260,10 @@ class RunningGathering implements Gathering {
 
   #read(reading: Reading, plan: ReadPlan): void {
     this.#asked = askedDependencies(reading);
-    this.#lastUsefulAtMs = Math.max(...this.#asked.map((dependency) => this.#limitOf(dependency)));
-    for (const waiter of this.#waiters) this.#arm(waiter);
     const { clock, store } = this.#parts;
     this.#askedAtMs = clock.monotonicMs();
+    this.#lastUsefulAtMs = this.#lastLimit(this.#askedAtMs);
+    for (const waiter of this.#waiters) this.#arm(waiter);
     readFrom(store, plan).then(
       (answer) => this.#replied({ atMs: clock.monotonicMs(), reading: answer, failure: null }),
       (error: unknown) => this.#replied({ atMs: clock.monotonicMs(), reading: null, failure: failureOf(error) }),
@@ -283,16 +289,33 @@ class RunningGathering implements Gathering {
     this.#waiters.clear();
   }
 
+  #lastLimit(askedAtMs: number): number {
+    return Math.max(...this.#asked.map((dependency) => this.#limitOf(dependency, askedAtMs)));
+  }
+
   /** A timer that fires a little early still counts as its instant: to answer in time matters more. */
   #arm(waiter: Waiter): void {
     waiter.disarm();
+    const { clock } = this.#parts;
     const lastUsefulAtMs = this.#lastUsefulAtMs;
     const atMs = Math.min(waiter.atMs, lastUsefulAtMs);
-    waiter.disarm = this.#parts.clock.after(Math.max(0, atMs - this.#parts.clock.monotonicMs()), () => {
+    waiter.disarm = clock.after(Math.max(0, atMs - clock.monotonicMs()), () => {
+      if (atMs < waiter.atMs && this.#grantsLag(clock.monotonicMs() - atMs)) return this.#arm(waiter);
       this.#waiters.delete(waiter);
       waiter.resolve();
       if (atMs === lastUsefulAtMs) this.#finish();
     });
+  }
+
+  /**
+   * A timer that fires late shows that we were busy, and the reply may lie unread: what is our own delay is not the dependency's.
+   * Once, and never beyond the deadline. True where there is something to wait for now.
+   */
+  #grantsLag(lateMs: number): boolean {
+    if (lateMs < lagFloorMs || this.#lagMs > 0 || this.#askedAtMs === null) return false;
+    this.#lagMs = 2 * lateMs;
+    this.#lastUsefulAtMs = this.#lastLimit(this.#askedAtMs);
+    return this.#lastUsefulAtMs > this.#parts.clock.monotonicMs();
   }
 
   #asker({ evidence, tokenId }: VerifiedToken): Asker {
@@ -307,27 +330,28 @@ class RunningGathering implements Gathering {
       tokenId,
       deviceId: this.#deviceId,
       sessionId: this.#session.state === 'verified' ? this.#session.id : null,
-      hasTime: (dependency) => this.#limitOf(dependency) - atMs >= askingFloorMs,
+      hasTime: (dependency) => this.#limitOf(dependency, atMs) - atMs >= askingFloorMs,
     };
   }
 
   #tokenAt(atMs: number): TokenEvidence {
-    if (this.#token !== null) {
-      const inTime = this.#token.usableFromMs <= Math.min(atMs, this.#limitOf('identity'));
-      return inTime ? this.#token.evidence : { state: 'late' };
-    }
-    return this.#tokenStartMs === null ? { state: 'none' } : { state: 'late' };
+    if (this.#token === null) return this.#tokenStartMs === null ? noToken.evidence : lateToken.evidence;
+    return this.#token.usableFromMs <= atMs && this.#isTokenInTime(this.#token) ? this.#token.evidence : lateToken.evidence;
+  }
+
+  #isTokenInTime({ usableFromMs }: TokenArrival): boolean {
+    return usableFromMs <= this.#limitOf('identity', this.#tokenStartMs ?? usableFromMs);
   }
 
   #hasNoSession(): boolean {
     return this.#request.needs.sessionKinds.length > 0 && this.#session.state !== 'verified';
   }
 
-  /** The last instant at which an answer of this dependency counts. */
-  #limitOf(dependency: StoreDependency): number {
-    const { artefact, startedAtMs, deadlineAtMs } = this.#request;
+  /** The last instant at which an answer counts that was asked for at `askedAtMs`. */
+  #limitOf(dependency: StoreDependency, askedAtMs: number): number {
+    const { artefact, deadlineAtMs } = this.#request;
     const { budgetMs } = artefact.dependencies[dependency];
-    return budgetMs === null ? deadlineAtMs : Math.min(deadlineAtMs, startedAtMs + budgetMs);
+    return budgetMs === null ? deadlineAtMs : Math.min(deadlineAtMs, askedAtMs + budgetMs + this.#lagMs);
   }
 }
 

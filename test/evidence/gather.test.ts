@@ -192,11 +192,49 @@ describe('lateness', () => {
     expect(scene.abandoned).toEqual([{ outcome: 'answered', durationMs: 30 }]);
   });
 
-  it('counts from the start of the request, time in queues included', async () => {
-    const scene = begin({ budgets, queuedMs: 12 });
+  it('counts from asking: what a request waited for us is no fault of the store', async () => {
+    const scene = begin({ budgets: { session: 12 }, queuedMs: 12 });
+    scene.clock.advance(11);
     await scene.store.answer();
-    expect(at(scene, 50)).toEqual({ ...allStore('known'), session: 'deadline_too_short' });
-    expect(scene.store.plans[0]?.sessionId).toBeNull();
+    expect(at(scene, 50)).toEqual(allStore('known'));
+  });
+
+  it('leaves the deadline where it was, however long a request waited for us', async () => {
+    const scene = begin({ budgets: { session: 12 }, queuedMs: 49.5 });
+    expect(at(scene, 50).session).toBe('deadline_too_short');
+    expect(scene.store.plans).toEqual([]);
+  });
+
+  const lateTimers: Setting = {
+    gathererClock: (clock) => ({
+      nowMs: () => clock.nowMs(),
+      monotonicMs: () => clock.monotonicMs(),
+      after: (wait, then) => clock.after(wait + 8, then),
+    }),
+  };
+
+  it('is not the store’s where we looked late ourselves: the budget is longer by our own delay', async () => {
+    const budgets = { identity: 20, consent: 20, profile: 20, session: 20 };
+    for (const [setting, expected] of [
+      [{}, 'late'],
+      [lateTimers, 'known'],
+    ] as const) {
+      const scene = begin({ budgets, ...setting });
+      void scene.gathering.until(scene.startedAtMs + 50);
+      scene.clock.advance(30);
+      await scene.store.answer();
+      expect(at(scene, 50).profile).toBe(expected);
+      scene.gathering.close();
+    }
+  });
+
+  it('is never longer than the deadline for that, and longer only once', async () => {
+    const scene = begin({ budgets: { identity: 20, consent: 20, profile: 20, session: 20 }, ...lateTimers });
+    const waiting = scene.gathering.until(scene.startedAtMs + 50);
+    scene.clock.advance(20 + 16 + 16);
+    await waiting;
+    expect(scene.gathering.complete).toBe(true);
+    expect(at(scene, 50).profile).toBe('late');
   });
 
   it('does not ask when less than a millisecond is left, and says so', () => {
@@ -282,17 +320,18 @@ describe('a token seen for the first time', () => {
     expect(at(scene, 0.5).token).toBe('late');
   });
 
-  it('is late after the budget of identity, and what it brought is late with it', async () => {
+  it('is late after the budget of identity, and nothing is asked of its subject', async () => {
     const scene = firstSight({ budgets: { identity: 5 } });
     scene.clock.advance(6);
     await scene.verified();
     await scene.store.answer();
     expect(at(scene, 50)).toMatchObject({
       token: 'late',
-      generation: 'deadline_too_short',
-      profile: 'deadline_too_short',
-      session: 'deadline_too_short',
+      generation: 'refused',
+      profile: 'refused',
+      session: 'refused',
     });
+    expect(scene.store.plans).toMatchObject([{ subject: null, tokenId: null, profile: null }]);
   });
 
   it('that never verifies is late at the deadline; its late verification asks nothing', async () => {
@@ -320,7 +359,7 @@ describe('a token seen for the first time', () => {
     const waiting = scene.gathering.until(scene.startedAtMs + 50);
     scene.clock.advance(1);
     await scene.verified();
-    scene.clock.advance(19);
+    scene.clock.advance(20);
     await waiting;
     expect(scene.clock.pendingTimers).toBe(0);
     expect(at(scene, 50)).toEqual({ ...allStore('late'), token: 'verified' });
@@ -419,13 +458,12 @@ const fate: fc.Arbitrary<Fate> = fc.record({
 
 /** What the profile's fact must be at an instant, said without looking at how gathering works. */
 function expectedProfile({ budgets, deadlineMs, tokenMs, replyMs, fails }: Fate, instantMs: number): string {
-  const limitOf = (name: keyof Budgets) => Math.min(deadlineMs, budgets[name] ?? Number.POSITIVE_INFINITY);
-  const limits = { identity: limitOf('identity'), consent: limitOf('consent'), profile: limitOf('profile') };
-  if (tokenMs === null) return 'refused';
-  const asked = Object.values(limits).every((limitMs) => limitMs - tokenMs >= 1);
+  const limitOf = (name: keyof Budgets, askedAtMs: number) => Math.min(deadlineMs, askedAtMs + (budgets[name] ?? Number.POSITIVE_INFINITY));
+  if (tokenMs === null || tokenMs > limitOf('identity', 0)) return 'refused';
+  const asked = (['identity', 'consent', 'profile'] as const).every((name) => limitOf(name, tokenMs) - tokenMs >= 1);
   if (!asked) return 'deadline_too_short';
   const repliedAtMs = replyMs === null ? Number.POSITIVE_INFINITY : tokenMs + replyMs;
-  if (repliedAtMs > Math.min(instantMs, limits.profile)) return 'late';
+  if (repliedAtMs > Math.min(instantMs, limitOf('profile', tokenMs))) return 'late';
   return fails ? 'failed' : 'known';
 }
 
@@ -469,9 +507,9 @@ function checkInstant(scene: Scene, drawn: Fate, instantMs: number): void {
   expect(at(scene, instantMs).profile).toBe(expected);
 }
 
-function lastUsefulMs({ budgets, deadlineMs }: Fate): number {
+function lastUsefulMs({ budgets, deadlineMs, tokenMs }: Fate): number {
   const { identity = deadlineMs, consent = deadlineMs, profile = deadlineMs, session = deadlineMs } = budgets;
-  return Math.min(deadlineMs, Math.max(identity, consent, profile, session));
+  return Math.min(deadlineMs, (tokenMs ?? 0) + Math.max(identity, consent, profile, session));
 }
 
 describe('every interleaving', () => {
