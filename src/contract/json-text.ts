@@ -35,7 +35,7 @@ function checkShape(text: string): void {
       case quote: {
         const end = endOfString(text, at);
         const keys = open.at(-1);
-        if (keys && isKey(text, end)) addKey(keys, text.slice(at, end));
+        if (keys && isKey(text, end) && !addKey(keys, text.slice(at, end))) throw repeated(pathTo(text, at));
         at = end - 1;
         break;
       }
@@ -71,15 +71,51 @@ function isKey(text: string, end: number): boolean {
   return text.charCodeAt(at) === 0x3a;
 }
 
-function addKey(keys: Set<string>, quoted: string): void {
-  // `"a"` and `"\u0061"` are one key.
-  const key: string = quoted.includes('\\') ? JSON.parse(quoted) : quoted.slice(1, -1);
-  if (keys.has(key)) throw repeated(key);
-  keys.add(key);
+/** False where the object has the key already. */
+function addKey(keys: Set<string>, quoted: string): boolean {
+  const before = keys.size;
+  keys.add(nameOf(quoted));
+  return keys.size > before;
 }
 
-function repeated(key: string): ProblemError {
-  return new ProblemError('malformed_json', undefined, [{ pointer: pointerOf([key]), detail: 'a key may stand only once in an object' }]);
+/** `"a"` and `"\u0061"` are one key. */
+function nameOf(quoted: string): string {
+  return quoted.includes('\\') ? JSON.parse(quoted) : quoted.slice(1, -1);
+}
+
+/** Where the key stands that begins at `place`: read again from the start, which only a mistake costs. */
+function pathTo(text: string, place: number): readonly (string | number)[] {
+  const path: (string | number)[] = [];
+  for (let at = 0; at <= place; at++) {
+    switch (text.charCodeAt(at)) {
+      case quote: {
+        const end = endOfString(text, at);
+        if (typeof path.at(-1) === 'string' && isKey(text, end)) path[path.length - 1] = nameOf(text.slice(at, end));
+        at = end - 1;
+        break;
+      }
+      case 0x7b:
+        path.push('');
+        break;
+      case 0x5b:
+        path.push(0);
+        break;
+      case 0x2c: {
+        const last = path.at(-1);
+        if (typeof last === 'number') path[path.length - 1] = last + 1;
+        break;
+      }
+      case 0x7d:
+      case 0x5d:
+        path.pop();
+        break;
+    }
+  }
+  return path;
+}
+
+function repeated(path: readonly (string | number)[]): ProblemError {
+  return new ProblemError('malformed_json', undefined, [{ pointer: pointerOf(path), detail: 'a key may stand only once in an object' }]);
 }
 
 function tooDeep(): ProblemError {

@@ -123,10 +123,11 @@ interface TokenArrival extends VerifiedToken {
   readonly endMs: number;
 }
 
-type Reply = { readonly atMs: number } & (
-  | { readonly reading: StoreReading; readonly failure: null }
-  | { readonly reading: null; readonly failure: Failed }
-);
+type Reply = {
+  readonly atMs: number;
+  /** The store is well, and a record that has to allow profile and session cannot be read: so these were not. */
+  readonly isUnproved: boolean;
+} & ({ readonly reading: StoreReading; readonly failure: null } | { readonly reading: null; readonly failure: Failed });
 
 interface Waiter {
   readonly atMs: number;
@@ -187,6 +188,7 @@ class RunningGathering implements Gathering {
       if (asking === 'too_short') return { state: 'late', why: 'deadline_too_short' };
       const reply = this.#reply;
       if (reply === null || reply.atMs > Math.min(atMs, this.#limitOf(dependency, this.#askedAtMs ?? atMs))) return { state: 'late' };
+      if (reply.isUnproved && (dependency === 'profile' || dependency === 'session')) return { state: 'refused' };
       return reply.failure ?? pick(reply.reading);
     };
     return {
@@ -222,7 +224,7 @@ class RunningGathering implements Gathering {
     const token = hasToken ? shedToken : noToken;
     if (hasToken) this.#token = { ...token, usableFromMs: Number.NEGATIVE_INFINITY, endMs: this.#request.startedAtMs };
     this.#reading = readingFor(this.#asker(token));
-    this.#reply = { atMs: Number.NEGATIVE_INFINITY, reading: null, failure: shed };
+    this.#reply = { atMs: Number.NEGATIVE_INFINITY, reading: null, failure: shed, isUnproved: false };
     this.#finish();
   }
 
@@ -265,8 +267,9 @@ class RunningGathering implements Gathering {
     this.#lastUsefulAtMs = this.#lastLimit(this.#askedAtMs);
     for (const waiter of this.#waiters) this.#arm(waiter);
     readFrom(store, plan).then(
-      (answer) => this.#replied({ atMs: clock.monotonicMs(), reading: answer, failure: null }),
-      (error: unknown) => this.#replied({ atMs: clock.monotonicMs(), reading: null, failure: failureOf(error) }),
+      (answer) => this.#replied({ atMs: clock.monotonicMs(), reading: answer, failure: null, isUnproved: false }),
+      (error: unknown) =>
+        this.#replied({ atMs: clock.monotonicMs(), reading: null, failure: failureOf(error), isUnproved: isUnreadable(error) }),
     );
   }
 
@@ -388,8 +391,14 @@ function knownOrAbsent<T>(value: T | null): Fact<T> {
 }
 
 function failureOf(error: unknown): Failed {
-  const isOpen = error instanceof StoreError && error.code === 'overloaded';
-  return isOpen ? { state: 'failed', why: 'circuit_open' } : { state: 'failed' };
+  const code = error instanceof StoreError ? error.code : null;
+  if (code === 'circuit_open') return { state: 'failed', why: 'circuit_open' };
+  // Our own bound: more is under way than may be.
+  return code === 'overloaded' ? shed : { state: 'failed' };
+}
+
+function isUnreadable(error: unknown): boolean {
+  return error instanceof StoreError && error.code === 'unreadable';
 }
 
 function stage(startMs: number | null, endMs: number | undefined): StageTiming | null {

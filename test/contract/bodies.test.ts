@@ -119,3 +119,12 @@ describe('the fields of a decide request', () => {
     );
   });
 });
+
+it.each([
+  ['{"a":1,"a":2}', '/a'],
+  ['{"zones":["x"],"context":{"country":"DE","country":"FR"}}', '/context/country'],
+  ['{"zones":[{"id":"x"},{"id":"y","budgetMs":1,"id":"z"}]}', '/zones/1/id'],
+  ['{"a":[1,[2,{"b":{}}],{"c":"x,y","\\u0063":0}]}', '/a/2/c'],
+])('a repeated key is told by its place: %s', (text, pointer) => {
+  expect(() => parseJsonBody(Buffer.from(text))).toThrow(expect.objectContaining({ errors: [expect.objectContaining({ pointer })] }));
+});

@@ -249,12 +249,19 @@ describe('failure', () => {
   it.each([
     { what: 'any error', error: new Error('connection lost'), state: 'failed' },
     { what: 'no error at all', error: undefined, state: 'failed' },
-    { what: 'a store with too much under way', error: new StoreError('overloaded', 'busy'), state: 'circuit_open' },
+    { what: 'a store with too much under way', error: new StoreError('overloaded', 'busy'), state: 'overload' },
+    { what: 'a store that is being left alone', error: new StoreError('circuit_open', 'open'), state: 'circuit_open' },
   ])('is a state of every fact that was asked: $what', async ({ error, state }) => {
     const scene = begin();
     await scene.store.fail(error);
     expect(scene.gathering.complete).toBe(true);
     expect(at(scene, 1)).toEqual(allStore(state));
+  });
+
+  it('of a record that has to allow the profile and the session leaves both unread, and blames neither', async () => {
+    const scene = begin();
+    await scene.store.fail(new StoreError('unreadable', 'a stored consent record is not what was written'));
+    expect(at(scene, 1)).toEqual({ ...allStore('failed'), profile: 'refused', session: 'refused' });
   });
 
   it('may come as an exception before any promise', async () => {

@@ -86,4 +86,13 @@ describe('GET /v1/decide', () => {
     expect((await app.inject('/v1/decide?page=nowhere')).json()).toMatchObject({ status: 404, code: 'unknown_page' });
     expect((await app.inject('/v1/decide?zones=nowhere')).json()).toMatchObject({ status: 404, code: 'unknown_zone' });
   });
+
+  it.each(['/v1/%64ecide?zones=hero', '/v1/decide%3Fzones=hero', '/v1/decide/?zones=hero', '//v1/decide?zones=hero'])(
+    'is found under one spelling of its path only: %s is not it',
+    async (url) => {
+      const { app } = await startService();
+      const response = await app.inject({ method: 'GET', url });
+      expect([response.statusCode, response.headers['cache-control']]).toEqual([404, 'private, no-store']);
+    },
+  );
 });

@@ -6,6 +6,7 @@ import { hash } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import { answerText } from '../../contract/answer-text.ts';
 import { type PolicyInForce, toSharedEnvelope } from '../../contract/convert.ts';
+import { ProblemError } from '../../contract/problem.ts';
 import { readSharedQuery } from '../../contract/shared-query.ts';
 import { decide } from '../../decision/decide.ts';
 import type { ZoneDecision } from '../../decision/decision.ts';
@@ -26,6 +27,8 @@ export function decideSharedRoute(app: FastifyInstance, dependencies: ServiceDep
   const onRequest = publicGet ? [refusing] : [refusing, authority.demanding('decide')];
   app.get('/v1/decide', { onRequest }, async (request, reply) => {
     const { startedAtMs } = request;
+    // The router decodes a path; a cache keeps it as it was written.
+    if (!/^\/v1\/decide(?:\?|$)/.test(request.raw.url ?? '')) throw new ProblemError('not_found');
     const policy = policyInForce(dependencies);
     const question = readSharedQuery(queryOf(request.raw.url ?? ''), policy.artefact, clock.nowMs());
     const startMs = clock.monotonicMs();
@@ -63,7 +66,7 @@ function sharedAnswer(question: Question, policy: PolicyInForce): SharedAnswer {
   const tags = [...new Set(zones.flatMap(({ cache }) => cache.tags))].sort();
   const maxAgeSeconds = Math.min(...zones.map(({ cache }) => cache.maxAgeSeconds));
   const headers = {
-    'cache-control': `public, max-age=0, s-maxage=${maxAgeSeconds}, ${graceOf[scope]}`,
+    'cache-control': `public, max-age=0, s-maxage=${maxAgeSeconds}, ${maxAgeSeconds === 0 ? graceOf.segment : graceOf[scope]}`,
     etag,
     'surrogate-key': tags.join(' '),
     'cache-tag': tags.join(','),
@@ -71,7 +74,7 @@ function sharedAnswer(question: Question, policy: PolicyInForce): SharedAnswer {
   return { zones, scope, body, etag, headers };
 }
 
-/** An answer for everybody may be served a little old while a new one is fetched; one for a segment may not. */
+/** An answer for everybody may be served a little old while a new one is fetched; one for a segment, or of no age at all, may not. */
 const graceOf = {
   segment: 'stale-while-revalidate=0, stale-if-error=0',
   public: 'stale-while-revalidate=30, stale-if-error=300',
