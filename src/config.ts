@@ -21,7 +21,7 @@ export interface Config {
   readonly jwksPath: string | null;
   readonly tokenIssuer: string | null;
   readonly tokenAudience: string | null;
-  /** URLs that a holder's proof may name. */
+  /** URLs that a holder's proof may name. SEAM: read by nobody until proofs are verified. */
   readonly proofTargets: readonly string[];
   /** Null: a random one, kept in the data directory. */
   readonly sessionSecret: string | null;
@@ -47,10 +47,11 @@ export const variables = {
   STEPWELL_REDIS_URL: 'redis://, rediss://, unix://, redis+sentinel:// or redis+cluster:// (absent: the embedded store)',
   STEPWELL_DATA_DIR: 'where the embedded store and generated secrets live (.stepwell)',
   STEPWELL_POLICY: 'path of a .yaml, .yml or .json policy (absent: the demo policy and its demo data)',
-  STEPWELL_JWKS: "path of the token issuer's key set",
+  STEPWELL_JWKS: "path of the token issuer's key set (absent: in the demo its own issuer; with STEPWELL_POLICY no token verifies)",
   STEPWELL_TOKEN_ISSUER: 'the `iss` a token must carry',
   STEPWELL_TOKEN_AUDIENCE: 'the `aud` a token must carry',
-  STEPWELL_PROOF_TARGETS: 'URLs a holder proof may name, comma-separated',
+  STEPWELL_PROOF_TARGETS:
+    'URLs a holder proof may name, comma-separated (not acted on yet: no proof is verified, no class S2 or S3 served)',
   STEPWELL_SESSION_SECRET: 'secret that signs session ids (absent: random, kept in the data directory)',
   STEPWELL_API_KEYS: 'path of a JSON file [{ "id", "sha256", "scopes": [] }]',
   STEPWELL_PUBLIC_GET: '1: GET /v1/decide may be called without a key',

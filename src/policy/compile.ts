@@ -7,6 +7,7 @@ import type { Artefact } from '../decision/artefact.ts';
 import type { Tier } from '../decision/vocabulary.ts';
 import { readDeclarations } from './declarations.ts';
 import { lineCounter, readDocument, sourceText } from './document.ts';
+import { warnOfProofs } from './eligibility.ts';
 import { readJsonDocument } from './json-document.ts';
 import { checkName, mapById } from './names.ts';
 import { checkOfferReach, indexByTag } from './offer-reach.ts';
@@ -79,9 +80,12 @@ function readPolicy(report: Report, root: Fields, text: string, nowMs: number): 
   const offers = readOffers(report, root.get('offers'), { text, declarations, variants });
   const tiersByTag = new Map<string, Set<Tier>>();
   const selected = (tag: string, tier: Tier) => tiersByTag.set(tag, (tiersByTag.get(tag) ?? new Set()).add(tier));
-  const around = { text, declarations, variants, enabledCategories, nowMs, offersByTag: indexByTag(offers), selected };
+  const waitingForProof: number[] = [];
+  const classes = { enabledCategories, needsProof: (at: number) => void waitingForProof.push(at) };
+  const around = { text, declarations, variants, ...classes, nowMs, offersByTag: indexByTag(offers), selected };
   const zones = readZones(report, root.get('zones'), around);
-  checkOfferReach(report, offers, tiersByTag, enabledCategories);
+  checkOfferReach(report, offers, tiersByTag, classes);
+  warnOfProofs(report, waitingForProof);
   const ownerNode = root.get('owner');
   return {
     format: 1,

@@ -1,6 +1,6 @@
 /** Whether any rung can ever show an offer: it must be selected by a rung that may read all it reads and show its class. */
 import { type Tier, tierHeight } from '../decision/vocabulary.ts';
-import { warnIfNeverEligible } from './eligibility.ts';
+import { type Candidate, warnIfNeverEligible } from './eligibility.ts';
 import type { DeclaredOffer } from './offers.ts';
 import type { Report } from './problems.ts';
 import { nearestName } from './suggest.ts';
@@ -9,7 +9,7 @@ export function checkOfferReach(
   report: Report,
   offers: ReadonlyMap<string, DeclaredOffer>,
   tiersByTag: ReadonlyMap<string, ReadonlySet<Tier>>,
-  enabledCategories: readonly string[],
+  around: Pick<Candidate, 'enabledCategories' | 'needsProof'>,
 ): void {
   for (const [id, { offer, at, labelled, tags }] of offers) {
     const what = `offer \`${id}\``;
@@ -25,7 +25,7 @@ export function checkOfferReach(
       const message = `${what} reads what only a ${offer.lowestTier} rung may, and its tags are selected no higher than on a ${highest} rung: select one of its tags on a ${offer.lowestTier} rung, or let it read less`;
       report.error('offer-never-reached', tags[0]?.at ?? at, message);
     }
-    if (labelled) warnIfNeverEligible(report, { at, what, sensitivity: offer.sensitivity, tier: highest, enabledCategories });
+    if (labelled) warnIfNeverEligible(report, { ...around, at, what, sensitivity: offer.sensitivity, tier: highest });
   }
 }
 

@@ -19,6 +19,8 @@ export interface RuleSurroundings {
   readonly declarations: Declarations;
   readonly variants: Variants;
   readonly enabledCategories: readonly string[];
+  /** Called with the place of each rule that waits for a proof by the token's holder. */
+  needsProof(at: number): void;
 }
 
 export function readRules(report: Report, node: Node, tier: Tier, what: string, around: RuleSurroundings): readonly Rule[] {
@@ -64,7 +66,7 @@ function readRule(report: Report, fields: Fields, tier: Tier, what: string, arou
     readLabel(report, fields, what, harmless),
     variants.get(variant)?.sensitivity ?? harmless,
   ]);
-  warnIfNeverEligible(report, { at: fields.at, what, sensitivity, tier, enabledCategories: around.enabledCategories });
+  warnIfNeverEligible(report, { ...around, at: fields.at, what, sensitivity, tier });
   return { when: when?.expression ?? null, variant, sensitivity, reads: readsOf(uses, declarations) };
 }
 
@@ -89,7 +91,7 @@ export function readFixedRule(report: Report, node: Node, tier: Tier, what: stri
       report.error('anonymous-sensitive', node.at, message);
     }
   } else {
-    warnIfNeverEligible(report, { at: node.at, what, sensitivity, tier, enabledCategories: around.enabledCategories });
+    warnIfNeverEligible(report, { ...around, at: node.at, what, sensitivity, tier });
   }
   return { ...broken, variant, sensitivity };
 }

@@ -34,13 +34,7 @@ function readZone(report: Report, node: Node, what: string, around: LadderSurrou
   const cacheNode = fields?.get('cache');
   const sensitivity = fields === undefined ? harmless : readLabel(report, fields, what, harmless);
   if (fields !== undefined && !sensitivity.uncategorised) {
-    warnIfNeverEligible(report, {
-      at: fields.keyAt('class'),
-      what,
-      sensitivity,
-      tier: 'user',
-      enabledCategories: around.enabledCategories,
-    });
+    warnIfNeverEligible(report, { ...around, at: fields.keyAt('class'), what, sensitivity, tier: 'user' });
   }
   const cache = cacheNode && readFields(report, cacheNode, `\`cache\` of ${what}`, ['maxAgeSeconds']);
   return {

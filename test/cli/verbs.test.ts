@@ -81,6 +81,11 @@ describe('every verb', () => {
     expect(stdout).toContain('STEPWELL_REDIS_URL');
     expect(stdout).toContain('OTEL_');
   });
+
+  test('serve says what it does not act on yet', async () => {
+    const { stdout } = await stepwell(['serve', '--help']);
+    expect(stdout).toMatch(/STEPWELL_PROOF_TARGETS .*not acted on yet.*S2 or S3/);
+  });
 });
 
 describe('a data directory that cannot be used', () => {

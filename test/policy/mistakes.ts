@@ -446,6 +446,24 @@ export const mistakes: readonly Mistake[] = [
     ],
   },
   {
+    name: 'a rule that waits for a proof by its holder',
+    change: user("'profile.income > 10'"),
+    problems: [
+      "not-acted-on 22:13 warning: this version verifies no holder's proof yet, so what is of class S2 or S3 is never served: here, this one zone, rule or offer",
+    ],
+  },
+  {
+    name: 'a zone, a rule and an offer that wait for a proof by their holder, told once',
+    change: {
+      'kind: content': 'kind: content\n    class: S2',
+      [W]: "'profile.condition'",
+      'class: S1\n    variant': 'class: S2\n    variant',
+    },
+    problems: [
+      "not-acted-on 19:5 warning: this version verifies no holder's proof yet, so what is of class S2 or S3 is never served: here, 3 zones, rules and offers, from this one on",
+    ],
+  },
+  {
     name: 'a category that the policy does not enable',
     change: { 'categories: [health]': 'categories: [faith]', '\'profile.loyalty == "gold"\'': "'profile.condition'" },
     problems: [
