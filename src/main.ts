@@ -64,7 +64,7 @@ export async function serveUntilStopped(config: Config): Promise<void> {
 
 export async function serve(config: Config, logger: Logger): Promise<Service> {
   const telemetry = await startTelemetry({ clock, env: process.env, warn: (message) => logger.warn(message) });
-  const trust = await tokenTrustOf(config);
+  const trust = await tokenTrustOf(config, (sentence) => logger.warn(sentence));
   // Beside the rest of the start, which mostly waits.
   const warming = trust.keySet === null ? null : warmTokenVerification(clock);
   const apiKeys = await readApiKeys(config.apiKeysPath);

@@ -11,13 +11,16 @@ export interface TokenTrust {
   readonly audience: string | null;
 }
 
-export async function tokenTrustOf(config: Config): Promise<TokenTrust> {
+/** `warn` hears when no token can verify: that is a choice, and looks like a fault to whoever did not mean it. */
+export async function tokenTrustOf(config: Config, warn: (sentence: string) => void): Promise<TokenTrust> {
   if (isDemo(config)) {
     const { jwks } = await openDemoIssuer(config.dataDir);
     return { keySet: await keySetOf(jwks), ...demoPartiesOf(config) };
   }
   const parties = { issuer: config.tokenIssuer, audience: config.tokenAudience };
-  return { keySet: config.jwksPath === null ? null : await readKeySet(config.jwksPath), ...parties };
+  if (config.jwksPath !== null) return { keySet: await readKeySet(config.jwksPath), ...parties };
+  warn('no token verifies, so nobody is served above the session tier: set STEPWELL_JWKS to the key set of your issuer');
+  return { keySet: null, ...parties };
 }
 
 async function readKeySet(path: string): Promise<KeySet> {
