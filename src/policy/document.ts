@@ -122,6 +122,13 @@ const advice: Readonly<Record<string, string>> = {
   TAG_RESOLVE_FAILED: 'tags with `!` are not part of a policy, so leave this one out',
 };
 
+/** Of more digits than a number keeps, some would be shown as others. */
+export function isRounded(written: string, value: number): boolean {
+  return /^[-+]?[1-9]\d{15,}$/.test(written) && String(value) !== written.replace('+', '');
+}
+
+export const roundedNumber = 'this number is too large to be kept to its last digit: write it as text, in quotes';
+
 /** The library ends its sentences; ours do not. */
 function sentence(message: string): string {
   const line = message.split('\n', 1)[0] ?? '';
@@ -155,6 +162,10 @@ function convertDocument(document: YamlDocument.Parsed, report: Report): Node | 
     if (!isScalar(source)) return { kind: 'scalar', at, end: at, style: 'plain', value: null };
     const value = source.value;
     const style = styles[source.type ?? 'PLAIN'] ?? 'plain';
+    if (typeof value === 'number' && isRounded(source.source ?? '', value)) {
+      report.error('not-json', at, roundedNumber);
+      return null;
+    }
     if (value === null || typeof value === 'string' || typeof value === 'boolean' || typeof value === 'number') {
       if (typeof value !== 'number' || Number.isFinite(value)) return { kind: 'scalar', at, end: range?.[1] ?? at, style, value };
     }

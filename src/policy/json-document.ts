@@ -4,7 +4,17 @@
  * read wrongly.
  */
 import type { LineCounter } from 'yaml';
-import { checkKey, documentDepthMax, type Entry, excerpt, fitsInMemory, type Node, reportTooDeep } from './document.ts';
+import {
+  checkKey,
+  documentDepthMax,
+  type Entry,
+  excerpt,
+  fitsInMemory,
+  isRounded,
+  type Node,
+  reportTooDeep,
+  roundedNumber,
+} from './document.ts';
 import type { Report } from './problems.ts';
 
 /** The document's root, or null when there is nothing to go on with; every reason is in the report. */
@@ -163,8 +173,8 @@ class JsonReader {
     if (written === '' || this.#peek(number) !== written) this.#fail(at, this.#adviceForValue(written));
     this.#at += written.length;
     const value = Number(written);
-    if (Number.isFinite(value)) return { kind: 'scalar', at, end: this.#at, style: 'plain', value };
-    this.#report.error('not-json', at, 'this number is too large: write a finite number');
+    if (!isRounded(written, value) && Number.isFinite(value)) return { kind: 'scalar', at, end: this.#at, style: 'plain', value };
+    this.#report.error('not-json', at, Number.isFinite(value) ? roundedNumber : 'this number is too large: write a finite number');
     return null;
   }
 

@@ -79,6 +79,11 @@ export const mistakes: readonly Mistake[] = [
     problems: ['not-json 36:32 error: this value has no JSON form: write text, a finite number, true, false, a list or a map'],
   },
   {
+    name: 'a number of more digits than a number keeps',
+    change: { 'headline: Gold': 'headline: 12345678901234567890' },
+    problems: ['not-json 36:32 error: this number is too large to be kept to its last digit: write it as text, in quotes'],
+  },
+  {
     name: 'an alias without an anchor',
     change: { 'headline: Gold': 'headline: *gold' },
     problems: ['unknown-alias 36:32 error: no anchor `&gold` stands before this alias; none is declared'],
