@@ -36,12 +36,13 @@ export function readRules(report: Report, node: Node, tier: Tier, what: string, 
       report.error(
         'rule-unreachable',
         item.at,
-        `${where} can never apply, since a rule before it has no condition: move that one to the end`,
+        `${where} can never apply, since a rule before it applies to everybody: move that one to the end`,
       );
     }
     if (fields === undefined) return broken;
-    unconditional ||= fields.get('when') === undefined;
-    return readRule(report, fields, tier, where, around);
+    const { rule, isUnconditional } = readRule(report, fields, tier, where, around);
+    unconditional ||= isUnconditional;
+    return rule;
   });
 }
 
@@ -52,7 +53,13 @@ const broken: Rule = {
   reads: { request: [], session: false, profile: false, audiences: false, now: false },
 };
 
-function readRule(report: Report, fields: Fields, tier: Tier, what: string, around: RuleSurroundings): Rule {
+interface RuleRead {
+  readonly rule: Rule;
+  /** Without a condition, or with one that is always true. */
+  readonly isUnconditional: boolean;
+}
+
+function readRule(report: Report, fields: Fields, tier: Tier, what: string, around: RuleSurroundings): RuleRead {
   const { declarations, variants } = around;
   const whenNode = fields.get('when');
   const when = whenNode && readCondition(report, around.text, declarations, whenNode, `\`when\` of ${what}`);
@@ -67,7 +74,10 @@ function readRule(report: Report, fields: Fields, tier: Tier, what: string, arou
     variants.get(variant)?.sensitivity ?? harmless,
   ]);
   warnIfNeverEligible(report, { ...around, at: fields.at, what, sensitivity, tier });
-  return { when: when?.expression ?? null, variant, sensitivity, reads: readsOf(uses, declarations) };
+  return {
+    rule: { when: when?.expression ?? null, variant, sensitivity, reads: readsOf(uses, declarations) },
+    isUnconditional: whenNode === undefined || when?.constant === true,
+  };
 }
 
 function checkReach(report: Report, when: Condition, tier: Tier, what: string, declarations: Declarations): void {

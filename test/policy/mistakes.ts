@@ -307,7 +307,18 @@ export const mistakes: readonly Mistake[] = [
         '- { variant: gold }\n          - { when: \'profile.loyalty == "gold"\', variant: gold }',
     },
     problems: [
-      'rule-unreachable 23:13 error: rule 2 of the user rung of zone `hero` can never apply, since a rule before it has no condition: move that one to the end',
+      'rule-unreachable 23:13 error: rule 2 of the user rung of zone `hero` can never apply, since a rule before it applies to everybody: move that one to the end',
+    ],
+  },
+  {
+    name: 'a rule behind one whose condition is always true',
+    change: {
+      '- { when: \'profile.loyalty == "gold"\', variant: gold }':
+        "- { when: '1 == 1', variant: gold }\n          - { when: 'profile.loyalty == \"gold\"', variant: gold }",
+    },
+    problems: [
+      'condition-constant 22:21 warning: `when` of rule 1 of the user rung of zone `hero` is always true: leave `when` out to say so',
+      'rule-unreachable 23:13 error: rule 2 of the user rung of zone `hero` can never apply, since a rule before it applies to everybody: move that one to the end',
     ],
   },
   {
