@@ -144,10 +144,14 @@ function unknownVariables(env: Environment): string[] {
 /** What is wrong only together. */
 function contradictions(config: Config): string[] {
   const problems: string[] = [];
-  if (!isLoopback(config.host) && config.apiKeysPath === null) {
+  for (const [variable, host] of [
+    ['STEPWELL_HOST', config.host],
+    ['STEPWELL_MANAGEMENT_HOST', config.managementHost],
+  ] as const) {
+    if (isLoopback(host) || config.apiKeysPath !== null) continue;
     problems.push(
-      `STEPWELL_HOST is \`${config.host}\` and STEPWELL_API_KEYS is not set; without keys every caller may read and write profiles, ` +
-        'so the service listens on loopback only: set STEPWELL_API_KEYS, or leave STEPWELL_HOST at 127.0.0.1',
+      `${variable} is \`${host}\` and STEPWELL_API_KEYS is not set; without keys every caller may read and write profiles, ` +
+        `so the service listens on loopback only: set STEPWELL_API_KEYS, or leave ${variable} at 127.0.0.1`,
     );
   }
   if (config.port !== 0 && config.port === config.managementPort) {

@@ -76,6 +76,7 @@ const refused: readonly (readonly [Environment, readonly string[]])[] = [
   [{ STEPWELL_HOST: 'http://x' }, ['STEPWELL_HOST', '`http://x`', 'without a scheme']],
   [{ STEPWELL_HOST: '0.0.0.0' }, ['STEPWELL_HOST', '`0.0.0.0`', 'STEPWELL_API_KEYS', 'loopback']],
   [{ STEPWELL_HOST: '::' }, ['STEPWELL_HOST', '`::`', 'STEPWELL_API_KEYS']],
+  [{ STEPWELL_MANAGEMENT_HOST: '0.0.0.0' }, ['STEPWELL_MANAGEMENT_HOST', '`0.0.0.0`', 'STEPWELL_API_KEYS']],
   [{ STEPWELL_REDIS_URL: 'http://h' }, ['STEPWELL_REDIS_URL', '`http://`', 'unix:///path']],
   [{ STEPWELL_REDIS_URL: 'redis+sentinel://h1,h2' }, ['STEPWELL_REDIS_URL', 'name its master', '/master-name[/db]']],
   [{ STEPWELL_REDIS_URL: 'redis+cluster://h1/2' }, ['STEPWELL_REDIS_URL', 'one database only']],
