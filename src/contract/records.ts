@@ -8,6 +8,7 @@ import type { IdentityLink, Profile, Session, StoredConsent } from '../decision/
 import type { Attributes } from '../decision/value.ts';
 import { personalUseCases } from '../decision/vocabulary.ts';
 import { parseRecordedMs } from '../policy/instant.ts';
+import { meansNobody } from '../records/nobody.ts';
 import type { StoreWrite } from '../records/store.ts';
 import { daySeconds } from '../time/units.ts';
 import { audiencePlaces, readAttributes } from './attributes.ts';
@@ -59,6 +60,7 @@ export function toIdentityWrite(id: { readonly namespace: string; readonly value
   }
   checkId(id.value, 'value');
   const { subject, method, confidencePpm = 1_000_000 } = readIdentityWrite(body);
+  checkSubjectOfBody(subject);
   const link: IdentityLink = { subject, method, confidencePpm };
   return { kind: 'identity', ...id, link, ttlSeconds: identityTtlSeconds };
 }
@@ -93,7 +95,10 @@ export type Revocation = { readonly subject: string } | { readonly jti: string; 
 
 export function toRevocation(body: unknown): Revocation {
   const { subject, jti, until } = readRevocationWrite(body);
-  if (subject !== undefined && jti === undefined && until === undefined) return { subject };
+  if (subject !== undefined && jti === undefined && until === undefined) {
+    checkSubjectOfBody(subject);
+    return { subject };
+  }
   const untilMs = until === undefined ? null : parseRecordedMs(until);
   if (subject !== undefined || jti === undefined || until === undefined) {
     throw invalidRequest([bodyPlace([], 'these fields do not belong together: write either { "subject" }, or { "jti", "until" }')]);
@@ -103,14 +108,22 @@ export function toRevocation(body: unknown): Revocation {
 }
 
 export function checkId(id: string, name: string): void {
-  if (id.length >= 1 && id.length <= idLengthMax) return;
-  throw invalidRequest([{ in: 'path', pointer: `/${name}`, detail: `write 1 to ${idLengthMax} characters` }]);
+  const place = { in: 'path', pointer: `/${name}` } as const;
+  if (id.length < 1 || id.length > idLengthMax) throw invalidRequest([{ ...place, detail: `write 1 to ${idLengthMax} characters` }]);
+  if (meansNobody(id)) throw invalidRequest([{ ...place, detail: nobodySentence }]);
+}
+
+/** Its length the schema has checked. */
+function checkSubjectOfBody(subject: string): void {
+  if (meansNobody(subject)) throw invalidRequest([bodyPlace(['subject'], nobodySentence)]);
 }
 
 export function noSuchRecord(): ProblemError {
   return new ProblemError('no_such_record');
 }
 
+const nobodySentence =
+  'this stands for nobody, and would make one of all who send it: write the id of one person or one device, and make no call without one';
 const instantSentence = `this is no timestamp: write ${instantWanted}`;
 const futureSentence =
   'this is more than 5 minutes ahead of the clock here: write when it was said, and check your clock and its time zone';

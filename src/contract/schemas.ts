@@ -49,7 +49,10 @@ export const decideRequest = z
         token: z.string().optional().describe('a signed token: who the visitor is'),
         proof: z.string().optional().describe('a DPoP proof by the holder of the token'),
         sessionId: z.string().optional().describe('as given by POST /v1/sessions'),
-        deviceId: z.string().optional().describe('a remembered device'),
+        deviceId: z
+          .string()
+          .optional()
+          .describe('a remembered device; what stands for nobody, such as `undefined`, `null` or `0`, is taken for none'),
       })
       .optional(),
     consent: z
@@ -167,7 +170,11 @@ export const decideEnvelope = z.strictObject({
 export const decideResponse = z.strictObject({ ...decideEnvelope.shape, zones: z.array(zoneDecision) });
 export const sharedResponse = z.strictObject({ policy: policyAnswer, zones: z.array(zoneDecision) });
 
-export const subjectSchema = z.string().min(1).max(idLengthMax).describe('a person’s pseudonym: the `sub` of their tokens');
+export const subjectSchema = z
+  .string()
+  .min(1)
+  .max(idLengthMax)
+  .describe('a person’s pseudonym: the `sub` of their tokens; not a word for nobody, such as `undefined`, `null` or `0`');
 const ttlSeconds = z.int().min(1).max(ttlSecondsMax).describe('after this nothing remains; at most 400 days');
 const instant = z.string().max(64).meta({ format: 'date-time', description: 'RFC 3339, such as 2026-11-21T12:00:00Z' });
 const audiences = z.array(z.string().min(1).max(64)).max(256);

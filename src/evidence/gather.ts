@@ -8,6 +8,7 @@
 import type { Artefact } from '../decision/artefact.ts';
 import type { Evidence, Fact, Failed, SessionIdEvidence, StoredConsent, TokenEvidence } from '../decision/facts.ts';
 import type { Needs } from '../decision/needs.ts';
+import { meansNobody } from '../records/nobody.ts';
 import type { ReadPlan, Store, StoreReading } from '../records/store.ts';
 import { StoreError } from '../records/store-error.ts';
 import type { Clock } from '../time/clock.ts';
@@ -160,7 +161,7 @@ class RunningGathering implements Gathering {
     this.#lastUsefulAtMs = request.deadlineAtMs;
     const { identity, needs, nowMs } = request;
     this.#session = needs.identity && identity.sessionId ? sessionEvidence(parts.sessionIds, identity.sessionId, nowMs) : { state: 'none' };
-    this.#deviceId = needs.identity && identity.deviceId ? identity.deviceId : null;
+    this.#deviceId = needs.identity && isSomebody(identity.deviceId) ? identity.deviceId : null;
     if (request.overloaded) this.#shed(needs.identity && Boolean(identity.token));
     else if (needs.identity && identity.token) this.#verifyToken(identity.token, identity.proof);
     else this.#ask(noToken);
@@ -365,6 +366,11 @@ function readFrom(store: GathererParts['store'], plan: ReadPlan): Promise<StoreR
   } catch (error) {
     return Promise.reject(error);
   }
+}
+
+/** A broken client's `undefined` is no device: everybody who sends it would be linked to one. */
+function isSomebody(deviceId: string | undefined): deviceId is string {
+  return deviceId !== undefined && !meansNobody(deviceId);
 }
 
 function sessionEvidence(sessionIds: SessionIdVerification, sessionId: string, nowMs: number): SessionIdEvidence {

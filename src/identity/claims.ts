@@ -1,4 +1,5 @@
 /** What a token must claim, whatever the time. Times are compared with the clock elsewhere, on every use. */
+import { meansNobody } from '../records/nobody.ts';
 import { isObject } from './strict-json.ts';
 
 export interface Claims {
@@ -50,11 +51,8 @@ function isAudience(given: unknown, audience: string): boolean {
   return given === audience || (Array.isArray(given) && given.length === 1 && given[0] === audience);
 }
 
-/** What integrations send for "nobody": taking it for a person would merge everybody into one. */
-const nobody = /^(?:[0-]*|-1|null|nil|none|nan|undefined|unknown|anonymous|not set|\(not set\)|\[object object\]|true|false)$/i;
-
 function isSubject(value: unknown): value is string {
-  return isIdentifier(value) && !nobody.test(value.trim());
+  return isIdentifier(value) && !meansNobody(value);
 }
 
 function isIdentifier(value: unknown): value is string {

@@ -104,6 +104,35 @@ describe('identities, consents and revocations', () => {
   });
 });
 
+describe('an id that stands for nobody', () => {
+  it.each<[string, 'PUT' | 'GET' | 'DELETE' | 'POST', string, unknown, string, string]>([
+    ['a profile', 'PUT', '/v1/profiles/undefined', {}, 'path', '/subject'],
+    ['a profile that is read', 'GET', '/v1/profiles/null', undefined, 'path', '/subject'],
+    ['a profile that is deleted', 'DELETE', '/v1/profiles/%5Bobject%20Object%5D', undefined, 'path', '/subject'],
+    ['a consent', 'PUT', '/v1/consents/0', { useCases: {}, recordedAt: '2026-11-21T12:00:00Z' }, 'path', '/subject'],
+    ['a device', 'PUT', '/v1/identities/device/undefined', { subject: 'ada', method: 'deterministic' }, 'path', '/value'],
+    ['a device’s subject', 'PUT', '/v1/identities/device/d', { subject: 'NaN', method: 'deterministic' }, 'body', '/subject'],
+    ['a revocation', 'POST', '/v1/revocations', { subject: '-1' }, 'body', '/subject'],
+  ])('is refused for %s, with what to write', async (_, method, url, payload, where, pointer) => {
+    const { status, body } = await send(await startService(), method, url, payload);
+    expect(status).toBe(400);
+    expect(body.errors).toEqual([{ in: where, pointer, detail: expect.stringMatching(/write the id of one person or one device/) }]);
+  });
+
+  it('links nobody in a decision, and fails nobody either, even where such a link was stored', async () => {
+    const service = await startService();
+    const link = { subject: 'ada', method: 'deterministic', confidencePpm: 1_000_000 } as const;
+    for (const value of ['undefined', 'd-1']) await service.store.putIdentity('device', value, link, 60);
+    const stateOf = async (deviceId: string) => {
+      const { status, body } = await send(service, 'POST', '/v1/decide', { zones: ['hero'], identity: { deviceId } });
+      return { status, state: body.identity.state };
+    };
+    expect(await stateOf('d-1')).toEqual({ status: 200, state: 'partial' });
+    expect(await stateOf('undefined')).toEqual({ status: 200, state: 'anonymous' });
+    expect(await stateOf(' 0 ')).toEqual({ status: 200, state: 'anonymous' });
+  });
+});
+
 describe('sessions', () => {
   it('are made without a body, and learn', async () => {
     const service = await startService();
