@@ -20,7 +20,7 @@ import { demoPolicyPath, isDemo, loadDemoPeople } from './start/demo-mode.ts';
 import { demoGreeting, urlOf } from './start/greeting.ts';
 import type { HeldPolicy } from './start/held-policy.ts';
 import { tokenTrustOf } from './start/key-sets.ts';
-import { openStore } from './start/open-store.ts';
+import { type OpenedStore, openStore } from './start/open-store.ts';
 import { startProgress } from './start/progress.ts';
 import { openServicePolicy } from './start/service-policy.ts';
 import { sessionSecretOf } from './start/session-secret.ts';
@@ -37,6 +37,8 @@ const graceMs = 10_000;
 const sameSignalMs = 500;
 /** For a Redis that is there: the first decisions should not meet a connection still being made. No longer for one that is not. */
 const connectWaitMs = 100;
+/** The demo is loaded into a Redis at its first start, and that may be a container's that has just been started too. */
+const demoConnectWaitMs = 1000;
 
 export interface Service {
   readonly serviceUrl: string;
@@ -73,7 +75,7 @@ export async function serve(config: Config, logger: Logger): Promise<Service> {
     logger.warn({ zone, tier, expiredAt: new Date(untilMs).toISOString() }, 'an approval has expired; what it approved is served on');
   });
   let closing = false;
-  const [policy, store] = await bothOrNeither(
+  const [policy, { store, connected }] = await bothOrNeither(
     openServicePolicy({
       path: config.policyPath ?? demoPolicyPath,
       // The demo's policy comes with the program, and must never stand in for a shop's own.
@@ -84,7 +86,6 @@ export async function serve(config: Config, logger: Logger): Promise<Service> {
     }),
     openStore(config, {
       clock,
-      connectWaitMs,
       onState(state, why) {
         // Each change is told once. The connection that we end ourselves is no loss.
         if (state === 'connected') logger.info({ state, why }, 'store');
@@ -94,7 +95,12 @@ export async function serve(config: Config, logger: Logger): Promise<Service> {
   );
   const held = policy.current();
   telemetry.showService(() => serviceState(policy.current(), policy.loads));
-  if (config.policyPath === null) await loadDemo(store, held, logger);
+  // The rest of the start is done meanwhile.
+  const connecting = connected(connectWaitMs);
+  if (config.policyPath === null) {
+    await connected(demoConnectWaitMs);
+    await loadDemo(store, held, logger);
+  }
 
   const sessionIds = createSessionIds({ secret: sessionSecret, clock });
   const parts: AppDependencies = {
@@ -127,6 +133,7 @@ export async function serve(config: Config, logger: Logger): Promise<Service> {
   }
 
   await warming;
+  await connecting;
   try {
     await management.listen({ host: config.managementHost, port: config.managementPort });
     await app.listen({ host: config.host, port: config.port });
@@ -150,11 +157,11 @@ export async function serve(config: Config, logger: Logger): Promise<Service> {
 }
 
 /** A store is not left open by a policy that does not load. */
-async function bothOrNeither<P>(openingPolicy: Promise<P>, openingStore: Promise<Store>): Promise<readonly [P, Store]> {
-  const [policy, store] = await Promise.allSettled([openingPolicy, openingStore]);
-  if (policy.status === 'fulfilled' && store.status === 'fulfilled') return [policy.value, store.value];
-  if (store.status === 'fulfilled') await store.value.close();
-  throw policy.status === 'rejected' ? policy.reason : store.status === 'rejected' && store.reason;
+async function bothOrNeither<P>(openingPolicy: Promise<P>, openingStore: Promise<OpenedStore>): Promise<readonly [P, OpenedStore]> {
+  const [policy, opened] = await Promise.allSettled([openingPolicy, openingStore]);
+  if (policy.status === 'fulfilled' && opened.status === 'fulfilled') return [policy.value, opened.value];
+  if (opened.status === 'fulfilled') await opened.value.store.close();
+  throw policy.status === 'rejected' ? policy.reason : opened.status === 'rejected' && opened.reason;
 }
 
 function serviceState({ artefact, stale }: HeldPolicy, policyLoads: ServiceState['policyLoads']): ServiceState {

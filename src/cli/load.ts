@@ -68,7 +68,8 @@ async function load(file: string, { json }: LoadOptions): Promise<void> {
   const artefact = await artefactOf(config);
   const input = await openInput(file);
   const sessionIds = createSessionIds({ secret: await sessionSecretOf(config.sessionSecret, config.dataDir), clock: systemClock });
-  const store = await openStore(config, { clock: systemClock, connectWaitMs });
+  const { store, connected } = await openStore(config, { clock: systemClock });
+  await connected(connectWaitMs);
   const loader: Loader = { artefact, store, sessionIds, loaded: 0, failed: 0, problems: [], sessions: [] };
   try {
     await store.ping().catch(() => {

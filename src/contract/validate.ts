@@ -14,6 +14,9 @@ const compiler = {
   removeAdditional: false,
   useDefaults: false,
   validateFormats: false,
+  // The schemas are made by zod, not by people: to hold them against the meta-schema would be a sixth of a cold start.
+  meta: false,
+  validateSchema: false,
 } as const;
 
 /** `allErrors` only for a body that is known to be wrong: the answer to a good one comes from the short way. */

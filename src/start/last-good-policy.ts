@@ -3,8 +3,9 @@
  * that is not whole to the last bit is refused, and a crash while saving leaves the one before.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeDataDirectory } from '../files/data-directory.ts';
 import { checksumOf, inPieces } from './checksum.ts';
 import type { PolicySource } from './held-policy.ts';
 
@@ -29,7 +30,7 @@ const headBytesMax = 32 * 1024;
 
 /** Whole or not at all, also over a loss of power. Two processes may save at once: the later one counts. */
 export async function saveLastGoodPolicy(directory: string, policy: LastGoodPolicy): Promise<void> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  makeDataDirectory(directory);
   const path = join(directory, lastGoodPolicyName);
   const draft = `${path}.${randomUUID()}`;
   try {

@@ -1,26 +1,30 @@
 /** Opens the store that the config names. A Redis that is not there is no reason not to start: reads fail until it comes. */
 import type { Config } from '../config.ts';
-import { openEmbeddedStore } from '../embedded/embedded-store.ts';
 import type { Store } from '../records/store.ts';
-import { openRedisStore } from '../redis/redis-store.ts';
+import type { RedisStore } from '../redis/redis-store.ts';
 import type { Clock } from '../time/clock.ts';
 import { CannotRun, systemSentence } from './cannot-run.ts';
 
 export interface StoreOpening {
   readonly clock: Clock;
-  /** How long a command may wait for a Redis that is still connecting. */
-  readonly connectWaitMs: number;
   readonly onState?: (state: string, why: string | null) => void;
 }
 
-export async function openStore({ redisUrl, dataDir }: Config, { clock, connectWaitMs, onState }: StoreOpening): Promise<Store> {
-  if (redisUrl === null) return openEmbedded(dataDir, clock);
-  const store = openRedis(redisUrl, onState);
-  await store.connected(connectWaitMs);
-  return store;
+export interface OpenedStore {
+  readonly store: Store;
+  /** Resolves once the store is connected, or `withinMs` later: an embedded one is at once. */
+  connected(withinMs: number): Promise<unknown>;
 }
 
-function openRedis(url: string, onState: StoreOpening['onState']) {
+/** Each kind is loaded only where it is used. */
+export async function openStore({ redisUrl, dataDir }: Config, { clock, onState }: StoreOpening): Promise<OpenedStore> {
+  if (redisUrl === null) return { store: await openEmbedded(dataDir, clock), connected: async () => true };
+  const store = await openRedis(redisUrl, onState);
+  return { store, connected: store.connected };
+}
+
+async function openRedis(url: string, onState: StoreOpening['onState']): Promise<RedisStore> {
+  const { openRedisStore } = await import('../redis/redis-store.ts');
   try {
     return openRedisStore({ url, onState });
   } catch (error) {
@@ -29,7 +33,8 @@ function openRedis(url: string, onState: StoreOpening['onState']) {
   }
 }
 
-function openEmbedded(directory: string, clock: Clock): Store {
+async function openEmbedded(directory: string, clock: Clock): Promise<Store> {
+  const { openEmbeddedStore } = await import('../embedded/embedded-store.ts');
   try {
     return openEmbeddedStore({ directory, clock });
   } catch (error) {
