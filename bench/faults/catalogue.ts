@@ -114,7 +114,8 @@ const fixed40 = { delay: { kind: 'fixed', ms: 40 } } as const;
 const heavyTail = { delay: { kind: 'heavy tail', atLeastMs: 1, atMostMs: 2_000, shape: 0.8 } } as const;
 /** Longer than a reply to a ping, shorter than any reading. */
 const truncatedAfterBytes = 24;
-const pauseMs = 3_000;
+/** Longer than the fault lasts for who judges it. */
+const pauseMs = 3_500;
 const badThings = ['not a record of ours', 'p9an older or newer schema', '{"json":true}', '\u0000\u0001\u0002'] as const;
 const hugeBytes = 10_000_000;
 
@@ -183,7 +184,7 @@ const inRedis: readonly Fault[] = [
     holds: gone,
     async start({ redis: { command, answers } }) {
       void command('DEBUG', 'SLEEP', pauseMs / 1000).catch(() => {});
-      await pause(20);
+      await pause(100);
       return answers;
     },
   }),

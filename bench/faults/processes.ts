@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { findRedisServer, freePort } from '../../test/support/redis-server.ts';
+import type { Order } from './preload.ts';
 
 const commandLine = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 
@@ -135,7 +136,9 @@ export interface FaultService {
   readonly startMs: number;
   readonly exitCode: () => number | null;
   /** To what `preload.ts` makes it able to do. */
-  tell(message: object): void;
+  tell(order: Order): void;
+  /** The answer to what asks for one. */
+  ask(order: Order): Promise<unknown>;
   signal(signal: NodeJS.Signals): void;
   /** What it wrote, as long as somebody read it. */
   output(): string;
@@ -183,7 +186,12 @@ export async function startFaultService({ env, directory, isDrained = true, node
     pid: child.pid ?? 0,
     startMs: performance.now() - startedAtMs,
     exitCode: () => child.exitCode,
-    tell: (message) => void child.send(message),
+    tell: (order) => void child.send(order),
+    ask: (order) =>
+      new Promise((resolve) => {
+        child.once('message', resolve);
+        child.send(order);
+      }),
     signal: (signal) => void child.kill(signal),
     output: () => output,
     ended,

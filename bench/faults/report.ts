@@ -2,6 +2,7 @@
 import type { Machine } from '../machine.ts';
 import { table } from '../report.ts';
 import { catalogue, type Fault, isHere } from './catalogue.ts';
+import { aims, type OvershootReport, overshootTable } from './overshoot.ts';
 import { type Finding, percent, type Timing } from './trial.ts';
 
 const heads = [
@@ -32,7 +33,7 @@ function rowOf(finding: Finding): string[] {
     finding.userShare === null ? 'nobody may' : percent(finding.userShare),
     finding.recoveryMs === null ? 'never' : `${Math.round(finding.recoveryMs)}`,
     reasons.map(([reason]) => `\`${reason}\``).join(', '),
-    finding.complaints.length === 0 ? 'yes' : `no: ${finding.complaints.join('; ')}`,
+    finding.complaints.length === 0 ? 'yes' : `no: ${finding.complaints.map(({ text }) => text).join('; ')}`,
   ];
 }
 
@@ -47,7 +48,37 @@ export function findingLine(faults: readonly Fault[], finding: Finding): string 
     `back after ${recoveryMs === null ? 'never' : `${Math.round(recoveryMs)} ms`}`,
     ...notes,
   ];
-  return `${complaints.length === 0 ? 'ok  ' : 'NOT '} ${name}: ${told.join(', ')}${complaints.map((text) => `\n     ${text}`).join('')}`;
+  return `${complaints.length === 0 ? 'ok  ' : 'NOT '} ${name}: ${told.join(', ')}${complaints.map(({ text }) => `\n     ${text}`).join('')}`;
+}
+
+/** In the page: what stands between the two is kept by the other command. */
+const overshootMarks = ['<!-- overshoot -->', '<!-- end of overshoot -->'] as const;
+
+export function overshootIn(page: string): string {
+  const [begin, end] = overshootMarks;
+  return page.split(begin)[1]?.split(end)[0]?.trim() ?? '';
+}
+
+export function withOvershoot(page: string, text: string): string {
+  const [begin, end] = overshootMarks;
+  const [before = '', rest = ''] = page.split(begin);
+  const [, after = ''] = rest.split(end);
+  return `${before}${begin}\n\n${text}\n\n${end}${after}`;
+}
+
+interface OvershootPage {
+  readonly report: OvershootReport;
+  readonly machine: Machine;
+  readonly busyBefore: number;
+}
+
+export function overshootText({ report, machine, busyBefore }: OvershootPage): string {
+  const { greatestPerSecond, askedPerSecond } = report;
+  return `\`npm run faults -- --overshoot\`: ${machine.processor}, ${machine.processors} CPUs, Node ${process.versions.node}; busy with other work beforehand:
+${Math.round(busyBefore * 100)} %. The service on one CPU answers at most ${greatestPerSecond.toLocaleString('en')} such questions a second; it is asked half of that, ${askedPerSecond.toLocaleString('en')}, whatever
+becomes of the answers, by callers that share the other CPU with Redis and the network between. The aim: p99.9 at most ${aims.p999Ms} ms late, nothing over ${aims.maxMs} ms.
+
+${overshootTable(report)}`;
 }
 
 interface Page {
@@ -72,7 +103,7 @@ What the service does when things around it break, tried and measured. This page
     npm run faults -- --only F03,F07      # some
     npm run faults -- --quick             # all, for shorter; keeps nothing
     npm run faults -- --pairs 20 --seed 7 # two at once, drawn by the seed; keeps nothing
-    npm run faults -- --overshoot         # how late answers are at half of the greatest load; keeps its own page
+    npm run faults -- --overshoot         # how late answers are at half of the greatest load; keeps its table below
 
 The last whole run: ${machine.processor}, ${machine.processors} CPUs, ${machine.memoryGib} GiB, ${machine.system}, Node ${process.versions.node};
 busy with other work beforehand: ${Math.round(busyBefore * 100)} %. ${total.toLocaleString('en')} decisions, **${survived} of ${findings.length} faults survived**;
@@ -101,6 +132,10 @@ is back in time (1 s for a single Redis) and whole at the end, and no reason is 
 ${tableOf(findings)}
 
 ${notes.join('\n')}
+
+## How late at half of the greatest load
+
+${overshootMarks.join('\n\n')}
 
 ## What is done
 

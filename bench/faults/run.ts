@@ -1,13 +1,15 @@
 /**
  * `npm run faults`: tries every fault of the catalogue on a real service and a real Redis, prints a table, and keeps that of a whole
  * run in `docs/faults.md`. `--only F03,F07` tries some, `--quick` all for shorter, `--pairs 20 --seed 7` pairs of faults at once.
+ * `--overshoot` measures how late answers are at half of the greatest load instead.
  */
-import { writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { busyBeforehand, describeMachine } from '../machine.ts';
 import { catalogue, type Fault, faultNamed, isHere } from './catalogue.ts';
+import { measureOvershoot, overshootTable } from './overshoot.ts';
 import { randomFrom } from './random.ts';
-import { faultsPage, findingLine, tableOf } from './report.ts';
+import { faultsPage, findingLine, overshootIn, overshootText, tableOf, withOvershoot } from './report.ts';
 import { type Finding, quickTiming, tryFaultsInPeace, usualTiming } from './trial.ts';
 import { createWorld } from './world.ts';
 
@@ -16,10 +18,12 @@ const { values } = parseArgs({
     only: { type: 'string' },
     quick: { type: 'boolean', default: false },
     pairs: { type: 'string' },
+    overshoot: { type: 'boolean', default: false },
     seed: { type: 'string', default: '1' },
     keep: { type: 'boolean', default: false },
   },
 });
+const pagePath = new URL('../../docs/faults.md', import.meta.url);
 const seed = Number(values.seed);
 const timing = { ...(values.quick ? quickTiming : usualTiming), seed };
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
@@ -34,6 +38,10 @@ say(
 const startedAtMs = performance.now();
 const findings: Finding[] = [];
 const world = await createWorld();
+if (values.overshoot) {
+  await overshoot();
+  process.exit();
+}
 try {
   for (const faults of trials) {
     const finding = await tryFaultsInPeace(world, faults, timing);
@@ -46,14 +54,25 @@ try {
 const minutes = (performance.now() - startedAtMs) / 60_000;
 say(`\n${tableOf(findings)}\n`);
 const failed = findings.filter(({ complaints }) => complaints.length > 0);
-for (const { ids, complaints } of failed) say(`${ids.join(' + ')}: ${complaints.join('; ')}`);
+for (const { ids, complaints } of failed) say(`${ids.join(' + ')}: ${complaints.map(({ text }) => text).join('; ')}`);
 say(`${findings.length - failed.length} of ${findings.length} survived, in ${minutes.toFixed(1)} minutes`);
 const isWholeRun = values.only === undefined && values.pairs === undefined && !values.quick;
 if (isWholeRun || values.keep) {
-  writeFileSync(new URL('../../docs/faults.md', import.meta.url), faultsPage({ findings, machine, busyBefore, timing, minutes }));
+  const page = faultsPage({ findings, machine, busyBefore, timing, minutes });
+  writeFileSync(pagePath, withOvershoot(page, overshootIn(readPage())));
 }
 process.exitCode = failed.length === 0 ? 0 : 1;
 process.exit();
+
+async function overshoot(): Promise<void> {
+  const report = await measureOvershoot(world, say).finally(() => world.end());
+  say(`\n${overshootTable(report)}`);
+  writeFileSync(pagePath, withOvershoot(readPage(), overshootText({ report, machine, busyBefore })));
+}
+
+function readPage(): string {
+  return existsSync(pagePath) ? readFileSync(pagePath, 'utf8') : '';
+}
 
 function chosen(): readonly Fault[] {
   return values.only === undefined ? catalogue.filter(isHere) : values.only.split(',').map(faultNamed);

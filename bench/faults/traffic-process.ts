@@ -7,6 +7,7 @@ export type TrafficOrder =
   | { readonly order: 'start'; readonly options: TrafficOptions }
   | { readonly order: 'aim'; readonly targets: readonly Target[] }
   | { readonly order: 'cap'; readonly at: Tier | null }
+  | { readonly order: 'user tier'; readonly sinceMs: number }
   | { readonly order: 'stop' };
 
 let traffic: Traffic | null = null;
@@ -15,7 +16,10 @@ process.on('message', async (order: TrafficOrder) => {
   if (order.order === 'start') traffic = startTraffic(order.options);
   else if (order.order === 'aim') traffic?.aim(order.targets);
   else if (order.order === 'cap') traffic?.cap(order.at);
-  else {
+  else if (order.order === 'user tier') {
+    process.send?.({ atMs: traffic?.userTierSince(order.sinceMs) ?? null });
+    return;
+  } else {
     // Who asked lets go of the channel once this has arrived, and with that we end.
     process.send?.(await traffic?.stop());
     return;

@@ -52,6 +52,8 @@ export interface Traffic {
   aim(targets: readonly Target[]): void;
   /** From now on nobody may be served above this, whatever was known before; null: as usual. */
   cap(at: Tier | null): void;
+  /** When the user tier was first answered to somebody who asked after this instant; null: not yet. */
+  userTierSince(atMs: number): number | null;
   /** Stops asking, waits for what is under way, and hands over everything. */
   stop(): Promise<{ readonly records: readonly Asked[]; readonly ownLatenessMaxMs: number }>;
 }
@@ -59,7 +61,8 @@ export interface Traffic {
 const usualDeadlinesMs = [20, 60, 60, 60, 120];
 /** Nobody waits longer. */
 const giveUpMs = 5_000;
-const tickMs = 5;
+/** Many at once would wait for each other. */
+const tickMsAt = (requestsPerSecond: number): number => (requestsPerSecond > 1_000 ? 1 : 5);
 const mindChangeEveryMs = 40;
 
 export function startTraffic(options: TrafficOptions): Traffic {
@@ -69,6 +72,7 @@ export function startTraffic(options: TrafficOptions): Traffic {
   const draw = drawFrom(people);
   const records: Asked[] = [];
   const underWay = new Set<Promise<void>>();
+  const tickMs = tickMsAt(requestsPerSecond);
   const minds = new Minds(people, options.targets);
   let cap: { readonly at: Tier; readonly sinceMs: number } | null = null;
   let ownLatenessMaxMs = 0;
@@ -109,6 +113,10 @@ export function startTraffic(options: TrafficOptions): Traffic {
     },
     cap(at) {
       cap = at === null ? null : { at, sinceMs: monotonicMs() };
+    },
+    userTierSince(atMs) {
+      const first = records.find(({ isUser, sentAtMs }) => isUser && sentAtMs >= atMs);
+      return first === undefined ? null : first.sentAtMs + first.latencyMs;
     },
     async stop() {
       clearInterval(ticking);

@@ -5,6 +5,7 @@
 import type { Fault, Setting } from './catalogue.ts';
 import { monotonicMs } from './exchange.ts';
 import type { Tier } from './people.ts';
+import type { FaultService } from './processes.ts';
 import { healthy } from './proxy.ts';
 import type { Asked } from './traffic.ts';
 import { type Scene, startFlood, startTrafficProcess, type TrafficFindings, type TrafficProcess, type World } from './world.ts';
@@ -13,12 +14,22 @@ export interface Timing {
   readonly calmMs: number;
   readonly faultMs: number;
   readonly afterMs: number;
+  /** Longer, until the user tier is back, but not for ever. */
+  readonly giveUpMs: number;
   readonly requestsPerSecond: number;
   readonly toleranceMs: number;
   readonly seed: number;
 }
 
-export const usualTiming: Timing = { calmMs: 1_200, faultMs: 3_000, afterMs: 2_500, requestsPerSecond: 200, toleranceMs: 250, seed: 1 };
+export const usualTiming: Timing = {
+  calmMs: 1_200,
+  faultMs: 3_000,
+  afterMs: 2_500,
+  giveUpMs: 10_000,
+  requestsPerSecond: 200,
+  toleranceMs: 250,
+  seed: 1,
+};
 export const quickTiming: Timing = { ...usualTiming, calmMs: 600, faultMs: 1_000, afterMs: 1_500 };
 
 export interface Finding {
@@ -39,7 +50,13 @@ export interface Finding {
   readonly reasons: Readonly<Record<string, number>>;
   readonly notes: readonly string[];
   /** What does not hold; empty: the fault is survived. */
-  readonly complaints: readonly string[];
+  readonly complaints: readonly Complaint[];
+}
+
+export interface Complaint {
+  /** `late` and `slow` are about time, which a busy machine has too little of; the others are about what was answered. */
+  readonly about: 'lost' | 'wrong' | 'refused' | 'late' | 'slow' | 'never back' | 'less' | 'reasons' | 'editions' | 'no trial';
+  readonly text: string;
 }
 
 const usualReasons = [
@@ -81,7 +98,13 @@ export async function tryFaultsInPeace(world: World, faults: readonly Fault[], t
 }
 
 /** Of several faults at once, all that any of them allows is allowed. */
-export async function tryFaults(world: World, faults: readonly Fault[], timing: Timing = usualTiming): Promise<Finding> {
+export async function tryFaults(
+  world: World,
+  faults: readonly Fault[],
+  timing: Timing = usualTiming,
+  /** Serves already, and is used where the faults ask for nothing special; it is left running. */
+  standing: FaultService | null = null,
+): Promise<Finding> {
   const notes: string[] = [];
   const services: Scene['services'] = [];
   const more: TrafficProcess[] = [];
@@ -119,6 +142,7 @@ export async function tryFaults(world: World, faults: readonly Fault[], timing: 
   };
   const cap = capOf(faults);
   let faultAtMs = 0;
+  let inForceAtMs = 0;
   let liftingAtMs = 0;
   let endAtMs = 0;
   const findings: TrafficFindings[] = [];
@@ -127,7 +151,8 @@ export async function tryFaults(world: World, faults: readonly Fault[], timing: 
       faultAtMs = monotonicMs();
       await inject();
     }
-    for (let replica = 0; replica < (setting.replicas ?? 1); replica += 1) services.push(await world.startService(setting));
+    if (standing !== null) services.push(standing);
+    else for (let replica = 0; replica < (setting.replicas ?? 1); replica += 1) services.push(await world.startService(setting));
     if (setting.isFirst) notes.push(`served ${Math.round(services[0]?.startMs ?? 0)} ms after the start of the process`);
     traffic = await startTrafficProcess({ ...trafficOptions, people: world.people, targets: targets() });
     if (!setting.isFirst) {
@@ -136,22 +161,24 @@ export async function tryFaults(world: World, faults: readonly Fault[], timing: 
       await inject();
     }
     await traffic.cap(cap);
+    inForceAtMs = monotonicMs();
     await pause(faultMs);
     liftingAtMs = monotonicMs();
     await traffic.cap(null);
     for (const undo of undos.splice(0).reverse()) await undo();
     endAtMs = monotonicMs();
     await pause(timing.afterMs);
+    while ((await traffic.userTierSince(endAtMs)) === null && monotonicMs() - endAtMs < timing.giveUpMs) await pause(100);
   } finally {
     for (const undo of undos.reverse()) await undo();
     await world.proxy.behave(healthy);
     for (const each of [...more, ...(traffic === null ? [] : [traffic])]) findings.push(await each.stop());
     for (const service of services) {
       if (service.exitCode() !== null && service.exitCode() !== 0) notes.push(`the service ended with ${service.exitCode()}`);
-      await service.end();
+      if (service !== standing) await service.end();
     }
   }
-  return judge({ faults, timing, findings, faultAtMs, liftingAtMs, endAtMs, notes });
+  return judge({ faults, timing, findings, faultAtMs, inForceAtMs, liftingAtMs, endAtMs, notes });
 }
 
 /** The most that anybody may be shown while it lasts. */
@@ -175,16 +202,17 @@ interface Judging {
   readonly timing: Timing;
   readonly findings: readonly TrafficFindings[];
   readonly faultAtMs: number;
+  readonly inForceAtMs: number;
   /** What ends the fault begins, and has ended. */
   readonly liftingAtMs: number;
   readonly endAtMs: number;
   readonly notes: readonly string[];
 }
 
-function judge({ faults, timing, findings, faultAtMs, liftingAtMs, endAtMs, notes }: Judging): Finding {
+function judge({ faults, timing, findings, faultAtMs, inForceAtMs, liftingAtMs, endAtMs, notes }: Judging): Finding {
   const records = findings.flatMap((each) => each.records);
   const answeredAtMs = ({ sentAtMs, latencyMs }: Asked): number => sentAtMs + latencyMs;
-  const meanwhile = records.filter((each) => each.sentAtMs >= faultAtMs + edgeMs && answeredAtMs(each) <= liftingAtMs);
+  const meanwhile = records.filter((each) => each.sentAtMs >= inForceAtMs + edgeMs && answeredAtMs(each) <= liftingAtMs);
   const since = records.filter(({ sentAtMs }) => sentAtMs >= faultAtMs);
   const afterwards = records.filter(({ sentAtMs }) => sentAtMs >= endAtMs).sort((a, b) => answeredAtMs(a) - answeredAtMs(b));
   const first = afterwards.find(({ mayBeUser, isUser }) => mayBeUser && isUser);
@@ -217,37 +245,47 @@ interface Seen {
   readonly mayBe: readonly Asked[];
 }
 
-function complaintsOf(faults: readonly Fault[], found: Omit<Finding, 'complaints'>, seen: Seen): string[] {
+function complaintsOf(faults: readonly Fault[], found: Omit<Finding, 'complaints'>, seen: Seen): Complaint[] {
   const holds = faults.map((fault) => fault.holds);
   const stores = holds.map(({ store }) => store);
-  const complaints: string[] = [];
-  const complain = (isSo: boolean, text: () => string): void => {
-    if (isSo) complaints.push(text());
+  const complaints: Complaint[] = [];
+  const complain = (about: Complaint['about'], isSo: boolean, text: () => string): void => {
+    if (isSo) complaints.push({ about, text: text() });
   };
-  complain(found.lost > 0, () => `${found.lost} lost: ${commonest(seen.lost.map(({ why }) => why ?? ''))}`);
-  complain(found.wrong > 0, () => `${found.wrong} wrong: ${commonest(seen.wrong.map(({ wrong }) => wrong ?? ''))}`);
-  complain(found.shed > 0 && !holds.some(({ mayShed }) => mayShed), () => `${found.shed} refused`);
+  complain('lost', found.lost > 0, () => `${found.lost} lost: ${commonest(seen.lost.map(({ why }) => why ?? ''))}`);
+  complain('wrong', found.wrong > 0, () => `${found.wrong} wrong: ${commonest(seen.wrong.map(({ wrong }) => wrong ?? ''))}`);
+  complain('refused', found.shed > 0 && !holds.some(({ mayShed }) => mayShed), () => `${found.shed} refused`);
   const limitMs = Math.max(...holds.map((each) => each.overshootMaxMs ?? overshootMaxMs));
-  complain(found.overshootServerMs > limitMs, () => `${found.overshootServerMs.toFixed(1)} ms late, and ${limitMs} is the most`);
+  complain('late', found.overshootServerMs > limitMs, () => `${found.overshootServerMs.toFixed(1)} ms late, and ${limitMs} is the most`);
   const withinMs = Math.max(...holds.map(({ recoverWithinMs }) => recoverWithinMs));
-  complain(found.recoveryMs === null, () => 'never back at the user tier');
+  complain('never back', found.recoveryMs === null, () => 'never back at the user tier');
   complain(
+    'slow',
     found.recoveryMs !== null && found.recoveryMs > withinMs,
     () => `back after ${Math.round(found.recoveryMs ?? 0)} ms, and ${withinMs} is the most`,
   );
   const whole = share(seen.atTheEnd, ({ isWhole }) => isWhole);
-  complain(whole < wholeShareMin, () => `at the end only ${percent(whole)} have all that they may have`);
+  complain('less', whole < wholeShareMin, () => `at the end only ${percent(whole)} have all that they may have`);
   // A fault that nobody notices is no trial.
-  complain(capOf(faults) !== null && seen.mayBe.length > 0, () => 'the oracle still allowed the user tier while the store was gone');
   complain(
+    'no trial',
+    capOf(faults) !== null && seen.mayBe.length > 0,
+    () => 'the oracle still allowed the user tier while the store was gone',
+  );
+  complain(
+    'less',
     stores.every((store) => store === 'untouched') && (found.userShare ?? 0) < untouchedShareMin,
     () => `only ${percent(found.userShare ?? 0)} kept the user tier`,
   );
   const others = Object.keys(found.reasons).filter((reason) => !usualReasons.includes(reason));
-  complain(others.length > 0, () => `not a reason here: ${others.join(', ')}`);
+  complain('reasons', others.length > 0, () => `not a reason here: ${others.join(', ')}`);
   const editionsMax = Math.max(...holds.map((each) => each.editionsMax ?? 1));
   const pairs = new Set(seen.records.flatMap(({ edition, revision }) => (edition === null ? [] : [`${edition} ${revision}`])));
-  complain(pairs.size > editionsMax, () => `${pairs.size} pairs of revision and edition were seen, and ${editionsMax} is the most`);
+  complain(
+    'editions',
+    pairs.size > editionsMax,
+    () => `${pairs.size} pairs of revision and edition were seen, and ${editionsMax} is the most`,
+  );
   return complaints;
 }
 

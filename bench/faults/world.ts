@@ -88,6 +88,8 @@ export interface TrafficFindings {
 export interface TrafficProcess {
   aim(targets: readonly Target[]): Promise<void>;
   cap(at: Tier | null): Promise<void>;
+  /** When the user tier was first answered to somebody who asked after this instant; null: not yet. */
+  userTierSince(atMs: number): Promise<number | null>;
   stop(): Promise<TrafficFindings>;
 }
 
@@ -98,6 +100,7 @@ export async function startTrafficProcess(options: TrafficOptions): Promise<Traf
   return {
     aim: async (targets) => void (await order({ order: 'aim', targets })),
     cap: async (at) => void (await order({ order: 'cap', at })),
+    userTierSince: async (atMs) => ((await order({ order: 'user tier', sinceMs: atMs })) as { atMs: number | null }).atMs,
     stop: async () => {
       const findings = await order({ order: 'stop' });
       child.disconnect();
