@@ -67,7 +67,11 @@ export function openApiDocument(credentials: ExampleCredentials | null) {
       schemas: componentSchemas(),
       responses: Object.fromEntries(Object.keys(problemTable).map((code) => [code, problemResponseOf(code as ProblemCode)])),
       securitySchemes: {
-        apiKey: { type: 'http', scheme: 'bearer', description: 'An API key. Without configured keys, loopback callers have every scope.' },
+        apiKey: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'An API key. Without configured keys, callers on this machine that call it by a loopback name have every scope.',
+        },
       },
     },
   };
@@ -78,6 +82,7 @@ const always: readonly ProblemCode[] = [
   'malformed_request',
   'unauthenticated',
   'scope_missing',
+  'host_not_allowed',
   'headers_too_large',
   'internal_error',
 ];

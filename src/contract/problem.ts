@@ -26,6 +26,11 @@ const table = {
   },
   unauthenticated: { status: 401, title: 'API key needed', sentence: 'send a valid API key as `Authorization: Bearer <key>`' },
   scope_missing: { status: 403, title: 'Scope missing', sentence: 'the API key is valid and lacks the scope that this needs' },
+  host_not_allowed: {
+    status: 403,
+    title: 'Host not allowed',
+    sentence: 'without API keys only callers of `localhost`, `127.0.0.1` or `[::1]` are served: call it so, or set STEPWELL_API_KEYS',
+  },
   not_found: { status: 404, title: 'No such route', sentence: 'nothing is served at this address' },
   unknown_page: { status: 404, title: 'Unknown page', sentence: 'the policy has no such page' },
   unknown_zone: { status: 404, title: 'Unknown zone', sentence: 'the policy has no such zone; `errors` names the places' },

@@ -46,7 +46,7 @@ function parsed(text: string): RawAnswer {
 
 function request(line: string, headers: Readonly<Record<string, string>> = {}, body = ''): string {
   const all = {
-    Host: 'stepwell.example',
+    Host: 'localhost',
     Connection: 'close',
     ...headers,
     ...(body === '' ? {} : { 'Content-Length': String(Buffer.byteLength(body)) }),
@@ -99,7 +99,7 @@ const matrix: readonly [name: string, bytes: string, status: number, code: strin
   ['no such session', request('PATCH /v1/sessions/s1.x.y', json, '{"attributes":{}}'), 404, 'no_such_record'],
   ['headers too large', request('GET /v1/decide', { 'X-Large': 'x'.repeat(9000) }), 431, 'headers_too_large'],
   ['no host', 'GET /v1/decide?page=home HTTP/1.1\r\nConnection: close\r\n\r\n', 400, 'malformed_request'],
-  ['two hosts', 'GET /v1/decide?page=home HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n', 400, 'malformed_request'],
+  ['two hosts', 'GET /v1/decide?page=home HTTP/1.1\r\nHost: localhost\r\nHost: b\r\nConnection: close\r\n\r\n', 400, 'malformed_request'],
   ['not HTTP', 'hello\r\n\r\n', 400, 'malformed_request'],
   ['an unknown expectation', request('GET /v1/decide?page=home', { Expect: 'miracles' }), 417, 'expectation_failed'],
   ['the document', request('GET /openapi.json'), 200, null],

@@ -198,4 +198,31 @@ describe('API keys', () => {
     const away = await app.inject({ url: '/v1/decide?page=home', remoteAddress: '192.0.2.1' });
     expect(away.statusCode).toBe(401);
   });
+
+  it.each(['localhost', 'LOCALHOST:8080', '127.0.0.1:8080', '127.1.2.3', '[::1]:8080'])(
+    'are not needed by who calls this machine %s',
+    async (host) => {
+      const { app } = await startService();
+      expect((await app.inject({ url: '/v1/decide?page=home', headers: { host } })).statusCode).toBe(200);
+    },
+  );
+
+  it.each(['rebound.example', 'rebound.example:8080', 'localhost.rebound.example', '127.0.0.1.rebound.example', '0.0.0.0:8080'])(
+    'are needed by who calls this machine `%s`, for that may be a web page with its name turned on us',
+    async (host) => {
+      const { app } = await startService();
+      for (const url of ['/v1/decide?page=home', '/v1/profiles/demo-ada']) {
+        const answer = await app.inject({ url, headers: { host } });
+        expect(answer.statusCode).toBe(403);
+        expect(answer.json()).toMatchObject({ code: 'host_not_allowed', detail: expect.stringContaining('STEPWELL_API_KEYS') });
+        expect(answer.payload).not.toContain('rebound');
+      }
+    },
+  );
+
+  it('let a caller use any name for this machine', async () => {
+    const { app } = await startService({ apiKeys });
+    const headers = { host: 'decisions.example', authorization: 'Bearer key-edge' };
+    expect((await app.inject({ url: '/v1/decide?page=home', headers })).statusCode).toBe(200);
+  });
 });

@@ -40,6 +40,7 @@ describe('the document of a demo', () => {
       await get(url, '203.0.113.7'),
       await get(url, '127.0.0.1', { 'x-forwarded-for': '203.0.113.7' }),
       await get(url, '127.0.0.1', { forwarded: 'for=203.0.113.7' }),
+      await get(url, '127.0.0.1', { host: 'rebound.example' }),
     ]) {
       expect(answer.statusCode).toBe(200);
       expect(answer.body).toContain('/v1/decide');

@@ -28,7 +28,7 @@ function exchange(port: number, bytes: string): Promise<string> {
   });
 }
 
-const rest = 'Host: stepwell.example\r\n\r\n';
+const rest = 'Host: localhost\r\n\r\n';
 const refused: readonly [name: string, bytes: string][] = [
   ['CONNECT', `CONNECT secretish.example:443 HTTP/1.1\r\n${rest}`],
   ['CONNECT with bytes for the tunnel', `CONNECT secretish.example:443 HTTP/1.1\r\n${rest}\x16\x03\x01secretish`],

@@ -24,6 +24,7 @@ export function createAuthority(keys: readonly ApiKey[] | null): Authority {
   function demand(request: FastifyRequest, scope: KeyScope): void {
     if (hashed === undefined) {
       if (!isLoopbackPeer(request.socket.remoteAddress)) throw new ProblemError('unauthenticated');
+      if (!isLoopbackName(request.headers.host)) throw new ProblemError('host_not_allowed');
       return;
     }
     const key = matching(hashed, request.headers.authorization);
@@ -58,6 +59,16 @@ function matching(keys: readonly HashedKey[], authorization: string | undefined)
   }
   return found;
 }
+
+/**
+ * Whether the caller meant this machine. A web page that has its own name resolved to a loopback address (DNS rebinding) makes a
+ * browser call from here, and still says that name. Who says none is no browser.
+ */
+export function isLoopbackName(host: string | undefined): boolean {
+  return host === undefined || loopbackName.test(host);
+}
+
+const loopbackName = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i;
 
 export function isLoopbackPeer(address: string | undefined): boolean {
   return address !== undefined && (address === '::1' || address.startsWith('127.') || address.startsWith('::ffff:127.'));

@@ -5,7 +5,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { openApiDocument } from '../../contract/openapi.ts';
 import { toYaml } from '../../contract/yaml-text.ts';
 import type { DemoCredentials, ServiceDependencies } from '../dependencies.ts';
-import { isLoopbackPeer } from '../plugins/keys.ts';
+import { isLoopbackName, isLoopbackPeer } from '../plugins/keys.ts';
 import { privateNoStore } from '../plugins/safe-defaults.ts';
 
 /** The page loads only what we serve. Swagger UI sets styles on elements, so those may stand inline; scripts may not. */
@@ -80,7 +80,7 @@ function write(credentials: DemoCredentials | null): Texts {
 
 /** What a proxy passes on comes from this machine too, and for somebody else. */
 function isAtThisMachine({ socket, headers }: FastifyRequest): boolean {
-  return isLoopbackPeer(socket.remoteAddress) && !proxyHeaders.some((name) => headers[name] !== undefined);
+  return isLoopbackPeer(socket.remoteAddress) && isLoopbackName(headers.host) && !proxyHeaders.some((name) => headers[name] !== undefined);
 }
 
 const proxyHeaders = ['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip'] as const;
