@@ -52,7 +52,9 @@ export function createPolicyHolder(clock: Pick<Clock, 'nowMs'>, compile: Compile
 
   async function accept({ file, bytes }: PolicySource): Promise<PolicyLoading> {
     try {
-      const { artefact, problems } = await compile(bytes, { file, nowMs: clock.nowMs() });
+      const compilation = await compile(bytes, { file, nowMs: clock.nowMs() });
+      const problems = [...compilation.problems, ...lossOfAllZones(compilation.artefact, held, file)];
+      const artefact = problems.length > compilation.problems.length ? null : compilation.artefact;
       if (artefact === null) keepTheOldOne();
       else held = { artefact, stale: false };
       return { inForce: artefact !== null, problems };
@@ -79,6 +81,17 @@ export function createPolicyHolder(clock: Pick<Clock, 'nowMs'>, compile: Compile
       return { inForce: artefact !== null, problems };
     },
   };
+}
+
+/** The head of a file that was cut short may be a policy by itself, and one that decides nothing: nobody means to have that instead. */
+function lossOfAllZones(artefact: Artefact | null, held: HeldPolicy | null, file: string): readonly PolicyProblem[] {
+  if (artefact === null || held === null || !hasZones(held.artefact) || hasZones(artefact)) return [];
+  const message = 'the policy has no zones, and the one in force has some: is the file cut short?';
+  return [{ severity: 'error', code: 'missing-field', file, line: 1, column: 1, message }];
+}
+
+function hasZones({ zones }: Artefact): boolean {
+  return Object.keys(zones).length > 0;
 }
 
 /** In this thread, which waits. */

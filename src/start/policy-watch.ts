@@ -23,7 +23,7 @@ const lookMs = 1000;
 /** Says so once at the beginning, for what may have changed before anybody looked. Returns its `dispose`. */
 export function watchFile({ path, clock, onChange }: FileWatchParts): () => void {
   const watchers = new Map<string, FSWatcher>();
-  /** Null until the first look. */
+  /** Null until the first look, which so finds a change. */
   let known: string | null = null;
   let looksThatChanged = 0;
   let isClosed = false;
@@ -43,10 +43,7 @@ export function watchFile({ path, clock, onChange }: FileWatchParts): () => void
     await watchDirectories();
     isLooking = false;
     if (isClosed) return;
-    if (known === null) {
-      known = seen;
-      tell();
-    } else if (seen !== known) {
+    if (seen !== known) {
       known = seen;
       looksThatChanged += 1;
       // Once more when it had time to settle; a file that changes for ever is read all the same.

@@ -206,6 +206,18 @@ describe('a policy file that changes', () => {
     expect(replaced).toEqual([]);
   });
 
+  test('to its own head, which is a policy without zones, replaces nothing', async () => {
+    await using directory = await temporaryDirectory();
+    const path = join(directory.path, 'policy.yaml');
+    await writeFile(path, text);
+    const { policy, lines } = await open(path, null);
+    const { artefact } = policy.current();
+    await writeFile(path, text.slice(0, text.indexOf('pages:')));
+    expect(await policy.reload()).toBe(false);
+    expect(policy.current()).toEqual({ artefact, stale: true });
+    expect(lines.join('\n')).toMatch(/^error .*has no zones, and the one in force has some/m);
+  });
+
   test('is noticed even where nothing tells of it, by looking now and then', async () => {
     await using directory = await temporaryDirectory();
     const { path, dataDir } = await keptShop(directory.path);
