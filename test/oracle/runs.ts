@@ -30,6 +30,8 @@ export interface Claim<T> {
 
 export const seed = process.env.FC_SEED === undefined ? Date.now() % 2 ** 31 : Number(process.env.FC_SEED);
 const factor = Number(process.env.STEPWELL_TEST_RUNS ?? 1);
+/** Somebody asked for more cases than a short run has. */
+export const isMultiplied = factor > 1;
 
 export const casesPerClaim = 2000;
 const casesToFindFault = 20_000;
