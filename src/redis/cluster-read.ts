@@ -21,7 +21,7 @@ import {
 import { mayReadProfile, mayReadSession, type ReadingSoFar } from '../records/permission.ts';
 import { consentFrom, generationFrom, linkFrom, type PlanTags, profileFrom, refused, sessionFrom } from '../records/reading.ts';
 import type { ReadPlan, StoreReading } from '../records/store.ts';
-import type { Script } from './reply.ts';
+import { Refusal, type Script } from './reply.ts';
 import { existsScript, getScript, notToBeTouched, permissionText, readScript } from './scripts.ts';
 
 /** Runs a script about one slot and answers what it says, once that is proved to be the answer to this very question. */
@@ -68,18 +68,28 @@ export async function readAcross(plan: ReadPlan, tags: PlanTags, ask: Ask): Prom
   };
 }
 
-/** Without a plan: of somebody else, of whom nothing but the record is anybody's business. */
-async function askSubject(
-  ask: Ask,
-  tag: string,
-  { asksRecord, plan }: { readonly asksRecord: boolean; readonly plan: ReadPlan | null },
-): Promise<SubjectAnswer> {
+interface SubjectQuestion {
+  readonly asksRecord: boolean;
+  /** Null: of somebody else, of whom nothing but the record is anybody's business. */
+  readonly plan: ReadPlan | null;
+}
+
+async function askSubject(ask: Ask, tag: string, question: SubjectQuestion): Promise<SubjectAnswer> {
+  try {
+    return await askTogether(ask, tag, question);
+  } catch (error) {
+    const isMoving = error instanceof Refusal && error.reason === 'TRYAGAIN';
+    if (!isMoving) throw error;
+    return askOneByOne(ask, tag, question);
+  }
+}
+
+async function askTogether(ask: Ask, tag: string, { asksRecord, plan }: SubjectQuestion): Promise<SubjectAnswer> {
   const tombstone = tombstoneKey(tag);
   const keys = [tombstone, tombstone, tombstone, tombstone, generationKey(tag), consentKey(tag), profileKey(tag)];
   const profile = permissionText(plan?.profile ?? null);
   const args = [tag, '', asksRecord ? 1 : 0, plan?.tokenGeneration ?? 0, profile, notToBeTouched, 0];
-  const answer = await ask(readScript, keys, args);
-  const [, generation, , consent, , allowed, text, , , erased] = answer;
+  const [, generation, , consent, , allowed, text, , , erased] = await ask(readScript, keys, args);
   return {
     generation: generation ?? null,
     consent: consent ?? null,
@@ -87,4 +97,25 @@ async function askSubject(
     profile: text ?? null,
     isErased: erased === presence,
   };
+}
+
+/** While a slot is on its way, its records are on two nodes and no script reaches all of them: they are read singly, the profile last. */
+async function askOneByOne(ask: Ask, tag: string, { asksRecord, plan }: SubjectQuestion): Promise<SubjectAnswer> {
+  const get = async (key: string, isWanted: boolean): Promise<string | null> =>
+    isWanted ? ((await ask(getScript, [key], []))[0] ?? null) : null;
+  const [isErased, generation, consent] = await Promise.all([
+    ask(existsScript, [tombstoneKey(tag)], []).then(([there]) => there === presence),
+    get(generationKey(tag), plan !== null),
+    get(consentKey(tag), asksRecord),
+  ]);
+  const said = isErased ? null : consent;
+  const heard: ReadingSoFar = {
+    link: null,
+    generation: generationFrom(generation),
+    tokenRevoked: false,
+    consent: consentFrom(tag, said),
+    linkedConsent: null,
+  };
+  const isAllowed = plan !== null && mayReadProfile(plan, heard);
+  return { generation, consent: said, mayReadProfile: isAllowed, profile: await get(profileKey(tag), isAllowed && !isErased), isErased };
 }

@@ -4,7 +4,7 @@
  */
 import type { ClusterAddress, HostPort } from './address.ts';
 import { type Node, openNode } from './node.ts';
-import type { Reply } from './reply.ts';
+import { Refusal, type Reply } from './reply.ts';
 import { slotCount, slotOf } from './slots.ts';
 import type { Topology, TopologyOptions } from './topology.ts';
 
@@ -32,6 +32,8 @@ export function openCluster(address: ClusterAddress, options: TopologyOptions): 
   let isAsking = false;
   let isClosed = false;
   let turn = 0;
+  /** Why a node would not say who serves what. */
+  let refusal: string | null = null;
 
   function nodeAt(endpoint: HostPort): Node {
     const name = `${endpoint.host} ${endpoint.port}`;
@@ -80,8 +82,12 @@ export function openCluster(address: ClusterAddress, options: TopologyOptions): 
       // Nobody is left of those the cluster named: begin again with those the address names.
       if (node === null) for (const one of address.nodes) nodeAt(one);
       else adopt(rangesIn(await node.send('CLUSTER', ['SLOTS']), hosts.get(node) ?? ''));
-    } catch {
-      // The next turn asks another node.
+    } catch (error) {
+      // The next turn asks another node. Of one that is no cluster's, nobody would hear otherwise.
+      if (error instanceof Refusal && masters.length === 0) {
+        refusal = error.reason === 'ERR' ? 'no_cluster' : error.reason;
+        onChange();
+      }
     }
     isAsking = false;
     schedule(isServing() ? askEveryMs * (0.75 + random() / 2) : askAgainMs * (0.75 + random() / 2));
@@ -125,7 +131,7 @@ export function openCluster(address: ClusterAddress, options: TopologyOptions): 
     },
     get fault() {
       const known = masters.length > 0 ? masters : [...nodes.values()];
-      return known.find(({ fault }) => fault !== null)?.fault ?? null;
+      return known.find(({ fault }) => fault !== null)?.fault ?? (masters.length > 0 ? 'uncovered_slots' : refusal);
     },
     nodeFor: (key) => slots[slotOf(key)] ?? null,
     redirected({ kind, slot, host, port }, from) {

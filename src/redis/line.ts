@@ -88,7 +88,7 @@ export function openLine(options: LineOptions): Line {
   let sweeper: NodeJS.Timeout | null = null;
   let wasUsed = false;
 
-  const patience = setTimeout(() => end('silent'), connectTimeoutMs + greetingTimeoutMs);
+  const patience = setTimeout(() => setImmediate(giveUp), connectTimeoutMs + greetingTimeoutMs);
   const heartbeat = setInterval(beat, heartbeatMs);
   client.on('error', (error: unknown) => {
     lastFault = faultCode(error);
@@ -114,6 +114,10 @@ export function openLine(options: LineOptions): Line {
     clearTimeout(patience);
     isServing = true;
     options.onServing();
+  }
+
+  function giveUp(): void {
+    if (!isServing) end('silent');
   }
 
   function end(why: string): void {

@@ -46,7 +46,7 @@ export function isUnknownScript(error: unknown): boolean {
 }
 
 /** The server is there and cannot serve: what it would say to any other command too. */
-const cannotServe: ReadonlySet<string> = new Set(['LOADING', 'CLUSTERDOWN', 'MASTERDOWN', 'BUSY', 'NOAUTH', 'TRYAGAIN']);
+const cannotServe: ReadonlySet<string> = new Set(['LOADING', 'MASTERDOWN', 'BUSY', 'NOAUTH']);
 
 /** Whether a failure speaks against the node, rather than against what it was asked. */
 export function isFaultOfNode(error: unknown): boolean {

@@ -26,6 +26,8 @@ export function openSentinel(address: SentinelAddress, options: TopologyOptions)
   let timer: NodeJS.Timeout | null = null;
   let isAsking = false;
   let isClosed = false;
+  /** Sentinels answer, and none knows a master of that name. */
+  let isUnknown = false;
 
   async function ask(): Promise<void> {
     if (isAsking || isClosed) return;
@@ -35,6 +37,9 @@ export function openSentinel(address: SentinelAddress, options: TopologyOptions)
     if (isClosed) return;
     const named = mostVoted(votes, current?.name ?? null);
     if (named !== null) follow(named);
+    const wasUnknown = isUnknown;
+    isUnknown = current === null && sentinels.some(({ node }) => node().isServing);
+    if (isUnknown !== wasUnknown) onChange();
     schedule();
   }
 
@@ -93,6 +98,7 @@ export function openSentinel(address: SentinelAddress, options: TopologyOptions)
       return current?.node.isServing === true;
     },
     get fault() {
+      if (isUnknown) return 'unknown_master';
       return current?.node.fault ?? sentinels.find(({ node }) => node().fault !== null)?.node().fault ?? null;
     },
     nodeFor: () => current?.node ?? null,

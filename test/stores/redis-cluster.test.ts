@@ -2,10 +2,11 @@
 import fc from 'fast-check';
 import { Cluster, Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { IdentityLink } from '../../src/decision/facts.ts';
+import type { IdentityLink, StoredConsent } from '../../src/decision/facts.ts';
 import {
   consentKey,
   deviceNamespace,
+  generationKey,
   identityKey,
   identityTag,
   profileKey,
@@ -251,33 +252,70 @@ async function touchedWhile(work: () => Promise<unknown>): Promise<ReadonlySet<s
   return touched;
 }
 
+/** Moves some keys of a slot, looks, moves the rest, and afterwards all of them back. */
+async function whileMoving(
+  keys: { readonly first: readonly string[]; readonly rest: readonly string[] },
+  during: () => Promise<void>,
+): Promise<void> {
+  const slot = slotOf(keys.first[0] ?? '');
+  const [from, to] = masters as [Redis, Redis];
+  const [fromId = '', toId = ''] = await Promise.all([from, to].map((one) => one.call('CLUSTER', 'MYID') as Promise<string>));
+  const begin = async (source: Redis, target: Redis, sourceId: string, targetId: string): Promise<void> => {
+    await target.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', sourceId);
+    await source.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', targetId);
+  };
+  const carry = async (source: Redis, target: Redis, moved: readonly string[]): Promise<void> => {
+    for (const key of moved) await source.call('MIGRATE', '127.0.0.1', target.options.port ?? 0, key, 0, 5_000);
+  };
+  const arrive = async (source: Redis, target: Redis, targetId: string): Promise<void> => {
+    for (const one of [target, source]) await one.call('CLUSTER', 'SETSLOT', slot, 'NODE', targetId);
+  };
+  try {
+    await begin(from, to, fromId, toId);
+    await carry(from, to, keys.first);
+    await during();
+    await carry(from, to, keys.rest);
+    await arrive(from, to, toId);
+    await during();
+  } finally {
+    await begin(to, from, toId, fromId);
+    await carry(to, from, [...keys.first, ...keys.rest]);
+    await arrive(to, from, fromId);
+  }
+  await during();
+}
+
 describe('a slot that moves', () => {
-  it('is followed, while its records move and afterwards', async () => {
+  it('is followed, while its records move, afterwards, and back', async () => {
     const store = await patientStore();
     const device = idAt(0, 'moving', (id) => identityKey(identityTag(deviceNamespace, id)));
-    const key = identityKey(identityTag(deviceNamespace, device));
-    const plan: ReadPlan = { ...noPlan, deviceId: device };
     await store.putIdentity('device', device, link('anna'), daySeconds);
-    const slot = slotOf(key);
-    const [from, to] = masters as [Redis, Redis];
-    const [fromId, toId] = await Promise.all([from, to].map((one) => one.call('CLUSTER', 'MYID') as Promise<string>));
-    const move = async (source: Redis, target: Redis, sourceId: string, targetId: string, during: () => Promise<void>): Promise<void> => {
-      await target.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', sourceId);
-      await source.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', targetId);
-      await source.call('MIGRATE', '127.0.0.1', target.options.port ?? 0, key, 0, 5_000);
-      await during();
-      for (const one of [target, source]) await one.call('CLUSTER', 'SETSLOT', slot, 'NODE', targetId);
-    };
-    try {
-      await move(from, to, fromId ?? '', toId ?? '', async () => {
-        expect(await store.read(plan)).toMatchObject({ link: { subject: 'anna' } });
+    await whileMoving({ first: [identityKey(identityTag(deviceNamespace, device))], rest: [] }, async () => {
+      expect(await store.read({ ...noPlan, deviceId: device })).toMatchObject({ link: { subject: 'anna' } });
+      expect(await store.putIdentity('device', device, link('anna'), daySeconds)).toBe('replaced');
+    });
+  });
+
+  it('leaves nobody without a profile, and none unprotected, while half of the records are here and half are there', async () => {
+    const store = await patientStore();
+    const [willing, denying] = [0, 1].map((index) => idAt(0, `moving-${index}`, (id) => profileKey(tagOf(id)))) as [string, string];
+    const denied: StoredConsent = { useCases: { content_personalization: 'denied' }, recordedAtMs: 1 };
+    const allowed: StoredConsent = { useCases: { content_personalization: 'granted' }, recordedAtMs: 1 };
+    for (const [subject, consent, state] of [
+      [willing, allowed, 'known'],
+      [denying, denied, 'refused'],
+    ] as const) {
+      await store.putProfile(subject, goldProfile, daySeconds);
+      await store.putConsent(subject, consent, daySeconds);
+      await store.raiseGeneration(subject);
+      const plan: ReadPlan = { ...noPlan, subject, tokenGeneration: 1, consent: true, profile: openPermission };
+      const tag = tagOf(subject);
+      const keys = { first: [consentKey(tag), generationKey(tag)], rest: [profileKey(tag)] };
+      await whileMoving(keys, async () => {
+        expect(await store.read(plan)).toMatchObject({ generation: 1, consent, profile: { state } });
+        expect(await store.read({ ...plan, tokenGeneration: 0 })).toMatchObject({ generation: 1, profile: { state: 'refused' } });
       });
-      expect(await store.read(plan)).toMatchObject({ link: { subject: 'anna' } });
-      expect(await store.putIdentity('device', device, link('bob'), daySeconds)).toBe('replaced');
-    } finally {
-      await move(to, from, toId ?? '', fromId ?? '', async () => {});
     }
-    expect(await store.read(plan)).toMatchObject({ link: { subject: 'bob' } });
   });
 });
 

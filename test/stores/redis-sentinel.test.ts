@@ -54,8 +54,11 @@ describe('while the first master serves', () => {
   });
 
   it('a name that no Sentinel knows is never connected to', async () => {
-    const store = openRedisStore({ url: deployment.url.replace(deployment.masterName, 'nobody') });
-    expect(await store.connected(150)).toBe(false);
+    const whys: (string | null)[] = [];
+    const url = deployment.url.replace(deployment.masterName, 'nobody');
+    const store = openRedisStore({ url, onState: (_, why) => whys.push(why) });
+    await until('it says so', async () => whys.length > 0);
+    expect(whys).toEqual(['unknown_master']);
     await expect(store.read({ ...noPlan, subject: 'anna' })).rejects.toMatchObject({ code: 'disconnected' });
     await store.close();
   });

@@ -205,7 +205,9 @@ describe('a breaker', () => {
 
   it.each([
     ['LOADING Redis is loading', true],
-    ['CLUSTERDOWN The cluster is down', true],
+    ['BUSY Redis is busy running a script', true],
+    ['CLUSTERDOWN The cluster is down', false],
+    ['TRYAGAIN Multiple keys request', false],
     ['WRONGTYPE Operation against a key', false],
     ['MOVED 1 127.0.0.1:1', false],
     ['OOM command not allowed', false],

@@ -21,6 +21,7 @@ import type { StoreState } from '../../src/redis/connection.ts';
 import { inFlightMax } from '../../src/redis/line.ts';
 import { reconnectDelayMaxMs, reconnectDelayMs } from '../../src/redis/node.ts';
 import { openRedisStore, type RedisStore } from '../../src/redis/redis-store.ts';
+import { until } from '../support/redis-deployments.ts';
 import { freePort, type RunningRedis, startRedis } from '../support/redis-server.ts';
 import {
   casesPerProperty,
@@ -474,6 +475,16 @@ async function lyingServer(): Promise<{ port: number; connections(): number; sto
     },
   };
 }
+
+describe('a shape that is not what the address says', () => {
+  it('is named: one node is no cluster', async () => {
+    const whys: (string | null)[] = [];
+    const store = opened(server.url.replace('redis:', 'redis+cluster:'), (_, why) => whys.push(why));
+    await until('it says why', async () => whys.length > 0);
+    expect(whys).toEqual(['no_cluster']);
+    await expect(store.read(fullPlan)).rejects.toMatchObject({ code: 'disconnected' });
+  });
+});
 
 describe('reconnecting', () => {
   it('never stops, and waits a spread time that stays under its maximum', () => {
