@@ -21,6 +21,7 @@ import { demoGreeting, urlOf } from './start/greeting.ts';
 import type { HeldPolicy } from './start/held-policy.ts';
 import { tokenTrustOf } from './start/key-sets.ts';
 import { type OpenedStore, openStore } from './start/open-store.ts';
+import { policyPublications } from './start/policy-published.ts';
 import { startProgress } from './start/progress.ts';
 import { openServicePolicy } from './start/service-policy.ts';
 import { sessionSecretOf } from './start/session-secret.ts';
@@ -94,6 +95,7 @@ export async function serve(config: Config, logger: Logger): Promise<Service> {
     }),
   );
   const held = policy.current();
+  const publications = await policyPublications(config, logger);
   telemetry.showService(() => serviceState(policy.current(), policy.loads));
   // The rest of the start is done meanwhile.
   const connecting = connected(connectWaitMs);
@@ -145,7 +147,7 @@ export async function serve(config: Config, logger: Logger): Promise<Service> {
   }
   // From here on somebody closes the service, and with it this.
   approvals.follow(held.artefact);
-  policy.follow();
+  policy.follow(publications);
   const serviceUrl = urlOf(config.host, portOf(app));
   const managementUrl = urlOf(config.managementHost, portOf(management));
   logger.info({ serviceUrl, managementUrl, policy: held.artefact.policy, revision: held.artefact.revision, store: store.kind }, 'serving');

@@ -21,17 +21,18 @@ export interface ServicePolicyParts {
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>;
   /** Another policy than before is in force. */
   readonly onReplaced: (held: HeldPolicy) => void;
-  /** Somebody says elsewhere that there is a new policy. Only that it is there: what it says is read from the file. */
-  readonly onPolicyPublished?: OnPolicyPublished;
 }
 
-/** Calls back for each word of a new policy, and whenever one may have been missed. Returns its `dispose`. */
+/**
+ * Somebody says elsewhere that there is a new policy. Only that it is there: what it says is read from the file. Calls back for each
+ * word of a new policy, and whenever one may have been missed. Returns its `dispose`.
+ */
 export type OnPolicyPublished = (callback: () => void) => () => void;
 
 export interface ServicePolicy extends Pick<PolicyReloader, 'reload' | 'loads'> {
   current(): HeldPolicy;
-  /** From now on a change of the file is a new policy, and the one in force is kept for the next start. */
-  follow(): void;
+  /** From now on a change of the file is a new policy, told of or not, and the one in force is kept for the next start. */
+  follow(onPolicyPublished?: OnPolicyPublished | null): void;
   /** Reads no more; what is under way is given up, but for a policy that is being kept. */
   dispose(): Promise<void>;
 }
@@ -41,7 +42,7 @@ const smallBytes = 128 * 1024;
 
 /** Rejects with `CannotRun` where neither the file nor what was kept makes a policy. */
 export async function openServicePolicy(parts: ServicePolicyParts): Promise<ServicePolicy> {
-  const { path, clock, logger, onReplaced, onPolicyPublished } = parts;
+  const { path, clock, logger, onReplaced } = parts;
   const apart = createApartCompiler(clock);
   let isServing = false;
   const compile: Compile = (bytes, options) =>
@@ -63,7 +64,7 @@ export async function openServicePolicy(parts: ServicePolicyParts): Promise<Serv
     current: () => inForceOf(holder),
     reload: reloader.reload,
     loads: reloader.loads,
-    follow() {
+    follow(onPolicyPublished) {
       const check = (): void => void reloader.reloadIfChanged();
       endings.push(watchFile({ path, clock, onChange: check }), onPolicyPublished?.(check) ?? (() => {}));
       if (first.inForce && !('error' in first.given)) void keep(first.given);

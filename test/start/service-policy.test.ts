@@ -20,10 +20,9 @@ afterEach(async () => {
 
 interface Opening {
   readonly clock?: Clock;
-  readonly onPolicyPublished?: OnPolicyPublished;
 }
 
-async function open(path: string, keptIn: string | null, { clock = systemClock, ...more }: Opening = {}) {
+async function open(path: string, keptIn: string | null, { clock = systemClock }: Opening = {}) {
   const lines: string[] = [];
   const waiting: (() => void)[] = [];
   const at = (level: string) => (_: unknown, line?: string) => {
@@ -33,7 +32,7 @@ async function open(path: string, keptIn: string | null, { clock = systemClock, 
   const logger = { info: at('info'), warn: at('warn'), error: at('error') } as never;
   const replaced: string[] = [];
   const onReplaced = ({ artefact }: { artefact: { revision: string } }) => void replaced.push(artefact.revision);
-  const policy = await openServicePolicy({ path, keptIn, clock, logger, onReplaced, ...more });
+  const policy = await openServicePolicy({ path, keptIn, clock, logger, onReplaced });
   opened.push(policy);
   return {
     policy,
@@ -136,9 +135,9 @@ describe('the last good policy', () => {
 });
 
 describe('a policy file that changes', () => {
-  async function followed(path: string, more: Opening = {}) {
+  async function followed(path: string, more: Opening = {}, onPolicyPublished: OnPolicyPublished | null = null) {
     const shop = await open(path, null, more);
-    shop.policy.follow();
+    shop.policy.follow(onPolicyPublished);
     return shop;
   }
 
@@ -238,12 +237,9 @@ describe('a policy file that changes', () => {
     let publish = (): void => {};
     let disposed = 0;
     const never: Clock = { ...systemClock, after: (ms, callback) => (ms > 5000 ? systemClock.after(ms, callback) : () => {}) };
-    const { policy, said } = await followed(path, {
-      clock: never,
-      onPolicyPublished(callback) {
-        publish = callback;
-        return () => void disposed++;
-      },
+    const { policy, said } = await followed(path, { clock: never }, (callback) => {
+      publish = callback;
+      return () => void disposed++;
     });
     await writeFile(path, renewed(2091));
     publish();
