@@ -10,7 +10,7 @@ import type { Topology, TopologyOptions } from './topology.ts';
 
 export const askEveryMs = 5_000;
 /** While some slot has no node that serves. */
-export const askAgainMs = 150;
+export const askAgainMs = 100;
 /** However many commands are sent elsewhere, who serves what is asked once in so long. */
 const askPauseMs = 20;
 
