@@ -1,51 +1,62 @@
 /**
- * Does what a stranger does first: `npm start`, then a decide call, on free ports and with an empty data directory. Fails
+ * Does what a stranger does first: `npm start`, then a decide call, on any free ports and with an empty data directory. Fails
  * unless the answer is a 200 with a tier for every zone, and unless the service then stops when it is told to.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 
-const readyWithinMs = 120_000;
+const servingWithinMs = 120_000;
 const stoppedWithinMs = 20_000;
 
 const dataDirectory = process.argv[2];
 if (dataDirectory === undefined) throw new Error('usage: quick-start.ts DATA_DIRECTORY');
 
-const [port, managementPort] = await freePorts();
 const service = spawn('npm', ['start'], {
-  stdio: 'inherit',
-  env: {
-    ...process.env,
-    STEPWELL_PORT: String(port),
-    STEPWELL_MANAGEMENT_PORT: String(managementPort),
-    STEPWELL_DATA_DIR: dataDirectory,
-  },
+  detached: true,
+  stdio: ['ignore', 'inherit', 'pipe'],
+  env: { ...process.env, STEPWELL_PORT: '0', STEPWELL_MANAGEMENT_PORT: '0', STEPWELL_DATA_DIR: dataDirectory },
 });
 try {
-  await untilReady(service, `http://127.0.0.1:${managementPort}/readyz`);
-  await checkDecide(`http://127.0.0.1:${port}/v1/decide`);
+  const { serviceUrl, managementUrl } = await serving(service);
+  await checkReady(`${managementUrl}/readyz`);
+  await checkDecide(`${serviceUrl}/v1/decide`);
 } finally {
   await stop(service);
 }
 
-async function freePorts(): Promise<[number, number]> {
-  const servers = [createServer(), createServer()];
-  for (const server of servers) await once(server.listen(0, '127.0.0.1'), 'listening');
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  for (const server of servers) await once(server.close(), 'close');
-  return ports as [number, number];
+interface Addresses {
+  readonly serviceUrl: string;
+  readonly managementUrl: string;
 }
 
-async function untilReady(child: ChildProcess, url: string): Promise<void> {
-  const endsAtMs = performance.now() + readyWithinMs;
-  while (performance.now() < endsAtMs) {
-    if (child.exitCode !== null) throw new Error(`the service ended with status ${child.exitCode} before it was ready`);
-    const response = await fetch(url).catch(() => null);
-    if (response?.ok) return;
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
-  throw new Error(`the service was not ready within ${readyWithinMs / 1000} s`);
+/** Where it serves, as its own log says. */
+function serving(child: ChildProcessByStdio<null, null, Readable>): Promise<Addresses> {
+  return new Promise((resolve, reject) => {
+    const late = setTimeout(() => reject(new Error(`the service did not serve within ${servingWithinMs / 1000} s`)), servingWithinMs);
+    child.once('exit', (status) => {
+      clearTimeout(late);
+      reject(new Error(`the service ended with status ${status} before it served`));
+    });
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      console.error(line);
+      const addresses = addressesIn(line);
+      if (addresses === null) return;
+      clearTimeout(late);
+      resolve(addresses);
+    });
+  });
+}
+
+function addressesIn(line: string): Addresses | null {
+  const [serviceUrl, managementUrl] = ['serviceUrl', 'managementUrl'].map((name) => new RegExp(`"${name}":"([^"]+)"`).exec(line)?.[1]);
+  return serviceUrl === undefined || managementUrl === undefined ? null : { serviceUrl, managementUrl };
+}
+
+async function checkReady(url: string): Promise<void> {
+  const { status } = await fetch(url);
+  if (status !== 200) throw new Error(`a service that serves answered ${status} to whether it is ready`);
 }
 
 async function checkDecide(url: string): Promise<void> {
@@ -62,15 +73,19 @@ async function checkDecide(url: string): Promise<void> {
   console.log(zones.map((zone) => `${zone.zone}: ${zone.tier}`).join(', '));
 }
 
-/** npm hands the signal on to the service and ends when it does. */
+/**
+ * As Ctrl-C does: the signal goes to the whole group. To npm alone it would be passed on to a shell, which ends without its child.
+ * The log's end is the service's own, whatever npm does.
+ */
 async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null) return;
-  const ended = once(child, 'exit');
-  child.kill('SIGTERM');
+  const { pid } = child;
+  if (pid === undefined || child.exitCode !== null) return;
+  const ended = once(child, 'close');
+  process.kill(-pid, 'SIGINT');
   const late = setTimeout(() => {
     console.error(`the service did not stop within ${stoppedWithinMs / 1000} s`);
     process.exitCode = 1;
-    child.kill('SIGKILL');
+    process.kill(-pid, 'SIGKILL');
   }, stoppedWithinMs);
   await ended;
   clearTimeout(late);
