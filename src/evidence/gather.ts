@@ -6,13 +6,13 @@
  * after the last. Once gathering is complete nothing more can come, so every zone that remains can be decided at once.
  */
 import type { Artefact } from '../decision/artefact.ts';
-import type { Evidence, Fact, Failed, SessionIdEvidence, StoredConsent, TokenEvidence } from '../decision/facts.ts';
+import type { Evidence, Fact, Failed, RequestConsent, SessionIdEvidence, StoredConsent, TokenEvidence } from '../decision/facts.ts';
 import type { Needs } from '../decision/needs.ts';
 import { meansNobody } from '../records/nobody.ts';
 import type { ReadPlan, Store, StoreReading } from '../records/store.ts';
 import { StoreError } from '../records/store-error.ts';
 import type { Clock } from '../time/clock.ts';
-import { type Asker, type Asking, type Reading, type RequestConsent, readingFor, type StoreDependency, storeDependencies } from './plan.ts';
+import { type Asker, type Asking, type Reading, readingFor, type StoreDependency, storeDependencies } from './plan.ts';
 
 export interface GatherRequest {
   readonly artefact: Artefact;
@@ -91,10 +91,10 @@ export interface TokenVerification {
   verify(
     token: string,
     presentation: { readonly proof?: string | undefined; readonly nowMs: number },
-  ): VerifiedToken | Promise<VerifiedToken>;
+  ): TokenFinding | Promise<TokenFinding>;
 }
 
-export interface VerifiedToken {
+export interface TokenFinding {
   readonly evidence: TokenEvidence;
   readonly tokenId: string | null;
 }
@@ -108,17 +108,17 @@ const askingFloorMs = 1;
 /** A timer is never more punctual than this. */
 const lagFloorMs = 2;
 
-const lateToken: VerifiedToken = { evidence: { state: 'late' }, tokenId: null };
-const noToken: VerifiedToken = { evidence: { state: 'none' }, tokenId: null };
-const failedToken: VerifiedToken = { evidence: { state: 'failed' }, tokenId: null };
+const lateToken: TokenFinding = { evidence: { state: 'late' }, tokenId: null };
+const noToken: TokenFinding = { evidence: { state: 'none' }, tokenId: null };
+const failedToken: TokenFinding = { evidence: { state: 'failed' }, tokenId: null };
 const shed = { state: 'failed', why: 'overload' } as const;
-const shedToken: VerifiedToken = { evidence: shed, tokenId: null };
+const shedToken: TokenFinding = { evidence: shed, tokenId: null };
 
 export function createGatherer(parts: GathererParts): Gatherer {
   return { gather: (request) => new RunningGathering(parts, request) };
 }
 
-interface TokenArrival extends VerifiedToken {
+interface TokenArrival extends TokenFinding {
   /** Before the start where it came at once: nothing waited for it, so it is in time however little is left. */
   readonly usableFromMs: number;
   readonly endMs: number;
@@ -246,7 +246,7 @@ class RunningGathering implements Gathering {
     }
   }
 
-  #tokenVerified(verified: VerifiedToken, usableFromMs: number): void {
+  #tokenVerified(verified: TokenFinding, usableFromMs: number): void {
     if (this.#complete) return;
     this.#token = { ...verified, usableFromMs, endMs: this.#parts.clock.monotonicMs() };
     // Of a token that came too late nothing may be used, so nothing is asked about its subject.
@@ -254,7 +254,7 @@ class RunningGathering implements Gathering {
   }
 
   /** The one round trip, or none where nothing would use it. */
-  #ask(token: VerifiedToken): void {
+  #ask(token: TokenFinding): void {
     const reading = readingFor(this.#asker(token));
     this.#reading = reading;
     if (reading.plan === null) this.#finish();
@@ -269,8 +269,11 @@ class RunningGathering implements Gathering {
     for (const waiter of this.#waiters) this.#arm(waiter);
     readFrom(store, plan).then(
       (answer) => this.#replied({ atMs: clock.monotonicMs(), reading: answer, failure: null, isUnproved: false }),
-      (error: unknown) =>
-        this.#replied({ atMs: clock.monotonicMs(), reading: null, failure: failureOf(error), isUnproved: isUnreadable(error) }),
+      (error: unknown) => {
+        // The store gave up waiting before we did: nothing came, and nothing will.
+        if (isTimeout(error)) this.#finish();
+        else this.#replied({ atMs: clock.monotonicMs(), reading: null, failure: failureOf(error), isUnproved: isUnreadable(error) });
+      },
     );
   }
 
@@ -322,7 +325,7 @@ class RunningGathering implements Gathering {
     return this.#lastUsefulAtMs > this.#parts.clock.monotonicMs();
   }
 
-  #asker({ evidence, tokenId }: VerifiedToken): Asker {
+  #asker({ evidence, tokenId }: TokenFinding): Asker {
     const { artefact, needs, consent, nowMs } = this.#request;
     const atMs = this.#parts.clock.monotonicMs();
     return {
@@ -401,6 +404,10 @@ function failureOf(error: unknown): Failed {
   if (code === 'circuit_open') return { state: 'failed', why: 'circuit_open' };
   // Our own bound: more is under way than may be.
   return code === 'overloaded' ? shed : { state: 'failed' };
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof StoreError && error.code === 'timed_out';
 }
 
 function isUnreadable(error: unknown): boolean {

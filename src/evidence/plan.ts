@@ -4,7 +4,7 @@
  */
 import type { Artefact } from '../decision/artefact.ts';
 import { deniedByGpc, grantsCountFromMs, grantsCountUntilMs } from '../decision/consent.ts';
-import type { ConsentSignal, TokenEvidence } from '../decision/facts.ts';
+import type { ConsentSignal, RequestConsent, TokenEvidence } from '../decision/facts.ts';
 import type { Needs } from '../decision/needs.ts';
 import { type Kind, type PersonalUseCase, type UseCase, useCasesOfKind } from '../decision/vocabulary.ts';
 import type { Alternative, AskedUseCase, Permission, ReadPlan } from '../records/store.ts';
@@ -39,12 +39,6 @@ export interface Asker {
   readonly nowMs: number;
   /** Whether an answer of this dependency could still come in time. */
   hasTime(dependency: StoreDependency): boolean;
-}
-
-/** What the request itself says about consent. */
-export interface RequestConsent {
-  readonly signals: readonly ConsentSignal[];
-  readonly gpc: boolean;
 }
 
 /** What the rungs that read a record ask for: the profile's the select and the activation use case, the session's the select alone. */

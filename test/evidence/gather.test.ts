@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { weighConsent } from '../../src/decision/consent.ts';
 import type { Evidence, Fact } from '../../src/decision/facts.ts';
 import { weighIdentity } from '../../src/decision/identity.ts';
-import type { VerifiedToken } from '../../src/evidence/gather.ts';
+import type { TokenFinding } from '../../src/evidence/gather.ts';
 import { StoreError } from '../../src/records/store-error.ts';
 import { artefactWith, type Budgets, begin, everything, fullReading, person, type Scene, type Setting, settled } from './scene.ts';
 
@@ -137,7 +137,7 @@ describe('gathering', () => {
   it('passes the proof and the time of the decision to the verifier', () => {
     const given: unknown[] = [];
     const verifier = {
-      verify: (...asked: unknown[]): VerifiedToken => {
+      verify: (...asked: unknown[]): TokenFinding => {
         given.push(asked);
         return { evidence: { state: 'invalid' }, tokenId: null };
       },
@@ -264,6 +264,14 @@ describe('failure', () => {
     expect(at(scene, 1)).toEqual({ ...allStore('failed'), profile: 'refused', session: 'refused' });
   });
 
+  it('to answer within the store’s own bound is lateness', async () => {
+    const scene = begin();
+    scene.clock.advance(20);
+    await scene.store.fail(new StoreError('timed_out', 'Redis did not answer in time'));
+    expect(scene.gathering.complete).toBe(true);
+    expect(at(scene, 50)).toEqual(allStore('late'));
+  });
+
   it('may come as an exception before any promise', async () => {
     const store = {
       read() {
@@ -306,7 +314,7 @@ describe('failure', () => {
 
 describe('a token seen for the first time', () => {
   function firstSight(setting: Setting = {}) {
-    const told = Promise.withResolvers<VerifiedToken>();
+    const told = Promise.withResolvers<TokenFinding>();
     const scene = begin({ ...setting, verifier: { verify: () => told.promise } });
     const verified = () => {
       told.resolve({ evidence: person, tokenId: 'issuer\njti' });
@@ -476,7 +484,7 @@ function expectedProfile({ budgets, deadlineMs, tokenMs, replyMs, fails }: Fate,
 
 /** Lives through a fate a quarter of a millisecond at a time, and checks every instant as it comes. */
 async function liveThrough(drawn: Fate, setting: Setting = {}): Promise<void> {
-  const told = Promise.withResolvers<VerifiedToken>();
+  const told = Promise.withResolvers<TokenFinding>();
   const scene = begin({ budgets: drawn.budgets, deadlineMs: drawn.deadlineMs, verifier: { verify: () => told.promise }, ...setting });
   const { clock, gathering, startedAtMs, store } = scene;
   const instantsMs = drawn.instantsMs.map((instantMs) => Math.min(instantMs, drawn.deadlineMs));
