@@ -48,6 +48,8 @@ interface Asked {
   readonly durationMs: number;
   readonly status: number;
   readonly isPersonal: boolean;
+  /** Why the first zone that stepped down did; empty where none did. */
+  readonly reason: string;
 }
 
 const afterEnd = '≤ 1 s after the end';
@@ -98,8 +100,8 @@ else await sentinelTrials(Number(values['sentinel-trials']));
 async function table(chosen: readonly Trial[]): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'stepwell-recovery-'));
   const prepared = await prepare(directory);
-  console.log('| Redis | fault | decisions | lost | stepped down | recovery | new master named | slowest answer | goal |');
-  console.log('| ----- | ----- | --------- | ---- | ------------ | -------- | ---------------- | -------------- | ---- |');
+  console.log('| Redis | fault | decisions | lost | stepped down | recovery | new master named | slowest answer | reasons | goal |');
+  console.log('| ----- | ----- | --------- | ---- | ------------ | -------- | ---------------- | -------------- | ------- | ---- |');
   try {
     for (let round = 0; round < Number(values.rounds ?? 1); round += 1) {
       for (const trial of chosen) console.log(await row(trial, prepared, directory));
@@ -140,6 +142,7 @@ async function row(trial: Trial, prepared: Prepared, directory: string): Promise
       recoveryMs === null ? 'never' : `${Math.round(recoveryMs)} ms`,
       named === null ? '–' : `${Math.round(named)} ms`,
       `${Math.round(Math.max(...asked.map(({ durationMs }) => durationMs)))} ms`,
+      reasonsOf(lower),
       trial.goal,
     ].join(' | ')} |`;
   } finally {
@@ -213,8 +216,10 @@ function ask(url: string, bodies: readonly string[]): { asked: readonly Asked[];
 function once(url: string, body: string, agent: Agent): Promise<Asked> {
   const sentAtMs = performance.now();
   return new Promise((resolve) => {
-    const done = (status: number, text: string): void =>
-      resolve({ sentAtMs, durationMs: performance.now() - sentAtMs, status, isPersonal: status === 200 && isPersonal(text) });
+    const done = (status: number, text: string): void => {
+      const reason = status === 200 ? reasonIn(text) : 'lost';
+      resolve({ sentAtMs, durationMs: performance.now() - sentAtMs, status, isPersonal: reason === '', reason });
+    };
     const asking = request(url, { method: 'POST', agent, headers: { 'content-type': 'application/json' } }, (response) => {
       let text = '';
       response.setEncoding('utf8').on('data', (chunk: string) => {
@@ -228,9 +233,24 @@ function once(url: string, body: string, agent: Agent): Promise<Asked> {
   });
 }
 
-function isPersonal(text: string): boolean {
-  const { zones } = JSON.parse(text) as { zones: readonly { tier: string; intendedTier: string }[] };
-  return zones.every(({ tier, intendedTier }) => intendedTier !== 'user' || tier === 'user');
+function reasonIn(text: string): string {
+  const { zones } = JSON.parse(text) as { zones: readonly Answered[] };
+  const lower = zones.find(({ tier, intendedTier }) => intendedTier === 'user' && tier !== 'user');
+  return lower === undefined ? '' : (lower.downgrade?.reason ?? 'unsaid');
+}
+
+interface Answered {
+  readonly tier: string;
+  readonly intendedTier: string;
+  readonly downgrade: { readonly reason: string } | null;
+}
+
+/** The most frequent first. */
+function reasonsOf(lower: readonly Asked[]): string {
+  const counts = new Map<string, number>();
+  for (const { reason } of lower) counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  const sorted = [...counts].sort(([, a], [, b]) => b - a);
+  return sorted.length === 0 ? '–' : sorted.map(([reason, count]) => `${reason} ${count}`).join(', ');
 }
 
 async function single(harm: (server: RunningRedis, restarted: (server: RunningRedis) => void) => Promise<void>): Promise<Deployment> {

@@ -101,10 +101,10 @@ export function openNode(options: NodeOptions): Node {
 
   function guarded<T>(ask: (line: Line) => Promise<T>): Promise<T> {
     if (isClosed) return Promise.reject(new StoreError('closed', 'the store is closed'));
-    const serving = line;
-    if (serving === null || !isReachable) return Promise.reject(new StoreError('disconnected', 'there is no connection to Redis'));
     if (breaker.isOpen)
       return Promise.reject(new StoreError('circuit_open', 'Redis failed too often and is not asked until it answers again'));
+    const serving = line;
+    if (serving === null || !isReachable) return Promise.reject(new StoreError('disconnected', 'there is no connection to Redis'));
     return breaker.run(() => ask(serving));
   }
 
