@@ -1,8 +1,9 @@
 /** The two servers, as tables of contents: what is registered, in the order in which it takes effect. */
 import type { Server } from 'node:http';
 import { type FastifyHttpOptions, type FastifyInstance, fastify, LogController } from 'fastify';
+import type { ExampleCredentials } from './contract/openapi-examples.ts';
 import { createGatherer, type TokenVerification } from './evidence/gather.ts';
-import type { DemoCredentials, ServiceDependencies, ServiceLogger } from './http/dependencies.ts';
+import type { ServiceDependencies, ServiceLogger } from './http/dependencies.ts';
 import { managementRoutes } from './http/management.ts';
 import { bodyBytesMax, jsonBody } from './http/plugins/json-body.ts';
 import { createAuthority } from './http/plugins/keys.ts';
@@ -28,7 +29,7 @@ export interface AppDependencies extends Omit<ServiceDependencies, 'gatherer' | 
   /** The `iss` of the tokens we accept. */
   readonly tokenIssuer?: string | null;
   /** Where this is a demo: what fills the examples of `/docs`. */
-  readonly demoCredentials?: (() => Promise<DemoCredentials>) | null;
+  readonly demoCredentials?: (() => Promise<ExampleCredentials>) | null;
   /** What the two servers share about the store: one hears its reads, the other shows its health. Absent: each has its own. */
   readonly storeWatch?: StoreWatch;
   /** How long requests wait before they are read. Absent: as the event loop shows. */

@@ -2,7 +2,7 @@
  * Turns what a request says about consent into signals. It is total and bounded: whatever it cannot read becomes an `invalid`
  * signal, which takes grants away and gives none. How signals combine is decided elsewhere, in the decision core.
  */
-import type { ConsentSignal } from '../decision/facts.ts';
+import type { ConsentSignal, RequestConsent } from '../decision/facts.ts';
 import { type ConsentState, type UseCase, useCases } from '../decision/vocabulary.ts';
 
 /** The `consent` member of a request, as it came over the wire. An empty string is an absent signal. */
@@ -13,12 +13,6 @@ export interface WireConsent {
   readonly usPrivacy?: string | undefined;
   readonly googleConsentMode?: { readonly [key: string]: unknown } | undefined;
   readonly useCases?: { readonly [useCase in UseCase]?: ConsentState | undefined } | undefined;
-}
-
-export interface RequestConsent {
-  readonly signals: readonly ConsentSignal[];
-  /** `Sec-GPC: 1` was received. */
-  readonly gpc: boolean;
 }
 
 /** The seven consent types of Google Consent Mode v2; anything else in the object says nothing about consent. */

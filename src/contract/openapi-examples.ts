@@ -1,6 +1,10 @@
 /** Requests that show each tier on the demo policy, and the ways down. What is personal in them belongs to people who do not exist. */
-import type { ExampleCredentials } from './openapi.ts';
 import type { DecideRequest } from './schemas.ts';
+
+export interface ExampleCredentials {
+  readonly token: string;
+  readonly sessionId: string;
+}
 
 interface Example {
   readonly summary: string;

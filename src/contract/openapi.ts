@@ -3,14 +3,9 @@
  * the demo policy answers; a running demo fills in a token and a session id that hold.
  */
 import { z } from 'zod';
-import { examples } from './openapi-examples.ts';
+import { type ExampleCredentials, examples } from './openapi-examples.ts';
 import { type ProblemCode, problemTable, problemType } from './problem.ts';
 import * as wire from './schemas.ts';
-
-export interface ExampleCredentials {
-  readonly token: string;
-  readonly sessionId: string;
-}
 
 type Json = Record<string, unknown>;
 

@@ -13,7 +13,7 @@ import { type ProblemCode, problemCodes } from './problem.ts';
 export const zonesMax = 32;
 /** Characters of a subject, of an identity's value and of a token's id. */
 export const idLengthMax = 256;
-export const ttlSecondsMax = 400 * daySeconds;
+const profileTtlSecondsMax = 400 * daySeconds;
 
 const zoneId = z
   .string()
@@ -175,7 +175,7 @@ export const subjectSchema = z
   .min(1)
   .max(idLengthMax)
   .describe('a person’s pseudonym: the `sub` of their tokens; not a word for nobody, such as `undefined`, `null` or `0`');
-const ttlSeconds = z.int().min(1).max(ttlSecondsMax).describe('after this nothing remains; at most 400 days');
+const ttlSeconds = z.int().min(1).max(profileTtlSecondsMax).describe('after this nothing remains; at most 400 days');
 const instant = z.string().max(64).meta({ format: 'date-time', description: 'RFC 3339, such as 2026-11-21T12:00:00Z' });
 const audiences = z.array(z.string().min(1).max(64)).max(256);
 

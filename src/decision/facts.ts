@@ -82,11 +82,15 @@ export interface IdentityLink {
   readonly confidencePpm: number;
 }
 
-export interface ConsentEvidence {
-  /** What this request itself says: explicit use cases, decoded signals. Order does not matter. */
+/** What a request itself says about consent. */
+export interface RequestConsent {
+  /** Explicit use cases and decoded signals. Order does not matter. */
   readonly signals: readonly ConsentSignal[];
   /** `Sec-GPC: 1` was received. */
   readonly gpc: boolean;
+}
+
+export interface ConsentEvidence extends RequestConsent {
   /** The record of the token's subject. `refused` when there is no such subject or nothing needed it. */
   readonly stored: Fact<StoredConsent>;
   /** The record of the device link's subject; where that is not the token's, its denials count, and its grants never do. */

@@ -1,12 +1,13 @@
 /** What the service is built from: `main.ts` hands in the real parts, tests their own. */
 import type { FastifyBaseLogger } from 'fastify';
 import type { PolicyInForce } from '../contract/convert.ts';
+import type { ApiKey } from '../contract/key-scopes.ts';
+import type { ExampleCredentials } from '../contract/openapi-examples.ts';
 import type { Gatherer } from '../evidence/gather.ts';
 import type { SessionIds } from '../identity/session-id.ts';
 import type { Store } from '../records/store.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { Clock } from '../time/clock.ts';
-import type { ApiKey } from './plugins/keys.ts';
 
 export interface ServiceDependencies {
   /** Null until a policy has loaded for the first time. */
@@ -23,12 +24,7 @@ export interface ServiceDependencies {
   /** The `iss` of the tokens we accept: a revoked `jti` is filed under it. Null where there is none. */
   readonly tokenIssuer: string | null;
   /** What the examples of `/docs` are filled with, where this is a demo; null elsewhere. */
-  readonly demoCredentials: (() => Promise<DemoCredentials>) | null;
-}
-
-export interface DemoCredentials {
-  readonly token: string;
-  readonly sessionId: string;
+  readonly demoCredentials: (() => Promise<ExampleCredentials>) | null;
 }
 
 export type ServiceLogger = FastifyBaseLogger;

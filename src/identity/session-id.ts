@@ -8,6 +8,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { SessionIdEvidence } from '../decision/facts.ts';
 import type { Clock } from '../time/clock.ts';
+import { daySeconds } from '../time/units.ts';
 
 export interface SessionIds {
   /** `id` is the random part alone: what the store files the session under. */
@@ -27,7 +28,7 @@ export type VerifiedSessionId =
   | (Extract<SessionIdEvidence, { state: 'verified' }> & { readonly expiresAtMs: number });
 
 /** A session is one visit: nobody's lasts longer than a day, however busy. */
-export const sessionLifeMaxSeconds = 86_400;
+export const sessionLifeMaxSeconds = daySeconds;
 /** Below this a secret could be searched for, and with it every session id forged. */
 export const sessionSecretMinBytes = 16;
 

@@ -9,6 +9,7 @@ import { hash, randomBytes } from 'node:crypto';
 import { compactVerify, errors } from 'jose';
 import type { TokenEvidence } from '../decision/facts.ts';
 import type { Clock } from '../time/clock.ts';
+import { daySeconds } from '../time/units.ts';
 import { type Claims, claimsOf, type ExpectedParties } from './claims.ts';
 import type { KeySet, VerificationKey } from './key-set.ts';
 import { parseStrictObject } from './strict-json.ts';
@@ -44,7 +45,7 @@ export const tokenLengthMax = 4096;
 const defaultCacheEntriesMax = 10_000;
 const clockToleranceSeconds = 5;
 /** An expired token is remembered for so long as a hint of who it was; after that it says nothing. */
-const rememberedSeconds = 30 * 86_400;
+const rememberedSeconds = 30 * daySeconds;
 
 const headerNames: readonly string[] = ['alg', 'typ', 'kid'];
 const types: readonly unknown[] = ['decide+jwt', 'at+jwt'];

@@ -1,4 +1,5 @@
 /** The numbers both stores keep to, and the checks that hold writers to them. */
+import { daySeconds } from '../time/units.ts';
 import { StoreError } from './store-error.ts';
 
 /** UTF-16 units of one stored record. What is larger is neither written nor read. */
@@ -8,7 +9,7 @@ export const recordCharsMax = 65_536;
 export const valueDepthMax = 8;
 
 /** A hundred years: a bound against overflow, not a retention rule. */
-export const ttlSecondsMax = 3_155_760_000;
+const recordLifeSecondsMax = 36_525 * daySeconds;
 
 /**
  * How long a raised generation is remembered after the last raise. It must outlive every issuer's memory of it: were it to lapse,
@@ -20,8 +21,8 @@ export const generationTtlMs = 315_576_000_000;
 export const batchChunkMax = 256;
 
 export function ttlMsOf(ttlSeconds: number): number {
-  if (!Number.isInteger(ttlSeconds) || ttlSeconds < 1 || ttlSeconds > ttlSecondsMax) {
-    throw new StoreError('invalid', `a lifetime must be a whole number of seconds from 1 to ${ttlSecondsMax}`);
+  if (!Number.isInteger(ttlSeconds) || ttlSeconds < 1 || ttlSeconds > recordLifeSecondsMax) {
+    throw new StoreError('invalid', `a lifetime must be a whole number of seconds from 1 to ${recordLifeSecondsMax}`);
   }
   return ttlSeconds * 1000;
 }

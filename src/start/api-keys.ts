@@ -1,16 +1,9 @@
 /** Reads the file of API keys. It holds hashes only; still, no message ever quotes what it holds. */
 import { hash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { keyScopes } from '../contract/key-scopes.ts';
+import { type ApiKey, keyScopes } from '../contract/key-scopes.ts';
 import { names, nearestName } from '../policy/suggest.ts';
 import { CannotRun, systemSentence } from './cannot-run.ts';
-
-export interface ApiKey {
-  readonly id: string;
-  /** SHA-256 of the key, in lower-case hex. */
-  readonly sha256: string;
-  readonly scopes: readonly string[];
-}
 
 const shape = 'it must be a JSON list of { "id": "…", "sha256": "64 hex digits", "scopes": ["decide", …] }';
 const hashOfNothing = hash('sha256', '');

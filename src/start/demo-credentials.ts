@@ -1,15 +1,11 @@
 /** What the examples of the demo's API page are filled with: a customer's token and a visit that has looked at shoes. */
 import type { Config } from '../config.ts';
+import type { ExampleCredentials } from '../contract/openapi-examples.ts';
 import { type SessionIds, sessionLifeMaxSeconds } from '../identity/session-id.ts';
 import type { Store } from '../records/store.ts';
 import type { Clock } from '../time/clock.ts';
 import { openDemoIssuer } from './demo-issuer.ts';
 import { demoPartiesOf } from './demo-mode.ts';
-
-export interface DemoCredentials {
-  readonly token: string;
-  readonly sessionId: string;
-}
 
 export interface DemoCredentialParts {
   readonly config: Pick<Config, 'dataDir' | 'tokenIssuer' | 'tokenAudience'>;
@@ -29,12 +25,12 @@ export async function createDemoCredentials({
   store,
   sessionIds,
   clock,
-}: DemoCredentialParts): Promise<() => Promise<DemoCredentials>> {
+}: DemoCredentialParts): Promise<() => Promise<ExampleCredentials>> {
   const issuer = await openDemoIssuer(config.dataDir);
   const { issuer: iss, audience: aud } = demoPartiesOf(config);
-  let made: { readonly atMs: number; readonly credentials: Promise<DemoCredentials> } | null = null;
+  let made: { readonly atMs: number; readonly credentials: Promise<ExampleCredentials> } | null = null;
 
-  async function make(): Promise<DemoCredentials> {
+  async function make(): Promise<ExampleCredentials> {
     const token = await issuer.mint({ subject, nowMs: clock.nowMs(), lifetimeSeconds: tokenLifeSeconds, claims: { iss, aud } });
     const { sessionId, id } = sessionIds.mint(sessionLifeMaxSeconds);
     // Without a store the example shows what a visit is without one: that is the service's very promise.

@@ -9,6 +9,7 @@ import type { Artefact } from '../decision/artefact.ts';
 import { demoDefaults, demoWrites } from '../demo/demo-writes.ts';
 import { demoParties } from '../identity/mint.ts';
 import type { Permission, Store, StoreWrite } from '../records/store.ts';
+import { daySeconds } from '../time/units.ts';
 
 export const demoPolicyPath = fileURLToPath(new URL('../../examples/retail.yaml', import.meta.url));
 
@@ -37,7 +38,7 @@ export interface DemoLoading {
 const batchWrites = 1000;
 
 /** Long enough not to load at every start, short enough that consent and vouchers, which age, are those of a living shop. */
-const markerTtlSeconds = 30 * 86_400;
+const markerTtlSeconds = 30 * daySeconds;
 
 /** Loads the demo's people once into each store and for each revision. False where that was done before. */
 export async function loadDemoPeople({ store, artefact, nowMs, onProgress }: DemoLoading): Promise<boolean> {

@@ -11,7 +11,7 @@ import { needs } from '../../src/decision/needs.ts';
 import type { Question } from '../../src/decision/question.ts';
 import { personalUseCases } from '../../src/decision/vocabulary.ts';
 import { batchesOf } from '../../src/evidence/batches.ts';
-import { createGatherer, type Gatherer, type Gathering, type VerifiedToken } from '../../src/evidence/gather.ts';
+import { createGatherer, type Gatherer, type Gathering, type TokenFinding } from '../../src/evidence/gather.ts';
 import type { StoreDependency } from '../../src/evidence/plan.ts';
 import { decideInBatches } from '../../src/http/decide-in-batches.ts';
 import { compilePolicy } from '../../src/policy/compile.ts';
@@ -338,8 +338,8 @@ function signalsOf({ asksForItself }: Drawn) {
   return [{ state: 'valid' as const, useCases: everyUseCase(asksForItself === 'grants' ? ('granted' as const) : ('denied' as const)) }];
 }
 
-function verification({ token, verifiedAfterMs }: Drawn, clock: BusyClock): VerifiedToken | Promise<VerifiedToken> {
-  const verified: VerifiedToken = { evidence: tokenEvidence(token), tokenId: 'issuer\njti' };
+function verification({ token, verifiedAfterMs }: Drawn, clock: BusyClock): TokenFinding | Promise<TokenFinding> {
+  const verified: TokenFinding = { evidence: tokenEvidence(token), tokenId: 'issuer\njti' };
   if (verifiedAfterMs === null) {
     if (token === 'broken') throw new Error('verification is broken');
     return verified;

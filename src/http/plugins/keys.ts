@@ -1,15 +1,8 @@
 /** Who may call: bearer keys, compared by their hashes in constant time, each with scopes. A key says nothing about the visitor. */
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { FastifyRequest, onRequestHookHandler } from 'fastify';
-import type { KeyScope } from '../../contract/key-scopes.ts';
+import type { ApiKey, KeyScope } from '../../contract/key-scopes.ts';
 import { ProblemError } from '../../contract/problem.ts';
-
-export interface ApiKey {
-  readonly id: string;
-  /** SHA-256 of the key, in hex. */
-  readonly sha256: string;
-  readonly scopes: readonly string[];
-}
 
 export interface Authority {
   /** Throws the problem unless the caller has the scope. */

@@ -3,8 +3,9 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { openApiDocument } from '../../contract/openapi.ts';
+import type { ExampleCredentials } from '../../contract/openapi-examples.ts';
 import { toYaml } from '../../contract/yaml-text.ts';
-import type { DemoCredentials, ServiceDependencies } from '../dependencies.ts';
+import type { ServiceDependencies } from '../dependencies.ts';
 import { isLoopbackName, isLoopbackPeer } from '../plugins/keys.ts';
 import { privateNoStore } from '../plugins/safe-defaults.ts';
 
@@ -64,7 +65,7 @@ export async function docsRoutes(app: FastifyInstance, { demoCredentials }: Pick
  */
 function createTexts(demoCredentials: ServiceDependencies['demoCredentials']): (request: FastifyRequest) => Promise<Texts> {
   const forStrangers = write(null);
-  let written: { readonly credentials: DemoCredentials; readonly texts: Texts } | null = null;
+  let written: { readonly credentials: ExampleCredentials; readonly texts: Texts } | null = null;
   return async (request) => {
     if (demoCredentials === null || !isAtThisMachine(request)) return forStrangers;
     const credentials = await demoCredentials();
@@ -73,7 +74,7 @@ function createTexts(demoCredentials: ServiceDependencies['demoCredentials']): (
   };
 }
 
-function write(credentials: DemoCredentials | null): Texts {
+function write(credentials: ExampleCredentials | null): Texts {
   const json = JSON.stringify(openApiDocument(credentials));
   return { json, yaml: toYaml(JSON.parse(json)) };
 }
