@@ -57,6 +57,16 @@ export function createPolicyReloader(parts: PolicyReloaderParts): PolicyReloader
     return inForce;
   }
 
+  /** Whatever goes wrong, the next one is tried. */
+  async function reloadOrTell(isForced: boolean): Promise<boolean> {
+    try {
+      return await reload(isForced);
+    } catch (err) {
+      logger.error({ err }, `reading the policy \`${path}\` again went wrong`);
+      return false;
+    }
+  }
+
   function cannotBeRead(error: unknown): false {
     holder.keepTheOldOne();
     logger.error({}, `the policy \`${path}\` cannot be read: ${systemSentence(error)}`);
@@ -99,7 +109,7 @@ export function createPolicyReloader(parts: PolicyReloaderParts): PolicyReloader
     const done: Promise<boolean> = last.then(() => {
       const { isForced: mustRead } = mine;
       waiting = null;
-      return reload(mustRead);
+      return reloadOrTell(mustRead);
     });
     const mine = { isForced, done };
     waiting = mine;

@@ -10,7 +10,7 @@ import { temporaryDirectory } from '../cli/run-stepwell.ts';
 import { startService } from '../http/service.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
-async function reloadable(directory: string) {
+async function reloadable(directory: string, onReplaced?: () => void) {
   const path = join(directory, 'policy.yaml');
   await copyFile('test/http/policy.yaml', path);
   const holder = createPolicyHolder(new VirtualClock());
@@ -19,7 +19,15 @@ async function reloadable(directory: string) {
   const replaced: string[] = [];
   const at = (level: string) => (_: unknown, text?: string) => void lines.push(`${level} ${text}`);
   const logger = { info: at('info'), warn: at('warn'), error: at('error') } as never;
-  const reloader = createPolicyReloader({ holder, path, logger, onReplaced: ({ artefact }) => replaced.push(artefact.revision) });
+  const reloader = createPolicyReloader({
+    holder,
+    path,
+    logger,
+    onReplaced({ artefact }) {
+      replaced.push(artefact.revision);
+      onReplaced?.();
+    },
+  });
   const write = async (change: (text: string) => string) => writeFile(path, change(await readFile('test/http/policy.yaml', 'utf8')));
   return { path, holder, lines, replaced, reloader, write };
 }
@@ -85,4 +93,19 @@ test('reloads asked for at once are done one after the other, so that the last f
   expect([await bad, await good, await reloader.reload()]).toEqual([false, true, true]);
   expect(holder.current()?.stale).toBe(false);
   expect(replaced).toHaveLength(1);
+});
+
+test('a fault in one reload is told, rejects nothing, and the next reload is as good as ever', async () => {
+  await using directory = await temporaryDirectory();
+  let faults = 1;
+  const { holder, lines, reloader, write } = await reloadable(directory.path, () => {
+    if (faults-- > 0) throw new Error('planted');
+  });
+  await write(renewed);
+  expect(await reloader.reload()).toBe(false);
+  expect(lines.filter((line) => line.startsWith('error'))).toEqual([expect.stringContaining('went wrong')]);
+  await write((text) => text.replace(/until: 20\d\d/g, 'until: 2092'));
+  const before = holder.current()?.artefact.revision;
+  expect(await reloader.reload()).toBe(true);
+  expect(holder.current()?.artefact.revision).not.toBe(before);
 });
