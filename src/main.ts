@@ -65,7 +65,7 @@ export async function serveUntilStopped(config: Config): Promise<void> {
   stopOnSignals(logger, () => grace.close());
 }
 
-export async function serve(config: Config, logger: Logger): Promise<Service> {
+async function serve(config: Config, logger: Logger): Promise<Service> {
   const telemetry = await startTelemetry({ clock, env: process.env, warn: (message) => logger.warn(message) });
   const trust = await tokenTrustOf(config, (sentence) => logger.warn(sentence));
   // Beside the rest of the start, which mostly waits.

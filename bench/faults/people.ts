@@ -294,7 +294,7 @@ async function settle(serviceUrl: string, mint: Issuer['mint'], group: Group, in
   };
 }
 
-export async function writeTo(serviceUrl: string, method: string, path: string, body: object): Promise<unknown> {
+async function writeTo(serviceUrl: string, method: string, path: string, body: object): Promise<unknown> {
   const response = await fetch(`${serviceUrl}${path}`, {
     method,
     headers: { 'content-type': 'application/json' },

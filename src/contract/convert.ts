@@ -81,7 +81,7 @@ function wrongAudiences(given: unknown, artefact: Artefact): readonly ProblemPla
   return audiencePlaces(given, edgeAudiences(artefact), '/context/audiences');
 }
 
-export function defaultDeadlineMs(artefact: Artefact, page: string | null): number {
+function defaultDeadlineMs(artefact: Artefact, page: string | null): number {
   return (page === null ? null : artefact.pages[page]?.deadlineMs) ?? artefact.deadline.defaultMs;
 }
 
@@ -124,7 +124,7 @@ export function toEnvelope(
   return { decisionId, policy: toPolicyAnswer(policy), deadline, identity, consent };
 }
 
-export function toPolicyAnswer({ artefact, stale }: PolicyInForce) {
+function toPolicyAnswer({ artefact, stale }: PolicyInForce) {
   return { id: artefact.policy, revision: artefact.revision, stale };
 }
 

@@ -5,7 +5,7 @@
 import { isUtf8 } from 'node:buffer';
 import { ProblemError, pointerOf } from './problem.ts';
 
-export const depthMax = 16;
+const depthMax = 16;
 
 export function parseJsonBody(bytes: Buffer): unknown {
   if (!isUtf8(bytes)) throw new ProblemError('malformed_json');

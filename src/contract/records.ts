@@ -26,11 +26,11 @@ import { validatorOf } from './validate.ts';
 import { instantWanted } from './wording.ts';
 
 /** Ninety days: long enough for a returning visitor, short enough that what nobody renews is gone. */
-export const profileTtlDefaultSeconds = 90 * daySeconds;
+const profileTtlDefaultSeconds = 90 * daySeconds;
 /** Four hundred days, the longest any browser keeps a device's cookie. */
-export const identityTtlSeconds = 400 * daySeconds;
+const identityTtlSeconds = 400 * daySeconds;
 /** Five years: a denial does not age, so its record must outlive every profile; a grant's own age is the policy's matter. */
-export const consentTtlSeconds = 5 * 365 * daySeconds;
+const consentTtlSeconds = 5 * 365 * daySeconds;
 
 const readProfileWrite = validatorOf(profileSchema);
 const readIdentityWrite = validatorOf(identitySchema);

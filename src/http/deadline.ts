@@ -4,7 +4,7 @@ import { invalidRequest } from '../contract/problem.ts';
 import type { Artefact } from '../decision/artefact.ts';
 
 /** Kept back for writing the answer and for timers that fire late. */
-export const marginMs = 2;
+const marginMs = 2;
 export const deadlineHeader = 'stepwell-deadline-ms';
 
 export interface Deadline {

@@ -30,7 +30,7 @@ export type VerifiedSessionId =
 /** A session is one visit: nobody's lasts longer than a day, however busy. */
 export const sessionLifeMaxSeconds = daySeconds;
 /** Below this a secret could be searched for, and with it every session id forged. */
-export const sessionSecretMinBytes = 16;
+const sessionSecretMinBytes = 16;
 
 const version = 's1';
 const randomLength = 18;

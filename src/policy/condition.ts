@@ -85,7 +85,7 @@ export function readsOf(uses: Uses, declarations: Declarations): Reads {
 }
 
 /** The list as a whole can tell of every audience there is. */
-export function audiencesRead(uses: Uses, declarations: Declarations): readonly string[] {
+function audiencesRead(uses: Uses, declarations: Declarations): readonly string[] {
   return uses.everyAudience ? [...declarations.audiences.keys()] : [...uses.audiences];
 }
 

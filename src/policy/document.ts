@@ -37,10 +37,10 @@ export interface ScalarNode {
 }
 
 /** A policy of 100,000 offers is some 30 MB. */
-export const documentCharactersMax = 64 * 1024 * 1024;
+const documentCharactersMax = 64 * 1024 * 1024;
 export const documentDepthMax = 64;
 /** How many nodes all aliases together may stand for. */
-export const aliasNodesMax = 100_000;
+const aliasNodesMax = 100_000;
 
 export interface SourceText {
   readonly text: string;

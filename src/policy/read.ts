@@ -140,7 +140,7 @@ export function readJson(node: Node): Json {
   return Object.fromEntries(node.entries.toSorted((a, b) => (a.key < b.key ? -1 : 1)).map((entry) => [entry.key, readJson(entry.value)]));
 }
 
-export function kindOf(node: Node): string {
+function kindOf(node: Node): string {
   if (node.kind !== 'scalar') return node.kind === 'map' ? 'a map' : 'a list';
   if (node.value === null) return 'nothing';
   if (typeof node.value === 'string') return 'text';

@@ -44,7 +44,7 @@ export interface Access {
   readonly tls: boolean;
 }
 
-export const sentinelPort = 26_379;
+const sentinelPort = 26_379;
 const redisPort = 6_379;
 
 const forms = {

@@ -8,9 +8,9 @@ import { Refusal, type Reply } from './reply.ts';
 import { slotCount, slotOf } from './slots.ts';
 import type { Topology, TopologyOptions } from './topology.ts';
 
-export const askEveryMs = 5_000;
+const askEveryMs = 5_000;
 /** While some slot has no node that serves. */
-export const askAgainMs = 100;
+const askAgainMs = 100;
 /** However many commands are sent elsewhere, who serves what is asked once in so long. */
 const askPauseMs = 20;
 

@@ -17,7 +17,7 @@ export type StoreState = 'connected' | 'disconnected';
 export type OnState = (state: StoreState, why: string | null) => void;
 
 /** A slot that moves away while it is asked for may move again; a map in circles must not. */
-export const redirectionsMax = 2;
+const redirectionsMax = 2;
 
 export interface Connection {
   /** Whether keys live on several nodes, so that a script may touch one slot only. */

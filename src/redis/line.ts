@@ -13,15 +13,15 @@ import { faultCode, type Reply, type Script, type ScriptCall, storeErrorFrom } f
 
 /** Commands on a line that have no answer yet, abandoned ones included. Over it, nothing is sent. */
 export const inFlightMax = 256;
-export const connectTimeoutMs = 250;
+const connectTimeoutMs = 250;
 /** From the first packet to the first answer: a server that accepts and says nothing is given up. */
-export const greetingTimeoutMs = 500;
+const greetingTimeoutMs = 500;
 /** A bound on leaks, not a deadline. */
 export const commandTimeoutMs = 200;
 /** A server that owes an answer for this long is not believed to be there. */
 export const silenceMaxMs = 500;
 /** An idle line asks whether its server is still there, so that the next decision does not have to find out. */
-export const heartbeatMs = 1_000;
+const heartbeatMs = 1_000;
 const sweepMs = 25;
 
 export interface LineOptions {

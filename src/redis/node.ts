@@ -10,7 +10,7 @@ import { isFaultOfNode, isUnknownScript, Refusal, type Reply, type Script, type 
 
 export const reconnectDelayMaxMs = 500;
 /** Between two probes of a node that is not asked. */
-export const probeEveryMs = 100;
+const probeEveryMs = 100;
 
 export interface NodeOptions {
   readonly endpoint: Endpoint;

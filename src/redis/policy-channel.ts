@@ -6,7 +6,7 @@ import { Redis } from 'ioredis';
 import { type Access, type HostPort, parseRedisUrl, type RedisAddress } from './address.ts';
 
 /** `PUBLISH sw:policy:published ''` says to every replica: read the policy again. */
-export const policyChannel = 'sw:policy:published';
+const policyChannel = 'sw:policy:published';
 
 export interface PolicyChannelOptions {
   readonly url: string;

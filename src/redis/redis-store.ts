@@ -52,9 +52,9 @@ export interface RedisStore extends Store {
 }
 
 /** How often a patch is tried again when others change the session meanwhile. */
-export const patchAttemptsMax = 8;
+const patchAttemptsMax = 8;
 /** Links of a batch that are written at once in a cluster; decisions share its connections. */
-export const linksAtOnceMax = 32;
+const linksAtOnceMax = 32;
 
 /** Never throws for a Redis that is not there, only for an address that makes no sense. */
 export function openRedisStore(options: ConnectionOptions): RedisStore {

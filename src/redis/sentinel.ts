@@ -9,11 +9,11 @@ import type { Reply } from './reply.ts';
 import type { Topology, TopologyOptions } from './topology.ts';
 
 /** How often the Sentinels are asked while the master serves: how long a demoted master may still be asked, at most. */
-export const askEveryMs = 250;
+const askEveryMs = 250;
 /** While it does not. */
-export const askAgainMs = 50;
+const askAgainMs = 50;
 /** A new master has this long to come up while the old one still answers. */
-export const handoverMaxMs = 1_000;
+const handoverMaxMs = 1_000;
 /** What is under way on the old master may still be answered. */
 const farewellMs = 250;
 

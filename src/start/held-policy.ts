@@ -97,6 +97,6 @@ function hasZones({ zones }: Artefact): boolean {
 /** In this thread, which waits. */
 export const compileHere: Compile = (bytes, options) => compilePolicy(textOf(bytes), options);
 
-export function textOf(bytes: Uint8Array): string {
+function textOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
 }

@@ -5,7 +5,7 @@
 import { type Context, SamplingDecision, TraceFlags, trace } from '@opentelemetry/api';
 import type { Clock } from '../time/clock.ts';
 
-export const defaultSampledPerMille = 10;
+const defaultSampledPerMille = 10;
 export const sampledByCallerPerSecondMax = 50;
 
 /** Just what the SDK asks of a sampler. */

@@ -8,7 +8,7 @@ import type { Clock } from '../../src/time/clock.ts';
 import type { ConformanceCase } from './assemble.ts';
 
 /** The budget of a dependency that is to be late, and the later instant at which the reply comes: before any deadline of the corpus. */
-export const lateBudgetMs = 10;
+const lateBudgetMs = 10;
 export const replyAfterMs = 20;
 
 export type Trouble = ConformanceCase['trouble'];

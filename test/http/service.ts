@@ -16,7 +16,7 @@ import type { Store } from '../../src/records/store.ts';
 import { noTelemetry } from '../../src/telemetry/telemetry.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
-export const parties = { issuer: 'https://issuer.example', audience: 'stepwell' } as const;
+const parties = { issuer: 'https://issuer.example', audience: 'stepwell' } as const;
 
 export interface TestService {
   readonly app: FastifyInstance;

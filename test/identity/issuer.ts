@@ -38,7 +38,7 @@ export function signed(key: TestKey, header: object | string, payload: object | 
   return `${input}.${signatureOf(key, input).toString('base64url')}`;
 }
 
-export function signatureOf({ alg, privateKey }: TestKey, input: string): Buffer {
+function signatureOf({ alg, privateKey }: TestKey, input: string): Buffer {
   return alg === 'ES256'
     ? sign('sha256', Buffer.from(input), {
         key: createPrivateKey(privateKey.export({ format: 'pem', type: 'pkcs8' })),

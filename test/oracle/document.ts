@@ -128,7 +128,7 @@ export function toPolicyText(document: PolicyDocument): string {
 }
 
 /** CEL with every operation in parentheses, so that no precedence is relied upon. */
-export function toCel(ast: Condition): string {
+function toCel(ast: Condition): string {
   switch (ast.is) {
     case 'string':
       return JSON.stringify(ast.value);

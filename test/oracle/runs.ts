@@ -18,7 +18,7 @@ export interface Core {
   readonly needs: Ask;
 }
 
-export const theCore: Core = { decide: coreDecide, needs: coreNeeds };
+const theCore: Core = { decide: coreDecide, needs: coreNeeds };
 
 export interface Claim<T> {
   readonly says: string;

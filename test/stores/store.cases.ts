@@ -227,7 +227,7 @@ function readIf<T>(isAllowed: boolean, stored: T | null): Fact<T> {
 }
 
 /** Reads every situation and names the first difference; null when the store answers what it must. */
-export async function differenceOver(opened: OpenedStore, cases: readonly Situation[]): Promise<string | null> {
+async function differenceOver(opened: OpenedStore, cases: readonly Situation[]): Promise<string | null> {
   for (const situation of cases) {
     const { plan, expected } = await stage(opened, situation);
     const answered = await opened.store.read(plan);
@@ -248,7 +248,7 @@ function plainJson(value: unknown): string {
 }
 
 /** A store that is wrong in one way: the suite must notice. */
-export function withReading(
+function withReading(
   opened: OpenedStore,
   change: (reading: StoreReading, plan: ReadPlan) => StoreReading | Promise<StoreReading>,
 ): OpenedStore {

@@ -147,7 +147,7 @@ function admin(port: number): Redis {
   return client;
 }
 
-export async function untilInfo(port: number, section: string, text: string): Promise<void> {
+async function untilInfo(port: number, section: string, text: string): Promise<void> {
   const client = admin(port);
   try {
     await until(`${text} in INFO ${section}`, async () => String(await client.call('INFO', section)).includes(text));

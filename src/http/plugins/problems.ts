@@ -16,7 +16,6 @@ const codeOfFramework: Readonly<Record<string, ProblemCode>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
   FST_ERR_BAD_URL: 'malformed_request',
   FST_ERR_MAX_PARAM_LENGTH: 'address_too_long',
-  FST_ERR_HANDLER_TIMEOUT: 'store_unavailable',
 };
 
 declare module 'fastify' {
@@ -46,7 +45,7 @@ export const problems = fastifyPlugin(async (app: FastifyInstance) => {
 });
 
 /** Takes back whatever a route has said about caching. */
-export function sendProblem(problem: ProblemError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+function sendProblem(problem: ProblemError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   request.problemCode = problem.code;
   setSafeHeaders(request, reply);
   for (const name of ['etag', 'surrogate-key', 'cache-tag', 'server-timing']) reply.removeHeader(name);

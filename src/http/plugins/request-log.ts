@@ -31,7 +31,7 @@ function levelOf(status: number): 'debug' | 'info' | 'error' {
 }
 
 /** The framework logs requests and errors of its own accord in a few places: this is all they may say. */
-export const silentSerializers = {
+const silentSerializers = {
   req: ({ method }: { method?: string }) => ({ method }),
   res: ({ statusCode }: { statusCode?: number }) => ({ status: statusCode }),
   err: ({ name, code }: { name?: string; code?: string }) => ({ name, code }),

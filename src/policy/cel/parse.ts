@@ -6,8 +6,8 @@ import { type ASTNode, Environment, ParseError } from '@marcbachmann/cel-js';
 
 export type Syntax = ASTNode;
 
-export const expressionCharactersMax = 8_192;
-export const expressionNodesMax = 2_000;
+const expressionCharactersMax = 8_192;
+const expressionNodesMax = 2_000;
 
 const library = new Environment({
   limits: { maxAstNodes: expressionNodesMax, maxDepth: 100, maxListElements: 1_000, maxMapEntries: 100, maxCallArguments: 8 },
