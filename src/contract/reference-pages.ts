@@ -2,7 +2,7 @@
 import { causes, reasons, reasonTable } from '../decision/reasons.ts';
 import { problemCodes, problemTable, problemType } from './problem.ts';
 
-const notice = (table: string) => `<!-- Made from ${table} by \`node src/contract/print-reference.ts\`; edit the table, not this page. -->`;
+const notice = (table: string) => `<!-- Made from ${table} by \`npm run generate\`; edit the table, not this page. -->`;
 
 export function errorsPage(): string {
   const rows = problemCodes.map((code) => {

@@ -12,9 +12,9 @@ import { readDocumentAsJson } from './read-yaml.ts';
 
 describe('the committed documents', () => {
   it.each([
-    ['openapi/openapi.yaml', openApiYaml, 'npm run openapi'],
-    ['docs/errors.md', errorsPage, 'node src/contract/print-reference.ts'],
-    ['docs/reasons.md', reasonsPage, 'node src/contract/print-reference.ts'],
+    ['openapi/openapi.yaml', openApiYaml, 'npm run generate'],
+    ['docs/errors.md', errorsPage, 'npm run generate'],
+    ['docs/reasons.md', reasonsPage, 'npm run generate'],
   ])('%s has not drifted', (path, made, command) => {
     expect(readFileSync(path, 'utf8') === made(), `${path} has drifted: run \`${command}\` and commit`).toBe(true);
   });
