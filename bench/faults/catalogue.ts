@@ -7,6 +7,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { clusterFaults, sentinelFaults } from './catalogue-shapes.ts';
 import { policyText, settlePeople, strangers } from './people.ts';
 import type { ServiceSetting } from './processes.ts';
 import { type Behaviour, healthy } from './proxy.ts';
@@ -22,6 +23,8 @@ export interface Expectation {
   readonly store: 'gone' | 'unproved' | 'troubled' | 'untouched';
   /** From the fault's end to the first answer at the user tier. */
   readonly recoverWithinMs: number;
+  /** Where Redis helps itself: from the fault's beginning until all have again what they may have. */
+  readonly recoveryFrom?: 'beginning';
   /** The service's own, where another bound than the usual one can be kept. */
   readonly overshootMaxMs?: number;
   /** 503 with `Retry-After` is an answer too. */
@@ -39,6 +42,8 @@ export interface Fault {
   readonly touches: 'network' | 'redis' | 'data' | 'policy' | 'process' | 'callers' | 'telemetry';
   /** How long it holds. Absent: the usual time. */
   readonly seconds?: number;
+  /** How long it takes until all is as before. Absent: the usual time. */
+  readonly afterSeconds?: number;
   readonly setting?: Setting;
   readonly holds: Expectation;
   /** Resolves when the fault is in force, with what ends it. */
@@ -53,6 +58,8 @@ export interface NotHere {
 }
 
 export interface Setting extends Partial<Pick<ServiceSetting, 'isDrained' | 'nodeArguments' | 'env'>> {
+  /** What Redis it is. Absent: one node, behind the network that misbehaves. */
+  readonly shape?: 'cluster' | 'sentinel';
   /** How many processes serve, behind callers that know them all. */
   readonly replicas?: number;
   /** The fault is there before the service starts. */
@@ -322,21 +329,6 @@ const inRedis: readonly Fault[] = [
     },
   }),
 ];
-
-const oneRedisOnly = 'needs `redis+cluster://` under the fault bench, which runs one Redis';
-const inCluster: readonly NotHere[] = [
-  'planned failover',
-  'master killed',
-  'master frozen',
-  'slots migrated, MOVED and ASK',
-  'CLUSTERDOWN',
-  'all replicas gone',
-  'unreachable announced address',
-].map((name, index) => notInThisVersion(`F${24 + index}`, 'Redis Cluster', name, oneRedisOnly));
-
-const inSentinel: readonly NotHere[] = ['master killed', 'master frozen', 'sentinels partitioned'].map((name, index) =>
-  notInThisVersion(`F${31 + index}`, 'Redis Sentinel', name, 'needs `redis+sentinel://` under the fault bench, which runs one Redis'),
-);
 
 const keysFromFile = 'key sets come from a file, read once at the start: there is no address to ask while serving';
 
@@ -691,8 +683,8 @@ const beyond: readonly Fault[] = [
 
 export const catalogue: readonly (Fault | NotHere)[] = [
   ...inRedis,
-  ...inCluster,
-  ...inSentinel,
+  ...clusterFaults,
+  ...sentinelFaults,
   ...inIdentity,
   ...inPolicy,
   ...onHost,

@@ -57,14 +57,16 @@ export function createHttpClient(initially: readonly Target[]): HttpClient {
   let idle: Line[] = [];
   const open = new Set<Socket>();
 
-  function lineFor(attempt: number): Line {
+  function lineFor(attempt: number, failed: ReadonlySet<Target>): Line {
     // What failed once is not trusted again: a later attempt has a connection of its own.
     while (attempt === 0 && idle.length > 0) {
       const line = idle.pop();
       if (line !== undefined && !line.socket.destroyed && targets.includes(line.target)) return line;
     }
     turn += 1;
-    const target = targets[turn % targets.length];
+    const others = targets.filter((each) => !failed.has(each));
+    const choice = others.length > 0 ? others : targets;
+    const target = choice[turn % choice.length];
     if (target === undefined) throw new Error('there is no target');
     const socket = connect(target);
     socket.setNoDelay(true);
@@ -77,8 +79,9 @@ export function createHttpClient(initially: readonly Target[]): HttpClient {
   return {
     async exchange({ head, body, giveUpMs }) {
       const sentAtMs = monotonicMs();
+      const failed = new Set<Target>();
       for (let attempt = 0; ; attempt += 1) {
-        const line = lineFor(attempt);
+        const line = lineFor(attempt, failed);
         const leftMs = Math.max(1, giveUpMs - (monotonicMs() - sentAtMs));
         const result = await attemptOn(line, `${head}\r\n\r\n${body}`, leftMs);
         const latencyMs = monotonicMs() - sentAtMs;
@@ -88,6 +91,7 @@ export function createHttpClient(initially: readonly Target[]): HttpClient {
           return { ...result, sentAtMs, latencyMs, failure: null, retries: attempt };
         }
         line.socket.destroy();
+        failed.add(line.target);
         if (!result.mayRetry || attempt + 1 === attemptsMax || latencyMs >= giveUpMs) {
           return { status: null, head: '', body: '', sentAtMs, latencyMs, failure: result.failure, retries: attempt };
         }

@@ -36,7 +36,7 @@ function flood(order: FloodOrder, index: number): void {
   if (isOver) return;
   const { kind, host, port, bodies } = order;
   const body = bodies[index % bodies.length] ?? '{}';
-  const head = `POST /v1/decide HTTP/1.1\r\nhost: faults\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}`;
+  const head = `POST /v1/decide HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}`;
   const request = `${head}\r\n\r\n${body}`;
   const socket = connect({ host, port });
   let timer: NodeJS.Timeout | undefined;

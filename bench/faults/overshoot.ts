@@ -2,8 +2,6 @@
  * How late answers are at half of the greatest load while Redis is frozen, slow, resetting or dead: the service's own account, and
  * what callers saw. Where lateness comes from is watched inside the service: its event loop and its garbage collection.
  */
-import { execFileSync } from 'node:child_process';
-import { canPin, loadCpu, serverCpu } from '../pinned-process.ts';
 import { table } from '../report.ts';
 import { quantile } from '../statistics.ts';
 import type { Person } from './people.ts';
@@ -83,8 +81,6 @@ export interface OvershootReport {
 
 export async function measureOvershoot(world: World, say: (text: string) => void): Promise<OvershootReport> {
   const service = await world.startService();
-  pin(service.pid, serverCpu);
-  for (const pid of [process.pid, world.redis.pid]) pin(pid, loadCpu);
   try {
     await greatestLoad(service, world.people, warmMs);
     const greatestPerSecond = await greatestLoad(service, world.people, kneeMs);
@@ -191,10 +187,6 @@ function rowOf({ condition, answers, lost, refused, wrong, server, caller, calle
     `${watched.collections}, ${watched.collectionMaxMs.toFixed(1)}`,
     `${Math.round(watched.busyShare * 100)} %`,
   ];
-}
-
-function pin(pid: number, cpu: number): void {
-  if (canPin) execFileSync('taskset', ['-a', '-p', '-c', `${cpu}`, `${pid}`], { stdio: 'ignore' });
 }
 
 function pause(ms: number): Promise<void> {

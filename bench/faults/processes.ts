@@ -140,6 +140,8 @@ export interface FaultService {
   /** The answer to what asks for one. */
   ask(order: Order): Promise<unknown>;
   signal(signal: NodeJS.Signals): void;
+  /** Resolves once its store answers. */
+  connected(): Promise<void>;
   /** What it wrote, as long as somebody read it. */
   output(): string;
   ended: Promise<void>;
@@ -193,6 +195,9 @@ export async function startFaultService({ env, directory, isDrained = true, node
         child.send(order);
       }),
     signal: (signal) => void child.kill(signal),
+    async connected() {
+      while (!(await storeIsUp(managementUrl))) await pause(20);
+    },
     output: () => output,
     ended,
     async end() {
@@ -202,6 +207,11 @@ export async function startFaultService({ env, directory, isDrained = true, node
       clearTimeout(giveUp);
     },
   };
+}
+
+async function storeIsUp(managementUrl: string): Promise<boolean> {
+  const { dependencies } = (await (await fetch(`${managementUrl}/status`)).json()) as { dependencies: { store: { state: string } } };
+  return dependencies.store.state === 'up';
 }
 
 /** What is set for the shell that started us must not change what is tried. */

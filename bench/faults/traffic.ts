@@ -131,7 +131,7 @@ export function startTraffic(options: TrafficOptions): Traffic {
 function headOf({ headers }: Person, body: string): string {
   const lines = [
     'POST /v1/decide HTTP/1.1',
-    'host: faults',
+    'host: 127.0.0.1',
     'content-type: application/json',
     `content-length: ${Buffer.byteLength(body)}`,
   ];
@@ -275,7 +275,7 @@ class Minds {
     const body = JSON.stringify({ useCases: everything(next), recordedAt: new Date(Date.now() - 1000).toISOString() });
     const head = [
       `PUT /v1/consents/${subject} HTTP/1.1`,
-      'host: faults',
+      'host: 127.0.0.1',
       'content-type: application/json',
       `content-length: ${Buffer.byteLength(body)}`,
     ].join('\r\n');

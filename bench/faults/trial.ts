@@ -8,7 +8,7 @@ import type { Tier } from './people.ts';
 import type { FaultService } from './processes.ts';
 import { healthy } from './proxy.ts';
 import type { Asked } from './traffic.ts';
-import { type Scene, startFlood, startTrafficProcess, type TrafficFindings, type TrafficProcess, type World } from './world.ts';
+import { reshaped, type Scene, startFlood, startTrafficProcess, type TrafficFindings, type TrafficProcess, type World } from './world.ts';
 
 export interface Timing {
   readonly calmMs: number;
@@ -45,7 +45,7 @@ export interface Finding {
   readonly callersLateMs: number;
   /** During the fault, of those who might have it. Null: nobody might. */
   readonly userShare: number | null;
-  /** From the fault's end to the first answer at the user tier. Null: it never was. */
+  /** From the fault's end to the first answer at the user tier, or what `recoveryFrom` asks for. Null: it never was. */
   readonly recoveryMs: number | null;
   readonly reasons: Readonly<Record<string, number>>;
   readonly notes: readonly string[];
@@ -84,7 +84,7 @@ const wholeShareMin = 0.9;
 
 /** Callers that wait this long for their own turn are on a machine that has other work, and say more about it than about the service. */
 const callersLateMaxMs = 25;
-const attemptsMax = 3;
+const attemptsMax = 2;
 
 /** Tries again, and says so, where what does not hold was seen by callers who could not see well. */
 export async function tryFaultsInPeace(world: World, faults: readonly Fault[], timing: Timing = usualTiming): Promise<Finding> {
@@ -99,17 +99,28 @@ export async function tryFaultsInPeace(world: World, faults: readonly Fault[], t
 
 /** Of several faults at once, all that any of them allows is allowed. */
 export async function tryFaults(
-  world: World,
+  plainWorld: World,
   faults: readonly Fault[],
   timing: Timing = usualTiming,
   /** Serves already, and is used where the faults ask for nothing special; it is left running. */
   standing: FaultService | null = null,
 ): Promise<Finding> {
+  const { shape } = settingOf(faults);
+  const world = shape === undefined ? plainWorld : await reshaped(plainWorld, shape);
+  try {
+    return await tryIn(world, faults, timing, standing);
+  } finally {
+    if (world !== plainWorld) await world.end();
+  }
+}
+
+async function tryIn(world: World, faults: readonly Fault[], timing: Timing, standing: FaultService | null): Promise<Finding> {
   const notes: string[] = [];
   const services: Scene['services'] = [];
   const more: TrafficProcess[] = [];
   const setting = settingOf(faults);
   const faultMs = Math.max(...faults.map(({ seconds }) => (seconds === undefined ? timing.faultMs : seconds * 1000)));
+  const afterMs = Math.max(timing.afterMs, ...faults.map(({ afterSeconds = 0 }) => afterSeconds * 1000));
   // What is brought back afterwards is what was stored before: nobody may have said anything else meanwhile.
   const trafficOptions = { ...timing, changesMinds: !faults.some(({ touches }) => touches === 'data') };
   const targets = () => services.map(({ host, port }) => ({ host, port }));
@@ -167,7 +178,7 @@ export async function tryFaults(
     await traffic.cap(null);
     for (const undo of undos.splice(0).reverse()) await undo();
     endAtMs = monotonicMs();
-    await pause(timing.afterMs);
+    await pause(afterMs);
     while ((await traffic.userTierSince(endAtMs)) === null && monotonicMs() - endAtMs < timing.giveUpMs) await pause(100);
   } finally {
     for (const undo of undos.reverse()) await undo();
@@ -178,7 +189,7 @@ export async function tryFaults(
       if (service !== standing) await service.end();
     }
   }
-  return judge({ faults, timing, findings, faultAtMs, inForceAtMs, liftingAtMs, endAtMs, notes });
+  return judge({ faults, afterMs, findings, faultAtMs, inForceAtMs, liftingAtMs, endAtMs, notes });
 }
 
 /** The most that anybody may be shown while it lasts. */
@@ -199,7 +210,7 @@ function settingOf(faults: readonly Fault[]): Setting {
 
 interface Judging {
   readonly faults: readonly Fault[];
-  readonly timing: Timing;
+  readonly afterMs: number;
   readonly findings: readonly TrafficFindings[];
   readonly faultAtMs: number;
   readonly inForceAtMs: number;
@@ -209,14 +220,14 @@ interface Judging {
   readonly notes: readonly string[];
 }
 
-function judge({ faults, timing, findings, faultAtMs, inForceAtMs, liftingAtMs, endAtMs, notes }: Judging): Finding {
+function judge({ faults, afterMs, findings, faultAtMs, inForceAtMs, liftingAtMs, endAtMs, notes }: Judging): Finding {
   const records = findings.flatMap((each) => each.records);
   const answeredAtMs = ({ sentAtMs, latencyMs }: Asked): number => sentAtMs + latencyMs;
   const meanwhile = records.filter((each) => each.sentAtMs >= inForceAtMs + edgeMs && answeredAtMs(each) <= liftingAtMs);
   const since = records.filter(({ sentAtMs }) => sentAtMs >= faultAtMs);
   const afterwards = records.filter(({ sentAtMs }) => sentAtMs >= endAtMs).sort((a, b) => answeredAtMs(a) - answeredAtMs(b));
   const first = afterwards.find(({ mayBeUser, isUser }) => mayBeUser && isUser);
-  const atTheEnd = afterwards.filter(({ sentAtMs, mayBeUser }) => mayBeUser && sentAtMs >= endAtMs + timing.afterMs - 1_000);
+  const atTheEnd = afterwards.filter(({ sentAtMs, mayBeUser }) => mayBeUser && sentAtMs >= endAtMs + afterMs - 1_000);
   const lost = records.filter(({ outcome }) => outcome === 'lost');
   const wrong = records.filter((each) => each.wrong !== null);
   const mayBe = meanwhile.filter(({ mayBeUser, outcome }) => mayBeUser && outcome === 'answered');
@@ -230,11 +241,28 @@ function judge({ faults, timing, findings, faultAtMs, inForceAtMs, liftingAtMs, 
     overshootClientMs: greatest(since.map(({ latencyMs, deadlineMs }) => latencyMs - deadlineMs)),
     callersLateMs: greatest(findings.map(({ ownLatenessMaxMs }) => ownLatenessMaxMs)),
     userShare: mayBe.length === 0 ? null : share(mayBe, ({ isUser }) => isUser),
-    recoveryMs: first === undefined ? null : answeredAtMs(first) - endAtMs,
+    recoveryMs: faults.some(({ holds }) => holds.recoveryFrom === 'beginning')
+      ? wholeAgainMs(since, faultAtMs)
+      : first === undefined
+        ? null
+        : answeredAtMs(first) - endAtMs,
     reasons: countOf(meanwhile.flatMap(({ reasons }) => [...new Set(reasons)])),
     notes: [...notes, ...retriesOf(records)],
   };
   return { ...found, complaints: complaintsOf(faults, found, { lost, wrong, records, atTheEnd, mayBe }) };
+}
+
+const wholeForMs = 500;
+
+/** From the fault's beginning until, for half a second, nearly all who may have the user tier have it. Null: never. */
+function wholeAgainMs(since: readonly Asked[], faultAtMs: number): number | null {
+  const mayBe = since.filter(({ mayBeUser }) => mayBeUser).sort((a, b) => a.sentAtMs - b.sentAtMs);
+  const below = mayBe.filter(({ isUser, sentAtMs }) => !isUser && sentAtMs >= faultAtMs);
+  for (const { sentAtMs } of [{ sentAtMs: faultAtMs }, ...below]) {
+    const next = mayBe.filter((each) => each.sentAtMs > sentAtMs && each.sentAtMs <= sentAtMs + wholeForMs);
+    if (next.length > 0 && share(next, ({ isUser }) => isUser) >= wholeShareMin) return sentAtMs - faultAtMs;
+  }
+  return null;
 }
 
 interface Seen {

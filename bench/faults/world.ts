@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type RunningCluster, type RunningSentinels, startCluster, startSentinels } from '../../test/support/redis-deployments.ts';
 import type { Target } from './exchange.ts';
 import type { FloodOrder, FloodReport } from './flood-process.ts';
 import { createIssuer, type Issuer, type Person, policyText, settlePeople, type Tier } from './people.ts';
@@ -20,6 +21,8 @@ export interface World {
   readonly issuer: Issuer;
   readonly people: readonly Person[];
   readonly policyPath: string;
+  /** Where Redis is more than one node; `redis` and `proxy` then stand aside. */
+  readonly deployment: RunningCluster | RunningSentinels | null;
   /** A service on this Redis, through the proxy. */
   startService(setting?: Partial<ServiceSetting>): Promise<FaultService>;
   end(): Promise<void>;
@@ -53,6 +56,7 @@ export async function createWorld(): Promise<World> {
     issuer,
     people,
     policyPath,
+    deployment: null,
     startService,
     async end() {
       await proxy.close();
@@ -60,6 +64,23 @@ export async function createWorld(): Promise<World> {
       rmSync(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** The same people and policy on a Redis of another shape, which is this world's own. */
+export async function reshaped(world: World, shape: 'cluster' | 'sentinel'): Promise<World> {
+  const deployment = await (shape === 'cluster' ? startCluster() : startSentinels());
+  const startService: World['startService'] = (setting = {}) =>
+    world.startService({ ...setting, env: { ...setting.env, STEPWELL_REDIS_URL: deployment.url } });
+  try {
+    const first = await startService();
+    await first.connected();
+    const people = await settlePeople(first.url, world.issuer.mint);
+    await first.end();
+    return { ...world, deployment, people, startService, end: () => deployment.stop() };
+  } catch (error) {
+    await deployment.stop();
+    throw error;
+  }
 }
 
 /** One trial's own: what a fault is done to, and by what it is seen. */
