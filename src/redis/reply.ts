@@ -48,10 +48,13 @@ export function isUnknownScript(error: unknown): boolean {
 /** The server is there and cannot serve: what it would say to any other command too. */
 const cannotServe: ReadonlySet<string> = new Set(['LOADING', 'MASTERDOWN', 'BUSY', 'NOAUTH']);
 
-/** Whether a failure speaks against the node, rather than against what it was asked. */
+/**
+ * Whether a failure speaks against the node, rather than against what it was asked. A line that went does not: while there is none
+ * nobody waits for anything, and the next one begins by asking.
+ */
 export function isFaultOfNode(error: unknown): boolean {
   if (error instanceof Refusal) return cannotServe.has(error.reason);
-  return error instanceof StoreError && (error.code === 'timed_out' || error.code === 'disconnected');
+  return error instanceof StoreError && error.code === 'timed_out';
 }
 
 /** The first word of a server's error is its code; the rest may quote arguments, so it is left out. */

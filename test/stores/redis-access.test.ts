@@ -9,7 +9,7 @@ import { throwAwayCertificate } from '../support/certificate.ts';
 import { until } from '../support/redis-deployments.ts';
 import { asDocumentedUser, documentedRights } from '../support/redis-rights.ts';
 import { freePort, type RunningRedis, startRedis } from '../support/redis-server.ts';
-import { daySeconds, type OpenedStore, storeCases } from './store.cases.ts';
+import { daySeconds, goldProfile, noPlan, type OpenedStore, openPermission, storeCases } from './store.cases.ts';
 
 const patienceMs = 20_000;
 
@@ -98,6 +98,18 @@ describe('as a user of few rights', () => {
   });
 
   storeCases('the Redis store', () => openForCases(url, observer));
+
+  it('read-only scripts are done without where the user, or a Redis before 7, has none', async () => {
+    const rights = documentedRights().map((word) => (word === 'stepwell' ? 'older' : word));
+    await observer.call('ACL', 'SETUSER', ...rights, '-evalsha_ro', '-eval_ro');
+    const { store, dispose } = await openForCases(url.replace('stepwell:', 'older:'), observer);
+    await store.putProfile('anna', goldProfile, daySeconds);
+    for (const time of ['first', 'second']) {
+      const { profile } = await store.read({ ...noPlan, subject: 'anna', profile: openPermission });
+      expect([time, profile.state]).toEqual([time, 'known']);
+    }
+    await dispose();
+  });
 
   it('it can do nothing else', async () => {
     const user = new Redis(url, { lazyConnect: true, enableReadyCheck: false, disableClientInfo: true });

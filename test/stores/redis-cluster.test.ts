@@ -269,6 +269,11 @@ async function whileMoving(
   };
   const arrive = async (source: Redis, target: Redis, targetId: string): Promise<void> => {
     for (const one of [target, source]) await one.call('CLUSTER', 'SETSLOT', slot, 'NODE', targetId);
+    // Moved back before everybody has heard of it, a slot may be claimed by two.
+    await until('all nodes agree', async () => {
+      const owners = await Promise.all(masters.map((one) => ownerOf(one, slot)));
+      return owners.every((port) => port === target.options.port);
+    });
   };
   try {
     await begin(from, to, fromId, toId);
@@ -283,6 +288,11 @@ async function whileMoving(
     await arrive(to, from, fromId);
   }
   await during();
+}
+
+async function ownerOf(node: Redis, slot: number): Promise<number | undefined> {
+  const ranges = (await node.call('CLUSTER', 'SLOTS')) as [number, number, [string, number]][];
+  return ranges.find(([first, last]) => first <= slot && slot <= last)?.[2][1];
 }
 
 describe('a slot that moves', () => {
