@@ -108,24 +108,41 @@ function draw(seed: number): Drawn {
 
 type Tier = 'user' | 'session' | 'segment';
 
-/** In the model every instant counts from the headers. A fact that comes at the very instant may count or not: both are an answer. */
+/**
+ * In the model every instant counts from the headers, and a dependency's budget from when it is asked. A fact that comes at the very
+ * instant may count or not: both are an answer. So it is where we look late: by twice our delay a budget may be longer, or not.
+ */
 function tiersAllowed(drawn: Drawn, zoneAtMs: number): readonly Tier[] {
-  return [...new Set([modelTier(drawn, zoneAtMs, (at, limit) => at <= limit), modelTier(drawn, zoneAtMs, (at, limit) => at < limit)])];
+  const graceMaxMs = 2 * Math.max(...drawn.latenessMs);
+  const overduesMs = Object.values(drawn.budgetsMs).map((budgetMs) => drawn.repliedAfterMs - (budgetMs ?? Number.POSITIVE_INFINITY));
+  const gracesMs = [0, graceMaxMs, ...overduesMs.filter((overdueMs) => overdueMs > 0 && overdueMs < graceMaxMs)];
+  return [
+    ...new Set(
+      gracesMs.flatMap((graceMs) => [
+        modelTier(drawn, zoneAtMs, graceMs, (at, limit) => at <= limit),
+        modelTier(drawn, zoneAtMs, graceMs, (at, limit) => at < limit),
+      ]),
+    ),
+  ];
 }
 
-function modelTier(drawn: Drawn, zoneAtMs: number, inTime: (atMs: number, limitMs: number) => boolean): Tier {
+function modelTier(drawn: Drawn, zoneAtMs: number, graceMs: number, inTime: (atMs: number, limitMs: number) => boolean): Tier {
   if (drawn.isOverloaded) return 'segment';
   const { token, verifiedAfterMs, queuedMs, reply, stored, device, asksForItself } = drawn;
-  const limitOf = (dependency: StoreDependency): number => Math.min(drawn.deadlineMs, drawn.budgetsMs[dependency] ?? drawn.deadlineMs);
+  const limitOf = (dependency: StoreDependency, fromMs: number): number =>
+    Math.min(drawn.deadlineMs, fromMs + (drawn.budgetsMs[dependency] ?? drawn.deadlineMs));
   const hasToken = token !== 'none';
   const askedAtMs = queuedMs + (hasToken ? (verifiedAfterMs ?? 0) : 0);
-  const tokenIsKnown = !hasToken || verifiedAfterMs === null || inTime(askedAtMs, Math.min(zoneAtMs, limitOf('identity')));
+  const tokenIsKnown = !hasToken || verifiedAfterMs === null || inTime(askedAtMs, Math.min(zoneAtMs, limitOf('identity', queuedMs)));
   const names = tokenIsKnown && (token === 'fresh' || token === 'expired');
 
   const repliedAtMs = askedAtMs + drawn.repliedAfterMs;
-  const isAsked = (dependency: StoreDependency): boolean => limitOf(dependency) - askedAtMs >= 1;
+  const isAsked = (dependency: StoreDependency): boolean => limitOf(dependency, askedAtMs) - askedAtMs >= 1;
   const isKnown = (dependency: StoreDependency): boolean =>
-    tokenIsKnown && reply === 'answers' && isAsked(dependency) && inTime(repliedAtMs, Math.min(zoneAtMs, limitOf(dependency)));
+    tokenIsKnown &&
+    reply === 'answers' &&
+    isAsked(dependency) &&
+    inTime(repliedAtMs, Math.min(zoneAtMs, drawn.deadlineMs, limitOf(dependency, askedAtMs) + graceMs));
 
   // Nothing is granted while somebody may have denied whom we could not look up. A device that turns out to be nobody's has no record.
   const hasDevice = device !== 'not given';
@@ -496,11 +513,6 @@ const plantedFaults: Readonly<Record<string, Tampering>> = {
           (clock as BusyClock).virtual.after(Number.MAX_SAFE_INTEGER, again);
         },
       });
-    },
-  }),
-  'time in the queue that does not count': (gatherer, clock) => ({
-    gather(request) {
-      return gatherer.gather({ ...request, startedAtMs: clock.monotonicMs() });
     },
   }),
 };
