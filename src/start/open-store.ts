@@ -1,6 +1,7 @@
 /** Opens the store that the config names. A Redis that is not there is no reason not to start: reads fail until it comes. */
 import type { Config } from '../config.ts';
 import type { Store } from '../records/store.ts';
+import type { ConnectionOptions } from '../redis/connection.ts';
 import type { RedisStore } from '../redis/redis-store.ts';
 import type { Clock } from '../time/clock.ts';
 import { CannotRun, systemSentence } from './cannot-run.ts';
@@ -8,6 +9,8 @@ import { CannotRun, systemSentence } from './cannot-run.ts';
 export interface StoreOpening {
   readonly clock: Clock;
   readonly onState?: (state: string, why: string | null) => void;
+  /** How long Redis may owe an answer, for whoever is in no hurry, as one who loads records. Absent: as long as a decision may wait. */
+  readonly patienceMs?: number;
 }
 
 export interface OpenedStore {
@@ -17,16 +20,16 @@ export interface OpenedStore {
 }
 
 /** Each kind is loaded only where it is used. */
-export async function openStore({ redisUrl, dataDir }: Config, { clock, onState }: StoreOpening): Promise<OpenedStore> {
+export async function openStore({ redisUrl, dataDir }: Config, { clock, onState, patienceMs }: StoreOpening): Promise<OpenedStore> {
   if (redisUrl === null) return { store: await openEmbedded(dataDir, clock), connected: async () => true };
-  const store = await openRedis(redisUrl, onState);
+  const store = await openRedis({ url: redisUrl, onState, commandTimeoutMs: patienceMs, silenceMaxMs: patienceMs });
   return { store, connected: store.connected };
 }
 
-async function openRedis(url: string, onState: StoreOpening['onState']): Promise<RedisStore> {
+async function openRedis(options: ConnectionOptions): Promise<RedisStore> {
   const { openRedisStore } = await import('../redis/redis-store.ts');
   try {
-    return openRedisStore({ url, onState });
+    return openRedisStore(options);
   } catch (error) {
     // The address' own words: they never repeat the URL.
     throw new CannotRun(`STEPWELL_REDIS_URL: ${error instanceof Error ? error.message : 'it cannot be used'}`);
