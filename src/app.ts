@@ -4,7 +4,7 @@ import { type FastifyHttpOptions, type FastifyInstance, fastify, LogController }
 import type { ExampleCredentials } from './contract/openapi-examples.ts';
 import { createGatherer, type TokenVerification } from './evidence/gather.ts';
 import type { ServiceDependencies, ServiceLogger } from './http/dependencies.ts';
-import { managementRoutes } from './http/management.ts';
+import { type Managed, managedProcess, managementRoutes } from './http/management.ts';
 import { bodyBytesMax, jsonBody } from './http/plugins/json-body.ts';
 import { createAuthority } from './http/plugins/keys.ts';
 import { answerClientError, answerConnect, answerExpectation, answerFrameworkError, problems } from './http/plugins/problems.ts';
@@ -61,12 +61,19 @@ export async function buildApp(given: AppDependencies): Promise<FastifyInstance>
 }
 
 /** Never on the public port. */
-export async function buildManagement(given: AppDependencies): Promise<FastifyInstance> {
+export function buildManagement(given: AppDependencies): Promise<FastifyInstance> {
+  return buildManagementOf(managedProcess({ ...given, storeWatch: storeWatchOf(given) }), given);
+}
+
+export async function buildManagementOf(
+  managed: Managed,
+  given: Pick<AppDependencies, 'clock' | 'logger' | 'queue'>,
+): Promise<FastifyInstance> {
   const app = createServer(given);
   await app.register(safeDefaults, { clock: given.clock, queue: given.queue ?? createQueueGauge(given.clock) });
   await app.register(problems);
   await app.register(promptClose, given);
-  managementRoutes(app, { ...given, storeWatch: storeWatchOf(given) });
+  managementRoutes(app, managed);
   return app;
 }
 

@@ -55,7 +55,7 @@ export const variables = {
   STEPWELL_SESSION_SECRET: 'secret that signs session ids (absent: random, kept in the data directory)',
   STEPWELL_API_KEYS: 'path of a JSON file [{ "id", "sha256", "scopes": [] }]',
   STEPWELL_PUBLIC_GET: '1: GET /v1/decide may be called without a key',
-  STEPWELL_WORKERS: 'processes that serve (1)',
+  STEPWELL_WORKERS: 'processes that serve on the one port, from 1 to 64 (1)',
   STEPWELL_LOG_LEVEL: `${logLevels.join(', ')} (info)`,
 } as const;
 type Variable = keyof typeof variables;
@@ -71,6 +71,7 @@ export class ConfigError extends Error {
 }
 
 const sessionSecretLengthMin = 16;
+const workersMax = 64;
 
 export function readConfig(env: Environment): Config {
   const problems = unknownVariables(env);
@@ -90,7 +91,7 @@ export function readConfig(env: Environment): Config {
     sessionSecret: read('STEPWELL_SESSION_SECRET', null, secret(sessionSecret)),
     apiKeysPath: read('STEPWELL_API_KEYS', null, filePath),
     publicGet: read('STEPWELL_PUBLIC_GET', false, yesOrNo),
-    workers: read('STEPWELL_WORKERS', 1, oneWorker),
+    workers: read('STEPWELL_WORKERS', 1, workerCount),
     logLevel: read('STEPWELL_LOG_LEVEL', 'info', logLevel),
   };
   problems.push(...contradictions(config));
@@ -228,8 +229,11 @@ function yesOrNo(text: string): Parsed<boolean> {
   return { allowed: 'write 1 or 0' };
 }
 
-function oneWorker(text: string): Parsed<number> {
-  return text === '1' ? { value: 1 } : { allowed: 'write 1: one process serves, so start more of them side by side on a shared Redis' };
+function workerCount(text: string): Parsed<number> {
+  const count = Number(text);
+  return /^\d{1,2}$/.test(text) && count >= 1 && count <= workersMax
+    ? { value: count }
+    : { allowed: `write a whole number from 1 to ${workersMax}` };
 }
 
 function logLevel(text: string): Parsed<LogLevel> {

@@ -1,13 +1,14 @@
 /**
- * The process: puts the parts together, listens, and ends with grace. The only file that knows of signals, standard streams and
- * exit codes; everything it hands down is a value.
+ * The process: puts the parts together, listens, and ends with grace. Alone it knows of exit codes; what it is told from outside,
+ * by signals or by a primary process, comes through `start`, and everything it hands down is a value.
  */
-import { closeSync, openSync } from 'node:fs';
+import cluster from 'node:cluster';
 import type { Server } from 'node:http';
 import closeWithGrace from 'close-with-grace';
-import { type Logger, pino } from 'pino';
-import { type AppDependencies, buildApp, buildManagement } from './app.ts';
+import type { Logger } from 'pino';
+import { type AppDependencies, buildApp, buildManagement, buildManagementOf } from './app.ts';
 import type { Config } from './config.ts';
+import { type ManagedProcess, managedProcess } from './http/management.ts';
 import { watchStore } from './http/store-watch.ts';
 import { createSessionIds } from './identity/session-id.ts';
 import { createTokenVerifier } from './identity/token.ts';
@@ -17,15 +18,20 @@ import { watchApprovals } from './start/approval-watch.ts';
 import { CannotRun, systemSentence } from './start/cannot-run.ts';
 import { createDemoCredentials } from './start/demo-credentials.ts';
 import { demoPolicyPath, isDemo, loadDemoPeople } from './start/demo-mode.ts';
+import { drain } from './start/drain.ts';
 import { demoGreeting, urlOf } from './start/greeting.ts';
 import type { HeldPolicy } from './start/held-policy.ts';
 import { tokenTrustOf } from './start/key-sets.ts';
+import { createLogger } from './start/logger.ts';
 import { type OpenedStore, openStore } from './start/open-store.ts';
 import { policyPublications } from './start/policy-published.ts';
 import { startProgress } from './start/progress.ts';
 import { openServicePolicy } from './start/service-policy.ts';
+import type { Serving } from './start/serving.ts';
 import { sessionSecretOf } from './start/session-secret.ts';
+import { listenToHangups, listenToStopping } from './start/signals.ts';
 import { warmTokenVerification } from './start/warm-tokens.ts';
+import { obeyPrimary } from './start/worker.ts';
 import { approvalStanding } from './telemetry/approvals.ts';
 import { startTelemetry } from './telemetry/start.ts';
 import type { ServiceState } from './telemetry/telemetry.ts';
@@ -34,39 +40,138 @@ import { systemClock } from './time/clock.ts';
 const clock = systemClock;
 /** From the signal to the end. A decision is never longer than its deadline, so what takes longer is stuck. */
 const graceMs = 10_000;
-/** One Ctrl-C may arrive twice, from the terminal and from npm; a second one after this is meant. */
-const sameSignalMs = 500;
+/** As the command line has it for whatever could not run. */
+const cannotRunCode = 2;
 /** For a Redis that is there: the first decisions should not meet a connection still being made. No longer for one that is not. */
 const connectWaitMs = 100;
 /** The demo is loaded into a Redis at its first start, and that may be a container's that has just been started too. */
 const demoConnectWaitMs = 1000;
 
-export interface Service {
-  readonly serviceUrl: string;
-  readonly managementUrl: string;
+type HttpServer = Awaited<ReturnType<typeof buildApp>>;
+
+/** A service that answers, whoever looks after it. */
+interface Service {
+  readonly app: HttpServer;
+  readonly parts: AppDependencies & ManagedProcess;
+  readonly serving: Omit<Serving, 'serviceUrl'>;
   /** Reads the policy file again; whether it is in force now. A bad one leaves the old one in force, which then is stale. */
   reloadPolicy(): Promise<boolean>;
-  /** Stops accepting, finishes what is under way, then lets go of the store. */
-  close(): Promise<void>;
 }
 
-/** Serves until a signal or a fault ends the process. */
-export async function serveUntilStopped(config: Config): Promise<void> {
-  // To standard error: standard output is for people.
-  const logger = pino({ level: config.logLevel, base: null }, pino.destination({ dest: 2, sync: false }));
+/** Serves until a signal or a fault ends the process, or in a worker the primary. */
+export function serveUntilStopped(config: Config): Promise<void> {
+  if (config.workers === 1) return serveAlone(config);
+  return cluster.isWorker ? serveAsWorker(config) : serveByWorkers(config);
+}
+
+async function serveAlone(config: Config): Promise<void> {
+  const logger = createLogger({ level: config.logLevel });
   const hangups = listenToHangups();
-  const service = await serve(config, logger);
-  hangups.toldTo(() => void service.reloadPolicy());
+  const parts = await withParts(async (ending) => {
+    const service = await openService(config, logger, ending);
+    const management = await buildManagement(service.parts);
+    ending.defer(() => management.close());
+    closeGently(service.app, ending);
+    await listen(management, config.managementHost, config.managementPort);
+    await listen(service.app, config.host, config.port);
+    const serving = { ...service.serving, serviceUrl: urlOf(config.host, portOf(service.app)) };
+    announce({ config, logger, serving, management });
+    return service;
+  });
+  hangups.toldTo(() => void parts.opened.reloadPolicy());
+  stopOnSignals(logger, endWithGrace(logger, parts.close));
+}
+
+async function serveAsWorker(config: Config): Promise<void> {
+  const logger = createLogger({ level: config.logLevel, pid: process.pid });
+  const primary = obeyPrimary(() => process.exit(0));
+  try {
+    const { opened, close } = await withParts(async (ending) => {
+      const service = await openService(config, logger, ending);
+      closeGently(service.app, ending);
+      await listen(service.app, config.host, config.port);
+      return service;
+    });
+    const managed = managedProcess(opened.parts);
+    primary.serves(
+      { ...opened.serving, serviceUrl: urlOf(config.host, portOf(opened.app)) },
+      {
+        reload: () => void opened.reloadPolicy(),
+        stop: endWithGrace(logger, close),
+        tell: (about) => (about === 'status' ? managed.status() : managed.metricsText()),
+      },
+    );
+  } catch (error) {
+    // The primary says it to the person at the terminal.
+    if (!(error instanceof CannotRun)) throw error;
+    await primary.cannotRun(error.message);
+    process.exit(cannotRunCode);
+  }
+}
+
+async function serveByWorkers(config: Config): Promise<void> {
+  const logger = createLogger({ level: config.logLevel });
+  const hangups = listenToHangups();
+  const { createWorkers, FirstWorkerEnded } = await import('./start/workers.ts');
+  const workers = createWorkers({ count: config.workers, clock, logger });
+  try {
+    const { close } = await withParts(async (ending) => {
+      const management = await buildManagementOf(workers, { clock, logger });
+      // Health answers until the last decision has.
+      ending.defer(() => management.close());
+      ending.defer(() => workers.stop());
+      await listen(management, config.managementHost, config.managementPort);
+      announce({ config, logger, serving: await workers.start(), management });
+    });
+    hangups.toldTo(() => workers.reload());
+    stopOnSignals(logger, endWithGrace(logger, close));
+  } catch (error) {
+    if (!(error instanceof FirstWorkerEnded)) throw error;
+    process.exit(error.exitCode);
+  }
+}
+
+/** What `open` opens is closed in the opposite order: by whoever serves, or here where it fails half-way. */
+async function withParts<T>(open: (ending: AsyncDisposableStack) => Promise<T>): Promise<{ opened: T; close: () => Promise<void> }> {
+  const ending = new AsyncDisposableStack();
+  try {
+    return { opened: await open(ending), close: () => ending.disposeAsync() };
+  } catch (error) {
+    // Why it failed is worth more than what else went wrong then.
+    await ending.disposeAsync().catch(() => {});
+    throw error;
+  }
+}
+
+function endWithGrace(logger: Logger, close: () => Promise<void>): () => void {
   const grace = closeWithGrace({ delay: graceMs, skip: ['SIGINT', 'SIGTERM', 'SIGHUP'], logger }, async ({ err }) => {
     if (err !== undefined) logger.fatal({ err }, 'stopping after a fault');
-    await service.close();
+    await close();
     logger.info('stopped');
   });
-  stopOnSignals(logger, () => grace.close());
+  let isEnding = false;
+  return () => {
+    if (isEnding) return;
+    isEnding = true;
+    grace.close();
+  };
 }
 
-async function serve(config: Config, logger: Logger): Promise<Service> {
-  const telemetry = await startTelemetry({ clock, env: process.env, warn: (message) => logger.warn(message) });
+function stopOnSignals(logger: Logger, stop: () => void): void {
+  listenToStopping(clock, {
+    stop(signal) {
+      logger.info({ signal }, 'stopping');
+      stop();
+    },
+    stopAtOnce(signal) {
+      logger.warn({ signal }, 'stopping at once');
+      process.exit(1);
+    },
+  });
+}
+
+/** Everything but the ports. The last decision is given before the store is let go of. */
+async function openService(config: Config, logger: Logger, ending: AsyncDisposableStack): Promise<Service> {
   const trust = await tokenTrustOf(config, (sentence) => logger.warn(sentence));
   // Beside the rest of the start, which mostly waits.
   const warming = trust.keySet === null ? null : warmTokenVerification(clock);
@@ -75,6 +180,7 @@ async function serve(config: Config, logger: Logger): Promise<Service> {
   const approvals = watchApprovals(clock, ({ zone, tier, untilMs }) => {
     logger.warn({ zone, tier, expiredAt: new Date(untilMs).toISOString() }, 'an approval has expired; what it approved is served on');
   });
+  ending.defer(() => approvals.dispose());
   let closing = false;
   const [policy, { store, connected }] = await bothOrNeither(
     openServicePolicy({
@@ -94,6 +200,13 @@ async function serve(config: Config, logger: Logger): Promise<Service> {
       },
     }),
   );
+  ending.defer(() => policy.dispose());
+  ending.defer(() => {
+    closing = true;
+    return store.close();
+  });
+  const telemetry = await startTelemetry({ clock, env: process.env, warn: (message) => logger.warn(message) });
+  ending.defer(() => telemetry.shutdown());
   const held = policy.current();
   const publications = await policyPublications(config, logger);
   telemetry.showService(() => serviceState(policy.current(), policy.loads));
@@ -105,7 +218,7 @@ async function serve(config: Config, logger: Logger): Promise<Service> {
   }
 
   const sessionIds = createSessionIds({ secret: sessionSecret, clock });
-  const parts: AppDependencies = {
+  const parts = {
     clock,
     logger,
     telemetry,
@@ -120,42 +233,45 @@ async function serve(config: Config, logger: Logger): Promise<Service> {
     publicGet: config.publicGet,
   };
   const app = await buildApp(parts);
-  const management = await buildManagement(parts);
-
-  async function close(): Promise<void> {
-    closing = true;
-    approvals.dispose();
-    const policyClosed = policy.dispose();
-    // In this order: health answers until the last decision has, and the store outlives both.
-    await app.close();
-    await management.close();
-    await telemetry.shutdown();
-    await store.close();
-    await policyClosed;
-  }
-
   await warming;
   await connecting;
-  try {
-    await management.listen({ host: config.managementHost, port: config.managementPort });
-    await app.listen({ host: config.host, port: config.port });
-  } catch (error) {
-    await close();
-    throw new CannotRun(
-      `the service cannot listen on ${config.host} port ${config.port} and ${config.managementPort}: ${systemSentence(error)}`,
-    );
-  }
-  // From here on somebody closes the service, and with it this.
   approvals.follow(held.artefact);
   policy.follow(publications);
-  const serviceUrl = urlOf(config.host, portOf(app));
-  const managementUrl = urlOf(config.managementHost, portOf(management));
-  logger.info({ serviceUrl, managementUrl, policy: held.artefact.policy, revision: held.artefact.revision, store: store.kind }, 'serving');
-  if (isDemo(config)) {
-    logger.warn('tokens of the development issuer are accepted: this is the demo, set STEPWELL_POLICY or STEPWELL_JWKS to leave it');
-    process.stdout.write(demoGreeting({ artefact: held.artefact, storeKind: store.kind, serviceUrl, managementUrl }));
+  const { policy: id, revision, zones } = held.artefact;
+  const serving = { policy: id, revision, zones: Object.keys(zones).length, store: store.kind };
+  return { app, parts, serving, reloadPolicy: policy.reload };
+}
+
+/** The first thing to end: health answers until the last decision has. */
+function closeGently(app: HttpServer, ending: AsyncDisposableStack): void {
+  ending.defer(async () => {
+    await drain(app.server, clock);
+    await app.close();
+  });
+}
+
+async function listen(app: HttpServer, host: string, port: number): Promise<void> {
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    throw new CannotRun(`the service cannot listen on ${host} port ${port}: ${systemSentence(error)}`);
   }
-  return { serviceUrl, managementUrl, reloadPolicy: policy.reload, close };
+}
+
+interface Announcement {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly serving: Serving;
+  readonly management: HttpServer;
+}
+
+function announce({ config, logger, serving, management }: Announcement): void {
+  const managementUrl = urlOf(config.managementHost, portOf(management));
+  const { serviceUrl, policy, revision, store } = serving;
+  logger.info({ serviceUrl, managementUrl, policy, revision, store }, 'serving');
+  if (!isDemo(config)) return;
+  logger.warn('tokens of the development issuer are accepted: this is the demo, set STEPWELL_POLICY or STEPWELL_JWKS to leave it');
+  process.stdout.write(demoGreeting(serving, managementUrl));
 }
 
 /** A store is not left open by a policy that does not load. */
@@ -190,50 +306,4 @@ function portOf({ server }: { readonly server: Server }): number {
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('a server that listens has a port');
   return address.port;
-}
-
-/**
- * A hangup means two things: read the policy again, or the terminal is gone. A service that a person started in a terminal ends
- * with it; any other reloads. One that comes before the service serves is kept.
- */
-function listenToHangups(): { toldTo(reload: () => void): void } {
-  const isAtTerminal = process.stdin.isTTY === true;
-  let reload: (() => void) | null = null;
-  let isDue = false;
-  process.on('SIGHUP', () => {
-    if (isAtTerminal && !hasTerminal()) process.kill(process.pid, 'SIGTERM');
-    else if (reload === null) isDue = true;
-    else reload();
-  });
-  return {
-    toldTo(given) {
-      reload = given;
-      if (isDue) reload();
-    },
-  };
-}
-
-function hasTerminal(): boolean {
-  try {
-    closeSync(openSync('/dev/tty', 'r'));
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function stopOnSignals(logger: Logger, stop: () => unknown): void {
-  let firstAtMs: number | null = null;
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.on(signal, () => {
-      if (firstAtMs === null) {
-        firstAtMs = clock.monotonicMs();
-        logger.info({ signal }, 'stopping');
-        stop();
-      } else if (clock.monotonicMs() - firstAtMs > sameSignalMs) {
-        logger.warn({ signal }, 'stopping at once');
-        process.exit(1);
-      }
-    });
-  }
 }

@@ -58,6 +58,7 @@ const understood: readonly (readonly [Environment, Partial<Config>])[] = [
   [{ STEPWELL_PUBLIC_GET: 'false' }, { publicGet: false }],
   [{ STEPWELL_LOG_LEVEL: 'WARN' }, { logLevel: 'warn' }],
   [{ STEPWELL_WORKERS: '1' }, { workers: 1 }],
+  [{ STEPWELL_WORKERS: '64' }, { workers: 64 }],
   [{ OTEL_TRACES_EXPORTER: 'console', HOME: '/root' }, {}],
   [{ STEPWELL_TEST_RUNS: '5', STEPWELL_TEST_LONG: '1' }, {}],
 ];
@@ -86,7 +87,9 @@ const refused: readonly (readonly [Environment, readonly string[]])[] = [
   [{ STEPWELL_PROOF_TARGETS: 'https://a.example,nowhere' }, ['STEPWELL_PROOF_TARGETS', '`nowhere`']],
   [{ STEPWELL_SESSION_SECRET: 'short' }, ['STEPWELL_SESSION_SECRET', '16 characters']],
   [{ STEPWELL_PUBLIC_GET: 'maybe' }, ['STEPWELL_PUBLIC_GET', '`maybe`', '1 or 0']],
-  [{ STEPWELL_WORKERS: '4' }, ['STEPWELL_WORKERS', '`4`', 'side by side']],
+  [{ STEPWELL_WORKERS: '0' }, ['STEPWELL_WORKERS', '`0`', 'from 1 to 64']],
+  [{ STEPWELL_WORKERS: '65' }, ['STEPWELL_WORKERS', '`65`', 'from 1 to 64']],
+  [{ STEPWELL_WORKERS: '2.5' }, ['STEPWELL_WORKERS', '`2.5`', 'from 1 to 64']],
   [{ STEPWELL_LOG_LEVEL: 'loud' }, ['STEPWELL_LOG_LEVEL', '`loud`', 'silent']],
   [{ STEPWELL_PROT: '8080' }, ['STEPWELL_PROT', 'did you mean STEPWELL_PORT?']],
   [{ STEPWELL_TESTING: '1' }, ['STEPWELL_TESTING', 'not a variable']],

@@ -1,32 +1,50 @@
-/** Health and metrics, on a port of their own. A dead store makes answers anonymous, so it never makes the service unready. */
+/**
+ * Health and metrics, on a port of their own: of this process, or of several that serve as one. A dead store makes answers
+ * anonymous, so it never makes the service unready.
+ */
 import type { FastifyInstance } from 'fastify';
 import type { PolicyInForce } from '../contract/convert.ts';
 import { approvalStanding } from '../telemetry/approvals.ts';
 import type { ServiceDependencies } from './dependencies.ts';
 import type { StoreWatch } from './store-watch.ts';
 
-export interface ManagementDependencies extends Pick<ServiceDependencies, 'policy' | 'telemetry' | 'clock'> {
+/** What is looked after. */
+export interface Managed {
+  isReady(): boolean;
+  /** What `/status` shows: about the policy and the dependencies, and about nobody. */
+  status(): Promise<object>;
+  /** As Prometheus text. */
+  metricsText(): Promise<string>;
+}
+
+export interface ManagedProcess extends Pick<ServiceDependencies, 'policy' | 'telemetry' | 'clock'> {
   readonly storeWatch: StoreWatch;
 }
 
-export function managementRoutes(app: FastifyInstance, { policy, storeWatch, telemetry, clock }: ManagementDependencies): void {
+/** This process by itself. */
+export function managedProcess({ policy, storeWatch, telemetry, clock }: ManagedProcess): Managed {
+  return {
+    isReady: () => policy.current() !== null,
+    async status() {
+      const current = policy.current();
+      return { policy: current && policyStatus(current, clock.nowMs()), dependencies: await storeWatch.look() };
+    },
+    metricsText: telemetry.metricsText,
+  };
+}
+
+export function managementRoutes(app: FastifyInstance, managed: Managed): void {
   app.get('/livez', async (_request, reply) => reply.send({ live: true }));
 
   app.get('/readyz', async (_request, reply) => {
-    const ready = policy.current() !== null;
+    const ready = managed.isReady();
     return reply.code(ready ? 200 : 503).send({ ready });
   });
 
-  app.get('/status', async (_request, reply) => {
-    const current = policy.current();
-    return reply.send({
-      policy: current && policyStatus(current, clock.nowMs()),
-      dependencies: await storeWatch.look(),
-    });
-  });
+  app.get('/status', async (_request, reply) => reply.send(await managed.status()));
 
   app.get('/metrics', async (_request, reply) => {
-    return reply.header('content-type', 'text/plain; version=0.0.4; charset=utf-8').send(await telemetry.metricsText());
+    return reply.header('content-type', 'text/plain; version=0.0.4; charset=utf-8').send(await managed.metricsText());
   });
 }
 

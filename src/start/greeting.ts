@@ -1,17 +1,10 @@
 /** What a person who has just started the demo wants to know: where to look and what to paste. */
-import type { Artefact } from '../decision/artefact.ts';
+import type { Serving } from './serving.ts';
 
-export interface GreetingFacts {
-  readonly artefact: Artefact;
-  readonly storeKind: 'redis' | 'embedded';
-  readonly serviceUrl: string;
-  readonly managementUrl: string;
-}
-
-export function demoGreeting({ artefact, storeKind, serviceUrl, managementUrl }: GreetingFacts): string {
+export function demoGreeting({ policy, zones, store, serviceUrl }: Serving, managementUrl: string): string {
   const call = `curl -s ${serviceUrl}/v1/decide -H 'content-type: application/json' -d`;
   return `
-Stepwell serves the demo policy \`${artefact.policy}\` (${Object.keys(artefact.zones).length} zones) from the ${storeKind} store.
+Stepwell serves the demo policy \`${policy}\` (${zones} zones) from the ${store} store.
 
   Swagger UI   ${serviceUrl}/docs
   Management   ${managementUrl}/status

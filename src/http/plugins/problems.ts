@@ -59,12 +59,12 @@ function sendProblem(problem: ProblemError, request: FastifyRequest, reply: Fast
 function problemOf(error: unknown, request: FastifyRequest): ProblemError {
   if (error instanceof ProblemError) return error;
   if (error instanceof StoreError) return storeProblem(error, request);
-  const { name, code, statusCode, stack } = (error ?? {}) as Partial<FastifyError>;
+  const { code, statusCode } = (error ?? {}) as Partial<FastifyError>;
   const known = codeOfFramework[code ?? ''];
   if (known !== undefined) return new ProblemError(known);
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) return new ProblemError('malformed_request');
-  // The message may hold what the caller sent; the name and the place in our code do not.
-  request.log.error({ requestId: request.id, errorName: name, errorCode: code, at: placeInOurCode(stack) }, 'request failed');
+  // The message may hold what the caller sent; what the logger writes of an error does not.
+  request.log.error({ requestId: request.id, err: error }, 'request failed');
   return new ProblemError('internal_error');
 }
 
@@ -73,10 +73,6 @@ function storeProblem({ code }: StoreError, request: FastifyRequest): ProblemErr
   if (code === 'invalid') return invalidRequest([{ pointer: '', detail: 'the record would be larger than a store keeps' }]);
   request.log.warn({ requestId: request.id, storeError: code }, 'the store did not serve a data route');
   return new ProblemError('store_unavailable');
-}
-
-function placeInOurCode(stack: string | undefined): string | null {
-  return /\/(src\/[\w./-]+:\d+:\d+)/.exec(stack ?? '')?.[1] ?? null;
 }
 
 function allowedMethods(methodsOfRoute: ReadonlyMap<string, ReadonlySet<string>>, url: string): readonly string[] {

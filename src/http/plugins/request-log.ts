@@ -4,6 +4,7 @@
  */
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
+import { errorFields } from '../../telemetry/error-fields.ts';
 import type { Clock } from '../../time/clock.ts';
 
 export const requestLog = fastifyPlugin(async (app: FastifyInstance, { clock }: { clock: Clock }) => {
@@ -34,7 +35,7 @@ function levelOf(status: number): 'debug' | 'info' | 'error' {
 const silentSerializers = {
   req: ({ method }: { method?: string }) => ({ method }),
   res: ({ statusCode }: { statusCode?: number }) => ({ status: statusCode }),
-  err: ({ name, code }: { name?: string; code?: string }) => ({ name, code }),
+  err: errorFields,
 } as const;
 
 export function quietLogger(logger: FastifyBaseLogger): FastifyBaseLogger {
