@@ -237,7 +237,13 @@ export function degrade(full: Evidence): fc.Arbitrary<Evidence> {
     .record({
       token:
         full.identity.token.state === 'verified'
-          ? mostly<IdentityEvidence['token']>(8, full.identity.token, { state: 'late' }, { state: 'failed' }, { state: 'failed', why: 'overload' })
+          ? mostly<IdentityEvidence['token']>(
+              8,
+              full.identity.token,
+              { state: 'late' },
+              { state: 'failed' },
+              { state: 'failed', why: 'overload' },
+            )
           : fc.constant(full.identity.token),
       device: less(full.identity.device, late, failed),
       generation: less(full.identity.generation, late, failed, fc.constant(none)),
