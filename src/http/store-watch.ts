@@ -11,8 +11,8 @@ export interface DependencyStatus {
   readonly state: 'unknown' | 'up' | 'down';
   readonly since: string | null;
   readonly lastGood: string | null;
-  /** Nothing opens one: every read is tried, or refused at once while there is no connection. */
-  readonly breaker: 'closed';
+  /** `open`: reads are refused at once, and probes of our own find out when the store serves again. */
+  readonly breaker: 'closed' | 'open';
 }
 
 export interface StoreStatus extends DependencyStatus {
@@ -44,10 +44,12 @@ interface Health {
 
 export function watchStore(store: Pick<Store, 'kind' | 'read' | 'ping'>, clock: Clock): StoreWatch {
   const ofStore = newHealth();
+  let breaker: DependencyStatus['breaker'] = 'closed';
   const ofDependency = { identity: newHealth(), consent: newHealth(), profile: newHealth(), session: newHealth() };
 
   function readAnswered(plan: ReadPlan): void {
     const nowMs = clock.nowMs();
+    breaker = 'closed';
     isUp(ofStore, nowMs);
     for (const dependency of storeDependencies) if (isAsked[dependency](plan)) isUp(ofDependency[dependency], nowMs);
   }
@@ -55,6 +57,7 @@ export function watchStore(store: Pick<Store, 'kind' | 'read' | 'ping'>, clock: 
   function readFailed(plan: ReadPlan, error: unknown): void {
     const code = error instanceof StoreError ? error.code : null;
     if (code !== null && notItsFault.has(code)) return;
+    if (code === 'circuit_open') breaker = 'open';
     const isRefusing = code !== null && refusals.has(code);
     const nowMs = clock.nowMs();
     if (isRefusing) isUp(ofStore, nowMs);
@@ -78,6 +81,13 @@ export function watchStore(store: Pick<Store, 'kind' | 'read' | 'ping'>, clock: 
     async look() {
       const isAnswering = await answers(store, clock);
       const nowMs = clock.nowMs();
+      if (isAnswering) breaker = 'closed';
+      const statusOf = ({ state, sinceMs, lastGoodMs }: Health): DependencyStatus => ({
+        state,
+        since: isoOf(sinceMs),
+        lastGood: isoOf(lastGoodMs),
+        breaker,
+      });
       for (const health of [ofStore, ...Object.values(ofDependency)]) {
         if (!isAnswering) isDown(health, nowMs, health.isRefusing);
         else if (!health.isRefusing) isUp(health, nowMs);
@@ -115,10 +125,6 @@ function isDown(health: Health, nowMs: number, isRefusing: boolean): void {
   if (health.state !== 'down') health.sinceMs = nowMs;
   health.state = 'down';
   health.isRefusing = isRefusing;
-}
-
-function statusOf({ state, sinceMs, lastGoodMs }: Health): DependencyStatus {
-  return { state, since: isoOf(sinceMs), lastGood: isoOf(lastGoodMs), breaker: 'closed' };
 }
 
 function isoOf(ms: number | null): string | null {

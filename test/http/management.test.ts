@@ -147,6 +147,18 @@ describe('the status of the dependencies', () => {
     expect(await states()).toEqual(['identity up', 'consent up', 'profile up', 'session up', 'store up']);
   });
 
+  it('tells that the breaker is open while reads are refused at once, and closed once the store serves', async () => {
+    const { says, watch, read } = watched();
+    const breakers = async () => Object.values(await watch.look()).map(({ breaker }) => breaker);
+    says.read = 'circuit_open';
+    says.ping = 'circuit_open';
+    await read(ofPerson);
+    expect(await breakers()).toEqual(Array(5).fill('open'));
+    says.read = null;
+    await read(ofPerson);
+    expect(await breakers()).toEqual(Array(5).fill('closed'));
+  });
+
   it.each(['overloaded', 'unreadable'] as const)('does not blame the store for `%s`', async (code) => {
     const { says, read, states } = watched();
     await read(ofPerson);
