@@ -93,6 +93,10 @@ export function faultsPage({ findings, machine, busyBefore, timing, minutes }: P
   const here = catalogue.filter(isHere);
   const notHere = catalogue.filter((entry) => !isHere(entry));
   const survived = findings.filter(({ complaints }) => complaints.length === 0).length;
+  const known = findings.flatMap(({ ids, complaints }) => {
+    const why = complaints.length === 0 ? undefined : here.find(({ id }) => id === ids[0])?.known;
+    return why === undefined ? [] : [`- ${ids[0]} is not survived: ${why}.`];
+  });
   const notes = findings.filter((each) => each.notes.length > 0).map(({ ids, notes: told }) => `- ${ids.join(' + ')}: ${told.join('; ')}`);
   const total = findings.reduce((sum, { decisions }) => sum + decisions, 0);
   return `# Faults
@@ -132,7 +136,7 @@ is back in time (1 s for a single Redis, 4.5 s for a Cluster and 3.5 s for Senti
 
 ${tableOf(findings)}
 
-${notes.join('\n')}
+${[...known, ...notes].join('\n')}
 
 ## How late at half of the greatest load
 
