@@ -1,6 +1,6 @@
 /**
- * The process: puts the parts together, listens, and ends with grace. Alone it knows of exit codes; what it is told from outside,
- * by signals or by a primary process, comes through `start`, and everything it hands down is a value.
+ * The process: puts the parts together, listens, and ends with grace. Of the service's files this one alone ends the process; what
+ * the process is told from outside, by signals or by a primary, comes through `start`, and everything handed down is a value.
  */
 import cluster from 'node:cluster';
 import type { Server } from 'node:http';

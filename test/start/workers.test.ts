@@ -107,7 +107,7 @@ async function decisionsIn(managementUrl: string): Promise<number> {
   return [...metrics.matchAll(/^stepwell_decisions_total\{.*\} (\d+)$/gm)].reduce((sum, [, count]) => sum + Number(count), 0);
 }
 
-test('two workers answer on one port, count as one, and one that is killed is replaced while the other answers', async () => {
+test('two workers answer on one port and count as one; one that is killed is replaced, one that is frozen is not waited for; and none outlives the primary', async () => {
   await using directory = await temporaryDirectory();
   await using service = await startWorkers(directory);
   const before = await service.untilWorkers(allReady);
@@ -127,6 +127,14 @@ test('two workers answer on one port, count as one, and one that is killed is re
   for (let count = 0; count < asked; count += 1) expect(await ask(service.url, false)).toMatchObject({ status: 200 });
   expect(await decisionsIn(service.managementUrl)).toBe(asked);
 
+  const profile = `${service.url}/v1/profiles/somebody`;
+  const written = JSON.stringify({ attributes: { loyalty: 'gold' }, audiences: [], ttlSeconds: 3600 });
+  expect((await fetch(profile, { method: 'PUT', headers: json, body: written })).ok).toBe(true);
+  for (let count = 0; count < 4; count += 1) {
+    const read = await fetch(profile, { headers: { connection: 'close' } });
+    expect(await read.json()).toMatchObject({ attributes: { loyalty: 'gold' } });
+  }
+
   const [victim, other] = before;
   process.kill(victim?.pid ?? 0, 'SIGKILL');
   const replaced = await service.untilWorkers((workers) => workers[0]?.ready === true && workers[0].pid !== victim?.pid);
@@ -137,10 +145,20 @@ test('two workers answer on one port, count as one, and one that is killed is re
   expect(await decisionsIn(service.managementUrl)).toBe(2 * asked);
   expect((await fetch(`${service.url}/metrics`)).status).toBe(404);
 
+  process.kill(other?.pid ?? 0, 'SIGSTOP');
+  expect(await decisionsIn(service.managementUrl)).toBe(2 * asked);
+  const frozen = await (await fetch(`${service.managementUrl}/status`)).json();
+  expect(frozen).toMatchObject({ policy: { id: 'retail' }, workers: [{ id: 1 }, { id: 2 }] });
+  process.kill(other?.pid ?? 0, 'SIGCONT');
+
   await writeFile(service.policyPath, 'stepwell: 7\n');
   service.child.kill('SIGHUP');
   const refusedBy = () => new Set(service.output().match(/"pid":\d+(?=.*the policy was not replaced)/g));
   while (refusedBy().size < 2) await once(service.child.stderr, 'data');
+
+  service.child.kill('SIGKILL');
+  await service.ended;
+  while (isRunning(other?.pid ?? null) || isRunning(replaced[0]?.pid ?? null)) await new Promise(setImmediate);
 });
 
 test('SIGTERM to the whole group under load loses no request of hundreds of callers who keep their connections', async () => {
@@ -171,15 +189,6 @@ test('SIGTERM to the whole group under load loses no request of hundreds of call
   expect(await service.ended).toBe(0);
   expect(service.output().match(/"msg":"stopped"/g)).toHaveLength(3);
   for (const { pid } of workers) expect(isRunning(pid)).toBe(false);
-});
-
-test('workers whose primary is killed end too', async () => {
-  await using directory = await temporaryDirectory();
-  await using service = await startWorkers(directory);
-  const workers = await service.untilWorkers(allReady);
-  service.child.kill('SIGKILL');
-  await service.ended;
-  while (workers.some(({ pid }) => isRunning(pid))) await new Promise((resolve) => setTimeout(resolve, 20));
 });
 
 function isRunning(pid: number | null): boolean {
