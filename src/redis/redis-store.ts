@@ -53,12 +53,14 @@ export interface RedisStore extends Store {
 
 /** How often a patch is tried again when others change the session meanwhile. */
 const patchAttemptsMax = 8;
-/** Links of a batch that are written at once in a cluster; decisions share its connections. */
+/** Links of a batch that are written at once in a cluster. */
 const linksAtOnceMax = 32;
 
 /** Never throws for a Redis that is not there, only for an address that makes no sense. */
 export function openRedisStore(options: ConnectionOptions): RedisStore {
   const connection = connect(options);
+  // Redis holds back all of a connection behind one write that it may not do yet, as in every planned failover; reads must not wait for that.
+  const writing = connect({ ...options, onState: undefined });
   let reads = 0;
 
   /** Not async itself: a promise around a promise costs every read two turns. */
@@ -115,7 +117,7 @@ export function openRedisStore(options: ConnectionOptions): RedisStore {
 
   async function write(one: StoreWrite): Promise<WriteOutcome> {
     const prepared = prepare(one);
-    return isApart(one) ? writeApart(prepared) : outcomeOf(await connection.run(putScript, ...partsOf(putCall(prepared))));
+    return isApart(one) ? writeApart(prepared) : outcomeOf(await writing.run(putScript, ...partsOf(putCall(prepared))));
   }
 
   /** A link is one slot's and its subject's tombstone another's. */
@@ -127,9 +129,9 @@ export function openRedisStore(options: ConnectionOptions): RedisStore {
   async function writeApart(prepared: PreparedWrite): Promise<WriteOutcome> {
     const { subjectTag, key, text, ttlMs } = prepared;
     if (await isErased(subjectTag)) return 'erased';
-    const outcome = outcomeOf(await connection.run(putScript, [key], [text, ttlMs]));
+    const outcome = outcomeOf(await writing.run(putScript, [key], [text, ttlMs]));
     if (!(await isErased(subjectTag))) return outcome;
-    await connection.command('UNLINK', key, []);
+    await writing.command('UNLINK', key, []);
     return 'erased';
   }
 
@@ -142,7 +144,7 @@ export function openRedisStore(options: ConnectionOptions): RedisStore {
     const outcomes: WriteOutcome[] = [];
     for (let from = 0; from < prepared.length; from += batchChunkMax) {
       const chunk = prepared.slice(from, from + batchChunkMax);
-      const together = await connection.runAll(
+      const together = await writing.runAll(
         putScript,
         chunk.filter((each) => !each.isApart).map(({ one }) => putCall(one)),
       );
@@ -178,7 +180,7 @@ export function openRedisStore(options: ConnectionOptions): RedisStore {
       return profile === null ? null : { ...profile, expiresAtMs: Number(expiresAt) };
     },
 
-    deleteProfile: async (subject) => (await connection.command('UNLINK', profileKey(tagOf(subject)), [])) === 1,
+    deleteProfile: async (subject) => (await writing.command('UNLINK', profileKey(tagOf(subject)), [])) === 1,
 
     async patchSession(sessionId, session) {
       const tag = tagOf(sessionId);
@@ -188,24 +190,27 @@ export function openRedisStore(options: ConnectionOptions): RedisStore {
         const before = text === null ? null : decodeSession(tag, text);
         if (text === null || before === null) return false;
         const after = encodeSession(tag, mergedSession(before, session));
-        if ((await connection.run(replaceScript, [key], [text, after])) === 1) return true;
+        if ((await writing.run(replaceScript, [key], [text, after])) === 1) return true;
       }
       throw new StoreError('contended', 'others kept changing the session');
     },
 
     async raiseGeneration(subject) {
-      return Number(await connection.run(raiseScript, [generationKey(tagOf(subject))], [generationTtlMs]));
+      return Number(await writing.run(raiseScript, [generationKey(tagOf(subject))], [generationTtlMs]));
     },
 
     async revokeToken(tokenId, untilMs) {
       const until = instantOf(untilMs);
-      if (until > 0) await connection.run(revokeScript, [revokedTokenKey(tagOf(tokenId))], [presence, until]);
+      if (until > 0) await writing.run(revokeScript, [revokedTokenKey(tagOf(tokenId))], [presence, until]);
     },
 
     writeBatch,
     ping: connection.ping,
-    connected: connection.connected,
-    close: connection.close,
+    connected: async (withinMs) =>
+      (await Promise.all([connection.connected(withinMs), writing.connected(withinMs)])).every((isThere) => isThere),
+    close: async () => {
+      await Promise.all([connection.close(), writing.close()]);
+    },
   };
 }
 

@@ -78,7 +78,7 @@ describe('when the master fails', () => {
       const { profile } = await store.read({ ...noPlan, subject: 'anna', profile: openPermission });
       return profile.state === 'known';
     });
-    expect(await store.putProfile('anna', goldProfile, daySeconds)).toBe('replaced');
+    await until('it is written again', async () => (await store.putProfile('anna', goldProfile, daySeconds)) === 'replaced');
     await store.close();
   });
 });
