@@ -101,6 +101,8 @@ function createServer({ logger, clock }: { logger: ServiceLogger | null; clock: 
     childLoggerFactory: (parent) => parent,
     genReqId: () => ulid(clock.nowMs()),
     requestIdHeader: false,
+    // A start on a machine that is busy with everything else is slow, not broken.
+    pluginTimeout: 60_000,
     bodyLimit: bodyBytesMax,
     requestTimeout: 2_000,
     connectionTimeout: 5_000,
