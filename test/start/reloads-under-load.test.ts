@@ -133,8 +133,15 @@ const strange = [
 ];
 const line = fc.nat({ max: lines.length - 1 });
 
-/** One change to the text of a policy, as a slip of the hand, a bad merge or a failing disk would make it. */
+/** One change to the text of a policy: an edit of what it shows, or a slip of the hand, a bad merge or a failing disk. */
 const mutation: fc.Arbitrary<(given: string) => string> = fc.oneof(
+  // Often enough that policies which are taken are not left to luck.
+  {
+    weight: 3,
+    arbitrary: fc
+      .stringMatching(/^[a-z ]{1,20}$/)
+      .map((words) => (given: string) => given.replace(/headline: "[^"]*"/, `headline: "${words}"`)),
+  },
   line.map((at) => (given: string) => given.split('\n').toSpliced(at, 1).join('\n')),
   fc.tuple(line, line).map(
     ([from, to]) =>
