@@ -22,9 +22,7 @@ export interface GatherRequest {
   readonly consent: RequestConsent;
   /** Wall clock of the decision. */
   readonly nowMs: number;
-  /** Monotonic: when the request came. A dependency's budget counts from when it is asked. */
-  readonly startedAtMs: number;
-  /** Monotonic: the latest instant any zone waits for. */
+  /** Monotonic: the latest instant any zone waits for. A dependency's budget counts from when it is asked. */
   readonly deadlineAtMs: number;
   /** The service is too busy: nothing is verified and nobody is asked. What would have been is `failed`, for `overload`. */
   readonly overloaded?: boolean;
@@ -223,7 +221,7 @@ class RunningGathering implements Gathering {
   /** As if the token and the store had failed at once. */
   #shed(hasToken: boolean): void {
     const token = hasToken ? shedToken : noToken;
-    if (hasToken) this.#token = { ...token, usableFromMs: Number.NEGATIVE_INFINITY, endMs: this.#request.startedAtMs };
+    if (hasToken) this.#token = { ...token, usableFromMs: Number.NEGATIVE_INFINITY, endMs: this.#parts.clock.monotonicMs() };
     this.#reading = readingFor(this.#asker(token));
     this.#reply = { atMs: Number.NEGATIVE_INFINITY, reading: null, failure: shed, isUnproved: false };
     this.#finish();

@@ -16,12 +16,12 @@ export interface Deadline {
 export function deadlineOf(
   asking: Pick<Asking, 'deadlineMs' | 'defaultDeadlineMs'>,
   header: string | string[] | undefined,
-  { minMs, maxMs }: Artefact['deadline'],
+  bounds: Artefact['deadline'],
   startedAtMs: number,
 ): Deadline {
-  const declared = [asking.deadlineMs, headerMs(header)].filter((ms) => ms !== null);
+  const declared = [asking.deadlineMs, checkedHeaderMs(header)].filter((ms) => ms !== null);
   const declaredMs = declared.length === 0 ? null : Math.min(...declared);
-  const budgetMs = Math.min(maxMs, Math.max(minMs, declaredMs ?? asking.defaultDeadlineMs));
+  const budgetMs = withinBounds(declaredMs ?? asking.defaultDeadlineMs, bounds);
   return { declaredMs, atMs: startedAtMs + Math.max(0, budgetMs - marginMs) };
 }
 
@@ -30,8 +30,18 @@ export function remainingMs({ atMs }: Deadline, nowMs: number): number {
   return Math.max(0, Math.floor(atMs - nowMs));
 }
 
-function headerMs(header: string | string[] | undefined): number | null {
-  if (header === undefined || header === '') return null;
-  if (typeof header === 'string' && /^\d{1,15}$/.test(header)) return Number(header);
+/** What the policy makes of a deadline, whoever declared it. */
+export function withinBounds(ms: number, { minMs, maxMs }: Artefact['deadline']): number {
+  return Math.min(maxMs, Math.max(minMs, ms));
+}
+
+/** Milliseconds; null where the header says no whole number of them. */
+export function headerMs(header: string | string[] | undefined): number | null {
+  return typeof header === 'string' && /^\d{1,15}$/.test(header) ? Number(header) : null;
+}
+
+function checkedHeaderMs(header: string | string[] | undefined): number | null {
+  const ms = headerMs(header);
+  if (ms !== null || header === undefined || header === '') return ms;
   throw invalidRequest([{ in: 'header', pointer: '/Stepwell-Deadline-Ms', detail: 'must be a whole number of milliseconds' }]);
 }

@@ -5,7 +5,7 @@
  */
 import type { FastifyRequest, onRequestHookHandler } from 'fastify';
 import { ProblemError } from '../contract/problem.ts';
-import { deadlineHeader } from './deadline.ts';
+import { deadlineHeader, headerMs, withinBounds } from './deadline.ts';
 import type { ServiceDependencies } from './dependencies.ts';
 
 /** A quarter of its time: what is left is enough to ask, and what waits behind it comes sooner. */
@@ -22,15 +22,9 @@ export function isOverloaded({ waitedMs }: FastifyRequest, budgetMs: number): bo
 export function refusingLateRequests({ policy, telemetry }: Pick<ServiceDependencies, 'policy' | 'telemetry'>): onRequestHookHandler {
   return ({ waitedMs, headers }, _reply, done) => {
     const deadline = policy.current()?.artefact.deadline;
-    if (deadline === undefined || waitedMs < deadline.minMs || waitedMs < Math.min(deadline.maxMs, declaredMs(headers[deadlineHeader]))) {
-      return done();
-    }
+    // A header that is no number is refused later, with a sentence.
+    if (deadline === undefined || waitedMs < withinBounds(headerMs(headers[deadlineHeader]) ?? deadline.maxMs, deadline)) return done();
     telemetry.metrics.requestShed();
     done(new ProblemError('overloaded'));
   };
-}
-
-/** What is not a number is refused later, with a sentence. */
-function declaredMs(header: string | string[] | undefined): number {
-  return typeof header === 'string' && /^\d{1,15}$/.test(header) ? Number(header) : Number.POSITIVE_INFINITY;
 }

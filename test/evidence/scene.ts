@@ -147,7 +147,6 @@ export function begin(setting: Setting = {}): Scene {
     identity: { token: 'token', sessionId: 'good-session', deviceId: 'device' },
     consent: { signals: [], gpc: false },
     nowMs: clock.nowMs(),
-    startedAtMs,
     deadlineAtMs: startedAtMs + deadlineMs,
     ...setting.request,
   });

@@ -5,6 +5,7 @@ import { watchStore } from '../../src/http/store-watch.ts';
 import { emptyReading } from '../../src/records/reading.ts';
 import type { Permission, ReadPlan, StoreReading } from '../../src/records/store.ts';
 import { StoreError, type StoreErrorCode } from '../../src/records/store-error.ts';
+import { noPlan } from '../stores/store.cases.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 import { startService } from './service.ts';
 
@@ -64,19 +65,9 @@ describe('the management port', () => {
 });
 
 describe('the status of the dependencies', () => {
-  const nothing: ReadPlan = {
-    subject: null,
-    tokenId: null,
-    tokenGeneration: 0,
-    deviceId: null,
-    sessionId: null,
-    consent: false,
-    profile: null,
-    session: null,
-  };
   const anything: Permission = { alternatives: [[]], grantsCountFromMs: 0, grantsCountUntilMs: 0 };
-  const ofSession: ReadPlan = { ...nothing, sessionId: 's', session: anything };
-  const ofPerson: ReadPlan = { ...nothing, subject: 'p', consent: true, profile: anything };
+  const ofSession: ReadPlan = { ...noPlan, sessionId: 's', session: anything };
+  const ofPerson: ReadPlan = { ...noPlan, subject: 'p', consent: true, profile: anything };
 
   /** A store that answers as it is told. */
   function watched() {

@@ -9,22 +9,10 @@ import { throwAwayCertificate } from '../support/certificate.ts';
 import { until } from '../support/redis-deployments.ts';
 import { asDocumentedUser, documentedRights } from '../support/redis-rights.ts';
 import { freePort, type RunningRedis, startRedis } from '../support/redis-server.ts';
+import { forCases, openPatiently } from './redis-opening.ts';
 import { daySeconds, goldProfile, noPlan, type OpenedStore, openPermission, storeCases } from './store.cases.ts';
 
-const patienceMs = 20_000;
-
-async function openForCases(url: string, observer: Redis): Promise<OpenedStore> {
-  const store = openRedisStore({ url, commandTimeoutMs: patienceMs, silenceMaxMs: patienceMs });
-  expect(await store.connected(patienceMs)).toBe(true);
-  return {
-    store,
-    nowMs: () => Date.now(),
-    async plant(key, text) {
-      await observer.set(key, text, 'EX', daySeconds);
-    },
-    dispose: () => store.close(),
-  };
-}
+const openForCases = async (url: string, observer: Redis): Promise<OpenedStore> => forCases(await openPatiently(url), observer);
 
 describe('over TLS', () => {
   let server: RunningRedis;

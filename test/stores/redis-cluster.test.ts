@@ -16,10 +16,11 @@ import {
 } from '../../src/records/keys.ts';
 import { mayReadProfile } from '../../src/records/permission.ts';
 import type { ReadPlan } from '../../src/records/store.ts';
-import { openRedisStore, type RedisStore } from '../../src/redis/redis-store.ts';
+import type { RedisStore } from '../../src/redis/redis-store.ts';
 import { slotCount, slotOf } from '../../src/redis/slots.ts';
 import { type RunningCluster, startCluster, until } from '../support/redis-deployments.ts';
 import { asDocumentedUser, documentedRights } from '../support/redis-rights.ts';
+import { forCases, openPatiently } from './redis-opening.ts';
 import {
   casesPerProperty,
   daySeconds,
@@ -36,7 +37,6 @@ import {
   storeCases,
 } from './store.cases.ts';
 
-const patienceMs = 20_000;
 let cluster: RunningCluster;
 /** See what the store does; no part of it. */
 let observer: Cluster;
@@ -64,23 +64,12 @@ afterEach(async () => {
 });
 
 async function patientStore(): Promise<RedisStore> {
-  const store = openRedisStore({ url: cluster.url, commandTimeoutMs: patienceMs, silenceMaxMs: patienceMs });
+  const store = await openPatiently(cluster.url);
   stores.push(store);
-  expect(await store.connected(patienceMs)).toBe(true);
   return store;
 }
 
-async function openForCases(): Promise<OpenedStore> {
-  const store = await patientStore();
-  return {
-    store,
-    nowMs: () => Date.now(),
-    async plant(key, text) {
-      await observer.set(key, text, 'EX', daySeconds);
-    },
-    dispose: () => store.close(),
-  };
-}
+const openForCases = async (): Promise<OpenedStore> => forCases(await patientStore(), observer);
 
 storeCases('the Redis store on a cluster', openForCases);
 
@@ -194,9 +183,8 @@ describe('a read', () => {
 
   it('works as the user of few rights', async () => {
     await Promise.all(masters.map((master) => master.call('ACL', 'SETUSER', ...documentedRights())));
-    const store = openRedisStore({ url: asDocumentedUser(cluster.url), commandTimeoutMs: patienceMs, silenceMaxMs: patienceMs });
+    const store = await openPatiently(asDocumentedUser(cluster.url));
     stores.push(store);
-    expect(await store.connected(patienceMs)).toBe(true);
     const { subject, token, device } = personApart();
     expect(await store.putProfile(subject, goldProfile, daySeconds)).toBe('created');
     expect(await store.putIdentity('device', device, link(subject), daySeconds)).toBe('created');

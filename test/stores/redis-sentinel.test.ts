@@ -1,12 +1,12 @@
 /** What the store promises behind Sentinels: the whole suite on the master they name, and that it follows to the next. */
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { openRedisStore, type RedisStore } from '../../src/redis/redis-store.ts';
+import { openRedisStore } from '../../src/redis/redis-store.ts';
 import { type RunningSentinels, startSentinels, until } from '../support/redis-deployments.ts';
 import { asDocumentedUser, documentedRights } from '../support/redis-rights.ts';
+import { forCases, openPatiently, patienceMs } from './redis-opening.ts';
 import { daySeconds, goldProfile, noPlan, type OpenedStore, openPermission, storeCases } from './store.cases.ts';
 
-const patienceMs = 20_000;
 let deployment: RunningSentinels;
 let observer: Redis;
 
@@ -21,23 +21,7 @@ afterAll(async () => {
   await deployment?.stop();
 });
 
-async function connectedStore(url = deployment.url): Promise<RedisStore> {
-  const store = openRedisStore({ url, commandTimeoutMs: patienceMs, silenceMaxMs: patienceMs });
-  expect(await store.connected(patienceMs)).toBe(true);
-  return store;
-}
-
-async function openForCases(): Promise<OpenedStore> {
-  const store = await connectedStore();
-  return {
-    store,
-    nowMs: () => Date.now(),
-    async plant(key, text) {
-      await observer.set(key, text, 'EX', daySeconds);
-    },
-    dispose: () => store.close(),
-  };
-}
+const openForCases = async (): Promise<OpenedStore> => forCases(await openPatiently(deployment.url), observer);
 
 describe('while the first master serves', () => {
   beforeEach(async () => {
@@ -48,7 +32,7 @@ describe('while the first master serves', () => {
 
   it("the user of few rights is the data's: Sentinels that ask for nobody are asked as nobody", async () => {
     await observer.call('ACL', 'SETUSER', ...documentedRights());
-    const store = await connectedStore(asDocumentedUser(deployment.url));
+    const store = await openPatiently(asDocumentedUser(deployment.url));
     expect(await store.putProfile('anna', goldProfile, daySeconds)).toBe('created');
     await store.close();
   });

@@ -23,6 +23,7 @@ import { reconnectDelayMaxMs, reconnectDelayMs } from '../../src/redis/node.ts';
 import { openRedisStore, type RedisStore } from '../../src/redis/redis-store.ts';
 import { until } from '../support/redis-deployments.ts';
 import { freePort, type RunningRedis, startRedis } from '../support/redis-server.ts';
+import { forCases, openPatiently, patienceMs } from './redis-opening.ts';
 import {
   casesPerProperty,
   daySeconds,
@@ -43,7 +44,6 @@ let server: RunningRedis;
 /** Sees what the store does; no part of it. */
 let observer: Redis;
 const stores: RedisStore[] = [];
-const patienceMs = 20_000;
 
 beforeAll(async () => {
   server = await startRedis();
@@ -79,24 +79,13 @@ async function connectedStore(url = server.url): Promise<RedisStore> {
   return store;
 }
 
-/** What these claims are about is not how soon a busy machine answers. */
 async function patientStore(url = server.url): Promise<RedisStore> {
-  const store = opening({ url, commandTimeoutMs: patienceMs, silenceMaxMs: patienceMs });
-  expect(await store.connected(patienceMs)).toBe(true);
+  const store = await openPatiently(url);
+  stores.push(store);
   return store;
 }
 
-async function openForCases(url: string): Promise<OpenedStore> {
-  const store = await patientStore(url);
-  return {
-    store,
-    nowMs: () => Date.now(),
-    async plant(key, text) {
-      await observer.set(key, text, 'EX', daySeconds);
-    },
-    dispose: () => store.close(),
-  };
-}
+const openForCases = async (url: string): Promise<OpenedStore> => forCases(await patientStore(url), observer);
 
 storeCases('the Redis store over TCP', () => openForCases(server.url));
 storeCases('the Redis store over a Unix socket', () => openForCases(server.socketUrl));

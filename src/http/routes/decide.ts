@@ -42,7 +42,7 @@ export function decideRoute(app: FastifyInstance, dependencies: ServiceDependenc
     const required = needs(artefact, asking.question);
     const overloaded = isOverloaded(request, deadline.atMs - startedAtMs);
     const identity = identityOf(wire, request);
-    const gathering = gatherer.gather({ artefact, needs: required, identity, consent, nowMs, ...times, overloaded });
+    const gathering = gatherer.gather({ artefact, needs: required, identity, consent, nowMs, deadlineAtMs: deadline.atMs, overloaded });
     const walk = { artefact, question: asking.question, batches: batchesOf(asking.zones, times), gathering, clock };
 
     const trace = telemetry.startDecision(traceCarrier(request), { startMs: startedAtMs, route: 'post_decide' });
