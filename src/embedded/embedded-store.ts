@@ -104,7 +104,8 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore 
     const nowMs = clock.nowMs();
     const tags = tagsOf(plan);
     const erased = tags.subject !== null && exists(tombstoneKey(tags.subject), nowMs);
-    const link = tags.device === null ? null : livingLink(linkFrom(tags.device, get(identityKey(tags.device), nowMs)), nowMs);
+    const named = plan.resolvedLink ?? linkFrom(tags.device, tags.device === null ? null : get(identityKey(tags.device), nowMs));
+    const link = livingLink(named, nowMs);
     const linkedTag = link === null || link.subject === plan.subject ? null : tagOf(link.subject);
     const generation = tags.subject === null ? 0 : generationFrom(get(generationKey(tags.subject), nowMs));
     const tokenRevoked = tags.token !== null && exists(revokedTokenKey(tags.token), nowMs);
@@ -115,6 +116,7 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore 
     const linkedConsent = linkedWanted && linkedTag !== null ? consentFrom(linkedTag, get(consentKey(linkedTag), nowMs)) : null;
     const reading = { link, generation, tokenRevoked, consent, linkedConsent };
     return {
+      erased,
       link,
       generation,
       tokenRevoked,

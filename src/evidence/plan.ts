@@ -81,7 +81,7 @@ export function readingFor(asker: Asker): Reading {
 
 /** Subject and device go along whenever anything about the person is asked: the store's own checks need both. */
 function planOf(asker: Asker, facts: Pick<Reading, 'token' | 'device' | 'stored' | 'linked'>, permissions: Permissions): ReadPlan | null {
-  const { token, tokenId, deviceId, sessionId } = asker;
+  const { artefact, token, tokenId, deviceId, sessionId } = asker;
   const { profile, session } = permissions;
   const consent = facts.stored === 'asked' || facts.linked === 'asked';
   const isPersonal = consent || facts.token === 'asked' || facts.device === 'asked' || profile !== null;
@@ -92,10 +92,12 @@ function planOf(asker: Asker, facts: Pick<Reading, 'token' | 'device' | 'stored'
     tokenId: verified === null ? null : tokenId,
     tokenGeneration: verified?.generation ?? 0,
     deviceId: isPersonal ? deviceId : null,
+    resolvedLink: null,
     sessionId: session === null ? null : sessionId,
     consent,
     profile,
     session,
+    freshnessMaxMs: artefact.freshnessMaxMs,
   };
 }
 

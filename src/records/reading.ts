@@ -14,6 +14,8 @@ export interface PlanTags {
   readonly subject: string | null;
   readonly token: string | null;
   readonly device: string | null;
+  /** The subject of a link that was found out elsewhere. */
+  readonly resolved: string | null;
   readonly session: string | null;
 }
 
@@ -21,7 +23,8 @@ export function tagsOf(plan: ReadPlan): PlanTags {
   return {
     subject: plan.subject === null ? null : tagOf(plan.subject),
     token: plan.tokenId === null ? null : tagOf(plan.tokenId),
-    device: plan.deviceId === null ? null : identityTag(deviceNamespace, plan.deviceId),
+    device: plan.deviceId === null || plan.resolvedLink !== null ? null : identityTag(deviceNamespace, plan.deviceId),
+    resolved: plan.resolvedLink === null ? null : tagOf(plan.resolvedLink.subject),
     session: plan.sessionId === null ? null : tagOf(plan.sessionId),
   };
 }
@@ -31,6 +34,7 @@ const absent = { state: 'absent' } as const;
 
 /** What a store says to a plan that names nothing, or of which nothing is stored. */
 export const emptyReading: StoreReading = {
+  erased: false,
   link: null,
   generation: 0,
   tokenRevoked: false,

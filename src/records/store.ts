@@ -17,6 +17,11 @@ export interface ReadPlan {
   /** The token's `gen` claim, 0 where it has none. */
   readonly tokenGeneration: number;
   readonly deviceId: string | null;
+  /**
+   * Whom the device is linked to, found out elsewhere; then `deviceId` is null. The store looks no link up and treats this one as the
+   * one it read: by its subject's tombstone and consent.
+   */
+  readonly resolvedLink: IdentityLink | null;
   /** The random part of a verified session id. */
   readonly sessionId: string | null;
   /** Whether to read consent records (of the subject, and of the device link's subject where that is another). */
@@ -25,6 +30,8 @@ export interface ReadPlan {
   readonly profile: Permission | null;
   /** Null: the session is not to be touched. */
   readonly session: Permission | null;
+  /** How old what the store proves may be, at most. 0: it proves everything now. */
+  readonly freshnessMaxMs: number;
 }
 
 /**
@@ -48,7 +55,9 @@ export interface AskedUseCase {
 
 /** What the store said. An erased subject reads as one never seen. */
 export interface StoreReading {
-  /** Null: no `deviceId` in the plan, or no link. */
+  /** Whether a tombstone stands for `plan.subject`. */
+  readonly erased: boolean;
+  /** Null: neither `deviceId` nor `resolvedLink` in the plan, or no link. */
   readonly link: IdentityLink | null;
   readonly generation: number;
   readonly tokenRevoked: boolean;

@@ -39,16 +39,18 @@ const nobody: SubjectAnswer = { generation: null, consent: null, mayReadProfile:
 
 export async function readAcross(plan: ReadPlan, tags: PlanTags, ask: Ask): Promise<StoreReading> {
   const asksRecord = plan.consent || plan.profile !== null || plan.session !== null;
-  const [subject, isRevoked, linkText] = await Promise.all([
+  const askLinked = (tag: string) => askSubject(ask, tag, { asksRecord: plan.consent || plan.session !== null, plan: null });
+  const isKnownAnother = tags.resolved !== null && tags.resolved !== tags.subject;
+  const [subject, isRevoked, linkText, knownLinked] = await Promise.all([
     tags.subject === null ? nobody : askSubject(ask, tags.subject, { asksRecord, plan }),
     tags.token === null ? false : ask(existsScript, [revokedTokenKey(tags.token)], []).then(([there]) => there === presence),
     tags.device === null ? null : ask(getScript, [identityKey(tags.device)], []).then(([text]) => text ?? null),
+    isKnownAnother && tags.resolved !== null ? askLinked(tags.resolved) : null,
   ]);
-  const named = linkFrom(tags.device, linkText);
+  const named = plan.resolvedLink ?? linkFrom(tags.device, linkText);
   const isAnother = named !== null && named.subject !== plan.subject;
   const linkedTag = isAnother ? tagOf(named.subject) : null;
-  const linked =
-    linkedTag === null ? nobody : await askSubject(ask, linkedTag, { asksRecord: plan.consent || plan.session !== null, plan: null });
+  const linked = linkedTag === null ? nobody : (knownLinked ?? (await askLinked(linkedTag)));
   const link = (isAnother ? linked : subject).isErased ? null : named;
   const heard: ReadingSoFar = {
     link,
@@ -60,6 +62,7 @@ export async function readAcross(plan: ReadPlan, tags: PlanTags, ask: Ask): Prom
   const session = mayReadSession(plan, heard) && tags.session !== null ? await ask(getScript, [sessionKey(tags.session)], []) : null;
   return {
     ...heard,
+    erased: subject.isErased,
     consent: plan.consent ? heard.consent : null,
     linkedConsent: plan.consent ? heard.linkedConsent : null,
     profile:
@@ -88,7 +91,7 @@ async function askTogether(ask: Ask, tag: string, { asksRecord, plan }: SubjectQ
   const tombstone = tombstoneKey(tag);
   const keys = [tombstone, tombstone, tombstone, tombstone, generationKey(tag), consentKey(tag), profileKey(tag)];
   const profile = permissionText(plan?.profile ?? null);
-  const args = [tag, '', asksRecord ? 1 : 0, plan?.tokenGeneration ?? 0, profile, notToBeTouched, 0];
+  const args = [tag, '', asksRecord ? 1 : 0, plan?.tokenGeneration ?? 0, profile, notToBeTouched, 0, ''];
   const [, generation, , consent, , allowed, text, , , erased] = await ask(readScript, keys, args);
   return {
     generation: generation ?? null,

@@ -66,7 +66,7 @@ export function openRedisStore(options: ConnectionOptions): RedisStore {
   /** Not async itself: a promise around a promise costs every read two turns. */
   function read(plan: ReadPlan): Promise<StoreReading> {
     const tags = tagsOf(plan);
-    if (tags.subject !== null || tags.device !== null || tags.token !== null)
+    if (tags.subject !== null || tags.device !== null || tags.token !== null || tags.resolved !== null)
       return connection.isCluster ? readAcross(plan, tags, ask) : readByScript(plan, tags);
     if (tags.session === null || !mayReadSession(plan, emptyReading)) return Promise.resolve(emptyReading);
     return readSession(tags.session);
@@ -88,12 +88,13 @@ export function openRedisStore(options: ConnectionOptions): RedisStore {
 
   async function readByScript(plan: ReadPlan, tags: PlanTags): Promise<StoreReading> {
     const answer = await ask(readScript, keysOf(tags), argumentsOf(plan, tags));
-    const [link, generation, revoked, consent, linkedConsent, profileAllowed, profile, sessionAllowed, session] = answer;
-    const identityLink = linkFrom(tags.device, link ?? null);
+    const [link, generation, revoked, consent, linkedConsent, profileAllowed, profile, sessionAllowed, session, erased] = answer;
+    const identityLink = plan.resolvedLink === null ? linkFrom(tags.device, link ?? null) : link === presence ? plan.resolvedLink : null;
     const linkedTag = identityLink === null || identityLink.subject === plan.subject ? null : tagOf(identityLink.subject);
     const ownRecord = consentFrom(tags.subject, consent ?? null);
     const linkedRecord = consentFrom(linkedTag, linkedConsent ?? null);
     return {
+      erased: erased === presence,
       link: identityLink,
       generation: generationFrom(generation ?? null),
       tokenRevoked: revoked === presence,
@@ -239,6 +240,7 @@ function argumentsOf(plan: ReadPlan, tags: PlanTags): (string | number)[] {
     permissionText(plan.profile),
     permissionText(tags.session === null ? null : plan.session),
     tags.token === null ? 0 : 1,
+    tags.resolved ?? '',
   ];
 }
 

@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto';
 import { personalUseCases } from '../decision/vocabulary.ts';
 import { headerLength, headers, unreadable, unsaid } from '../records/codec.ts';
-import { consentKey, tagLength, tombstoneKey } from '../records/keys.ts';
+import { consentKey, presence, tagLength, tombstoneKey } from '../records/keys.ts';
 import { recordCharsMax } from '../records/limits.ts';
 import type { Permission } from '../records/store.ts';
 import type { Script } from './reply.ts';
@@ -44,9 +44,9 @@ export function permissionText(permission: Permission | null): string {
 /**
  * The read. KEYS: identity link, revoked token, session, tombstone, generation, consent, profile. ARGV: echo, subject's tag, device's
  * tag, whether consent is asked for, the token's generation, the permissions of the profile and of the session as `permissionText`
- * writes them, and whether a token is to be looked up. A key that ARGV does not ask about is not touched, whatever its name.
+ * writes them, whether a token is to be looked up, and the tag of a linked subject that is known already. A key that ARGV does not ask about is not touched, whatever its name.
  *
- * Answers: echo, link, generation, revoked, consent, linked consent, whether the profile might be read, profile, whether the session
+ * Answers: echo, link (of one that was known already, whether it stands), generation, revoked, consent, linked consent, whether the profile might be read, profile, whether the session
  * might be read, session, whether the subject is erased. A value of another type or of an impossible size comes back as the text that no decoder accepts; where
  * consent hangs on such a value, nothing is allowed.
  * INVARIANT: it allows what `mayReadProfile` and `mayReadSession` allow; the contract suite compares them.
@@ -61,15 +61,17 @@ local function get(key)
   return value
 end
 
-local link, linkedTag = device ~= '' and get(KEYS[1]), ''
+local link, linkedTag = device ~= '' and get(KEYS[1]), ARGV[9]
 if link then
   if string.sub(link, 1, ${headerLength}) == '${headers.identity}' .. device then
     linkedTag = string.sub(link, ${headerLength + 1}, ${headerLength + tagLength})
-    if redis.call('EXISTS', ${luaKey(tombstoneKey, 'linkedTag')}) == 1 then link, linkedTag = false, '' end
   else
     link = '${unreadable}'
   end
+elseif linkedTag ~= '' then
+  link = '${presence}'
 end
+if linkedTag ~= '' and redis.call('EXISTS', ${luaKey(tombstoneKey, 'linkedTag')}) == 1 then link, linkedTag = false, '' end
 
 local erased, generation, consent = false, false, false
 if subject ~= '' then

@@ -72,10 +72,12 @@ async function isMarked(store: Store, marker: string): Promise<boolean> {
     tokenId: null,
     tokenGeneration: 0,
     deviceId: null,
+    resolvedLink: null,
     sessionId: marker,
     consent: false,
     profile: null,
     session: nobodysSession,
+    freshnessMaxMs: 0,
   });
   return session.state === 'known';
 }

@@ -63,6 +63,7 @@ describe('gathering', () => {
   it('hands back absence as absence', async () => {
     const scene = begin();
     const nothing = {
+      erased: false,
       link: null,
       generation: 0,
       tokenRevoked: false,

@@ -74,6 +74,7 @@ function storeOf({ identity, consent }: Evidence, judges: Judges): { read(plan: 
       const refused = { state: 'refused' } as const;
       return {
         ...reading,
+        erased: false,
         profile: allowed.profile ? fullReading.profile : refused,
         session: allowed.session ? fullReading.session : refused,
       };

@@ -47,10 +47,12 @@ describe('the plan of one round trip', () => {
       tokenId: 'issuer\njti',
       tokenGeneration: 2,
       deviceId: 'device',
+      resolvedLink: null,
       sessionId: 'session',
       consent: true,
       profile: { alternatives: [content, offer], ...counting },
       session: { alternatives: [[asked('content_personalization')], [asked('offers')]], ...counting },
+      freshnessMaxMs: 0,
     });
   });
 
@@ -189,10 +191,12 @@ describe('the plan of one round trip', () => {
       tokenId: null,
       tokenGeneration: 0,
       deviceId: null,
+      resolvedLink: null,
       sessionId: 'session',
       consent: false,
       profile: null,
       session: { alternatives: [[asked('offers', true)]], ...counting },
+      freshnessMaxMs: 0,
     });
   });
 

@@ -27,6 +27,7 @@ export const person: TokenEvidence & { state: 'verified' } = {
 };
 
 export const fullReading: StoreReading = {
+  erased: false,
   link: { subject: 'person-2', method: 'deterministic', confidencePpm: 900_000 },
   generation: 2,
   tokenRevoked: false,

@@ -398,6 +398,7 @@ function readingOf(plan: ReadPlan, drawn: Drawn): StoreReading {
   const session = drawn.sessionIsStored ? ({ state: 'known', value: { attributes: { seen: true } } } as const) : absent;
   return {
     ...soFar,
+    erased: false,
     consent: plan.consent ? own : null,
     linkedConsent: plan.consent ? linked : null,
     profile: mayReadProfile(plan, soFar) ? profile : refused,

@@ -181,10 +181,12 @@ const fullPlan: ReadPlan = {
   tokenId: rawIds[3],
   tokenGeneration: 9,
   deviceId: rawIds[1],
+  resolvedLink: null,
   sessionId: rawIds[2],
   consent: true,
   profile: openPermission,
   session: openSession,
+  freshnessMaxMs: 0,
 };
 
 describe('a read', () => {

@@ -39,10 +39,12 @@ export const noPlan: ReadPlan = {
   tokenId: null,
   tokenGeneration: 0,
   deviceId: null,
+  resolvedLink: null,
   sessionId: null,
   consent: false,
   profile: null,
   session: null,
+  freshnessMaxMs: 0,
 };
 
 /** Allow the profile, and the session, unless something stored forbids it. */
@@ -81,6 +83,8 @@ export interface Situation {
   readonly plan: Pick<ReadPlan, 'tokenGeneration' | 'consent' | 'profile' | 'session'> & {
     readonly asksSubject: boolean;
     readonly asksDevice: boolean;
+    /** The link is not looked up but given. */
+    readonly knowsLink: boolean;
     readonly asksToken: boolean;
     readonly asksSession: boolean;
   };
@@ -129,6 +133,7 @@ export const situations: fc.Arbitrary<Situation> = fc.record({
     session: fc.option(permission, { freq: 6 }),
     asksSubject: usually(),
     asksDevice: fc.boolean(),
+    knowsLink: rarely(),
     asksToken: usually(),
     asksSession: usually(),
   }),
@@ -176,13 +181,15 @@ export async function stage({ store, plant, nowMs }: OpenedStore, situation: Sit
   if (situation.erased) await plant(tombstoneKey(tagOf(subject)), presence);
   if (situation.link === 'erased') await plant(tombstoneKey(tagOf(gone)), presence);
 
-  const { asksSubject, asksDevice, asksToken, asksSession, ...asked } = situation.plan;
+  const { asksSubject, asksDevice, knowsLink, asksToken, asksSession, ...asked } = situation.plan;
   const plan: ReadPlan = {
     ...asked,
     subject: asksSubject ? subject : null,
-    deviceId: asksDevice ? device : null,
+    deviceId: asksDevice && !knowsLink ? device : null,
+    resolvedLink: knowsLink && linkSubject !== null ? certain(linkSubject) : null,
     tokenId: asksToken ? tokenId : null,
     sessionId: asksSession ? sessionId : null,
+    freshnessMaxMs: 0,
   };
   return {
     plan,
@@ -199,7 +206,8 @@ function expectedReading(
   { subject, gone }: { subject: string; gone: string },
 ): Pick<Staged, 'expected' | 'heard'> {
   const linkErased = linkSubject === gone || (linkSubject === subject && situation.erased);
-  const link = plan.deviceId === null || linkSubject === null || linkErased ? null : certain(linkSubject);
+  const isNamed = plan.deviceId !== null || plan.resolvedLink !== null;
+  const link = !isNamed || linkSubject === null || linkErased ? null : certain(linkSubject);
   const consent = plan.subject === null || situation.erased ? null : situation.consent;
   const linkedIsAnother = link !== null && link.subject !== plan.subject;
   const linkedRecord = link?.subject === subject ? situation.consent : situation.linkedConsent;
@@ -213,6 +221,7 @@ function expectedReading(
   const stored = situation.erased ? null : situation.profile;
   const expected = {
     ...reading,
+    erased: plan.subject !== null && situation.erased,
     consent: plan.consent ? consent : null,
     linkedConsent: plan.consent ? reading.linkedConsent : null,
     profile: readIf(mayReadProfile(plan, reading), stored),
@@ -283,6 +292,7 @@ export function storeCases(name: string, open: () => Promise<OpenedStore>): void
       await store.raiseGeneration('anna');
       const plan: ReadPlan = { ...personPlan('anna'), tokenGeneration: 1, tokenId: 'iss\njti', sessionId: 's-1', session: openSession };
       expect(await store.read(plan)).toEqual({
+        erased: false,
         link: null,
         generation: 1,
         tokenRevoked: false,
@@ -301,6 +311,7 @@ export function storeCases(name: string, open: () => Promise<OpenedStore>): void
     it('says of somebody never seen that nothing is there', async () => {
       const plan: ReadPlan = { ...personPlan('nobody'), tokenId: 't', deviceId: 'd', sessionId: 's', session: openSession };
       expect(await store.read(plan)).toEqual({
+        erased: false,
         link: null,
         generation: 0,
         tokenRevoked: false,
@@ -391,6 +402,12 @@ export function storeCases(name: string, open: () => Promise<OpenedStore>): void
         }),
         'forgets that generations are raised': (reading) => ({ ...reading, generation: 0 }),
         'forgets revoked tokens': (reading) => ({ ...reading, tokenRevoked: false }),
+        'forgets that a subject is erased': (reading) => ({ ...reading, erased: false }),
+        'takes a link that is given for one that always stands': (reading, plan) => ({
+          ...reading,
+          link: plan.resolvedLink ?? reading.link,
+        }),
+        'looks at no link that is given': (reading, plan) => (plan.resolvedLink === null ? reading : { ...reading, link: null }),
         'forgets whom the device is linked to': (reading) => ({ ...reading, link: null }),
         'forgets the denials of the linked subject': (reading) => ({ ...reading, linkedConsent: null }),
         'takes a refused profile for an absent one': (reading) => ({
@@ -435,7 +452,7 @@ export function storeCases(name: string, open: () => Promise<OpenedStore>): void
       await store.putIdentity('device', 'd', certain('anna'), daySeconds);
       const neverSeen = await store.read({ ...personPlan('nobody'), deviceId: 'd-none' });
       await opened.plant(tombstoneKey(tagOf('anna')), presence);
-      expect(await store.read({ ...personPlan('anna'), deviceId: 'd' })).toEqual(neverSeen);
+      expect(await store.read({ ...personPlan('anna'), deviceId: 'd' })).toEqual({ ...neverSeen, erased: true });
       expect(await store.read({ ...noPlan, deviceId: 'd', consent: true })).toMatchObject({ link: null, linkedConsent: null });
       expect(await store.getProfile('anna')).toBeNull();
       expect(await store.putProfile('anna', goldProfile, daySeconds)).toBe('erased');
