@@ -1,12 +1,7 @@
-/** `stepwell lint`: says everything that is wrong with a policy, each with its place, without serving it. */
+/** `stepwell lint`: what it is called with. What it does is loaded when it is called, as with every verb. */
 import { Command } from 'commander';
-import { formatProblem, type PolicyProblem, problemsMax } from '../policy/problems.ts';
-import { CannotRun, systemSentence } from '../start/cannot-run.ts';
-import { createPolicyHolder } from '../start/held-policy.ts';
-import { systemClock } from '../time/clock.ts';
-import { foundProblems, printJson } from './outcome.ts';
 
-interface LintOptions {
+export interface LintOptions {
   readonly json?: true;
 }
 
@@ -15,32 +10,8 @@ export function lintCommand(): Command {
     .description('Check a policy: prints each problem as file:line:column. Exits 1 when it would not load; warnings alone exit 0.')
     .argument('<policy>', 'a .yaml, .yml or .json policy')
     .option('--json', 'print one JSON object: { file, policy, revision, errors, warnings, problems }')
-    .action(lint);
-}
-
-async function lint(path: string, { json }: LintOptions): Promise<void> {
-  const holder = createPolicyHolder(systemClock);
-  const { problems } = await holder.load(path).catch((error) => {
-    throw new CannotRun(`\`${path}\` cannot be read: ${systemSentence(error)}`);
-  });
-  const artefact = holder.current()?.artefact ?? null;
-  const errors = count(problems, 'error');
-  const warnings = count(problems, 'warning');
-  if (artefact === null) foundProblems();
-  if (json) {
-    printJson({ file: path, policy: artefact?.policy ?? null, revision: artefact?.revision ?? null, errors, warnings, problems });
-    return;
-  }
-  for (const problem of problems) process.stdout.write(`${formatProblem(problem)}\n`);
-  const verdict = artefact === null ? 'does not load' : `loads as \`${artefact.policy}\`, revision ${artefact.revision.slice(0, 12)}`;
-  const atLeast = problems.length < problemsMax ? '' : 'at least ';
-  process.stdout.write(`${path}: ${verdict} (${atLeast}${numbered(errors, 'error')}, ${numbered(warnings, 'warning')})\n`);
-}
-
-function numbered(count: number, what: string): string {
-  return `${count} ${count === 1 ? what : `${what}s`}`;
-}
-
-function count(problems: readonly PolicyProblem[], severity: PolicyProblem['severity']): number {
-  return problems.filter((problem) => problem.severity === severity).length;
+    .action(async (path: string, options: LintOptions) => {
+      const { lintPolicy } = await import('./lint-policy.ts');
+      await lintPolicy(path, options);
+    });
 }

@@ -1,16 +1,7 @@
-/**
- * `stepwell token`: a token that the demo service of this data directory accepts. It makes a development issuer's key where there
- * is none, so it may run before the service has.
- */
+/** `stepwell token`: what it is called with. */
 import { Command, InvalidArgumentError } from 'commander';
-import { readConfig } from '../config.ts';
-import { CannotRun } from '../start/cannot-run.ts';
-import { openDemoIssuer } from '../start/demo-issuer.ts';
-import { demoPartiesOf, isDemo } from '../start/demo-mode.ts';
-import { systemClock } from '../time/clock.ts';
-import { printJson } from './outcome.ts';
 
-interface TokenOptions {
+export interface TokenOptions {
   readonly sub: string;
   readonly ttl: number;
   readonly gen?: number;
@@ -34,37 +25,10 @@ export function tokenCommand(): Command {
     .option('--idm <method>', `${methods.join(' or ')} (absent: deterministic)`, oneOf(methods))
     .option('--auth-age <seconds>', 'how long ago the person authenticated (absent: not said)', wholeNumber(0, 31_536_000))
     .option('--json', 'print one JSON object: { token, subject, issuer, audience, expiresAt }')
-    .action(token);
-}
-
-async function token({ sub, ttl, gen, idm, authAge, json }: TokenOptions): Promise<void> {
-  const config = readConfig(process.env);
-  if (!isDemo(config)) {
-    throw new CannotRun(
-      'the demo issuer speaks only for the demo: with STEPWELL_POLICY or STEPWELL_JWKS set, tokens come from your own issuer',
-    );
-  }
-  const nowMs = systemClock.nowMs();
-  const { issuer, audience } = demoPartiesOf(config);
-  const demoIssuer = await openDemoIssuer(config.dataDir);
-  const minted = await demoIssuer.mint({
-    subject: sub,
-    nowMs,
-    lifetimeSeconds: ttl,
-    claims: {
-      iss: issuer,
-      aud: audience,
-      ...(gen === undefined ? {} : { gen }),
-      ...(idm === undefined ? {} : { idm }),
-      ...(authAge === undefined ? {} : { auth_time: Math.floor(nowMs / 1000) - authAge }),
-    },
-  });
-  if (!json) {
-    process.stdout.write(`${minted}\n`);
-    return;
-  }
-  const expiresAt = new Date((Math.floor(nowMs / 1000) + ttl) * 1000).toISOString();
-  printJson({ token: minted, subject: sub, issuer, audience, expiresAt });
+    .action(async (options: TokenOptions) => {
+      const { printToken } = await import('./mint-token.ts');
+      await printToken(options);
+    });
 }
 
 function subject(text: string): string {
