@@ -24,12 +24,12 @@ export interface Tracing {
   readonly clock: Clock;
 }
 
-/** `onEnd` hears of every decision, recorded or not. */
+/** `onEnd` hears of every decision, recorded or not; null where it was abandoned. */
 export function startDecisionSpan(
   { tracer, propagation, clock }: Tracing,
   carrier: TraceCarrier,
   opening: DecisionOpening,
-  onEnd: (closing: DecisionClosing) => void,
+  onEnd: (closing: DecisionClosing | null) => void,
 ): DecisionTrace {
   const parent = carrier.traceparent === undefined ? ROOT_CONTEXT : propagation.extract(ROOT_CONTEXT, carrier);
   // Spans want the wall clock and the service measures with the monotonic one: one offset per decision keeps a child inside its root.
@@ -52,6 +52,7 @@ export function startDecisionSpan(
       onEnd(closing);
     },
     abandon(endMs, status) {
+      onEnd(null);
       if (!recording) return;
       root.setAttributes({ [attributeKeys.route]: opening.route, [attributeKeys.status]: status });
       if (status >= 500) root.setStatus({ code: SpanStatusCode.ERROR });

@@ -1,7 +1,8 @@
 /**
- * Several processes' metrics as one, in the Prometheus text format: counts and histograms are added up; of a gauge, which every
- * process tells of the same thing, the highest stands, because gauges here are alarms.
+ * Several processes' metrics as one, in the Prometheus text format: counts and histograms are added up, and so is what is under
+ * way; of any other gauge, which every process tells of the same thing, the highest stands, because gauges here are alarms.
  */
+import { gaugesAddedUp } from './names.ts';
 
 interface Family {
   /** `# HELP`, `# UNIT` and `# TYPE` lines, as the first process wrote them. */
@@ -49,7 +50,7 @@ function addText(families: Map<string, Family>, text: string): void {
     const [, series = '', value = ''] = sample;
     family ??= newFamily(families, series);
     const before = family.series.get(series);
-    family.series.set(series, before === undefined ? Number(value) : combined(family.type, before, Number(value)));
+    family.series.set(series, before === undefined ? Number(value) : combined(family.type, series, before, Number(value)));
   }
 }
 
@@ -59,8 +60,8 @@ function newFamily(families: Map<string, Family>, name: string): Family {
   return family;
 }
 
-function combined(type: string, before: number, value: number): number {
-  return type === 'gauge' ? Math.max(before, value) : before + value;
+function combined(type: string, series: string, before: number, value: number): number {
+  return type === 'gauge' && !gaugesAddedUp.has(series) ? Math.max(before, value) : before + value;
 }
 
 function written(value: number): string {

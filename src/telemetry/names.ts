@@ -6,6 +6,7 @@ export const metricNames = {
   decisions: 'stepwell_decisions_total',
   decisionDuration: 'stepwell_decision_duration_milliseconds',
   dependencyDuration: 'stepwell_dependency_duration_milliseconds',
+  decisionsInFlight: 'stepwell_decisions_in_flight',
   deadlineOvershoot: 'stepwell_deadline_overshoot_milliseconds',
   facts: 'stepwell_facts_total',
   requestsShed: 'stepwell_requests_shed_total',
@@ -15,6 +16,9 @@ export const metricNames = {
   policyStale: 'stepwell_policy_stale',
   policyLoads: 'stepwell_policy_loads_total',
 } as const;
+
+/** Gauges that each process tells of itself alone: several processes' are added up. */
+export const gaugesAddedUp: ReadonlySet<string> = new Set([metricNames.decisionsInFlight]);
 
 /** What a label says where there is nothing to say: an absent label and an empty one are easily mistaken for a bug. */
 export const nothing = 'none';

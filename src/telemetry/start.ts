@@ -8,11 +8,12 @@ import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import type { NodeSDKConfiguration } from '@opentelemetry/sdk-node';
 import type { Clock } from '../time/clock.ts';
 import { startDecisionSpan } from './decision-span.ts';
+import { createInFlight, showInFlight } from './in-flight.ts';
 import { createInstruments } from './instruments.ts';
 import { metricNames } from './names.ts';
 import { createDefaultSampler } from './sampler.ts';
 import { createServiceStateInstruments } from './service-state.ts';
-import { type DecisionTrace, noTelemetry, type Telemetry } from './telemetry.ts';
+import { type DecisionClosing, type DecisionTrace, noTelemetry, type Telemetry } from './telemetry.ts';
 
 export interface TelemetryOptions {
   readonly clock: Clock;
@@ -40,10 +41,16 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
   const instruments = createInstruments(meters);
   const serviceState = createServiceStateInstruments(meters);
   const { clock } = options;
+  const inFlight = createInFlight(clock);
+  showInFlight(meters, inFlight);
   const tracing = exporting.traces ? { tracer: trace.getTracer(scopeName), propagation, clock } : null;
   return {
     startDecision(carrier, opening) {
-      const onEnd: DecisionTrace['end'] = (closing) => instruments.decided(opening.route, closing);
+      inFlight.began(opening.startMs);
+      const onEnd = (closing: DecisionClosing | null): void => {
+        inFlight.ended();
+        if (closing !== null) instruments.decided(opening.route, closing);
+      };
       return tracing === null ? untraced(onEnd) : startDecisionSpan(tracing, carrier, opening, onEnd);
     },
     metrics: instruments,
@@ -56,8 +63,8 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
   };
 }
 
-function untraced(end: DecisionTrace['end']): DecisionTrace {
-  return { recording: false, traceparent: null, stage: ignore, end, abandon: ignore };
+function untraced(onEnd: (closing: DecisionClosing | null) => void): DecisionTrace {
+  return { recording: false, traceparent: null, stage: ignore, end: onEnd, abandon: () => onEnd(null) };
 }
 
 function ignore(): void {}

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { readConfig } from '../../src/config.ts';
 import { compilePolicy } from '../../src/policy/compile.ts';
+import { metricNames } from '../../src/telemetry/names.ts';
 
 const folder = 'deploy/kubernetes';
 const textOf = (name: string): string => readFileSync(join(folder, name), 'utf8');
@@ -102,11 +103,10 @@ describe('deploy/kubernetes', () => {
     expect(kustomization.images).toEqual([expect.objectContaining({ name: container.image, newTag: expect.stringMatching(/^\d/) })]);
   });
 
-  it('scales on a metric that is made of one that the service has', () => {
+  it('scales on a metric that the service has', () => {
     const [concurrency] = autoscaler.spec.metrics;
-    const comment = textOf('autoscaler.yaml');
-    expect(comment).toContain(`as: ${concurrency.pods.metric.name}`);
-    expect(comment).toContain('stepwell_decision_duration_milliseconds_sum');
+    expect(concurrency.pods.metric.name).toBe(metricNames.decisionsInFlight);
+    expect(textOf('autoscaler.yaml')).toContain(`seriesQuery: '${metricNames.decisionsInFlight}{`);
   });
 
   it('brings a policy that loads', () => {

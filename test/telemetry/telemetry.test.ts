@@ -219,6 +219,7 @@ describe('metrics', () => {
         'stepwell_deadline_overshoot_milliseconds_sum{page="home"} 1',
         'stepwell_decision_duration_milliseconds_count{route="post_decide",page="home"} 2',
         'stepwell_decision_duration_milliseconds_sum{route="post_decide",page="home"} 25',
+        'stepwell_decisions_in_flight 0',
         'stepwell_decisions_total{zone="footer",tier="anonymous",intended_tier="anonymous",reason="none",cause="none",dependency="none"} 2',
         'stepwell_decisions_total{zone="hero",tier="segment",intended_tier="user",reason="profile_timeout",cause="time",dependency="profile"} 2',
         'stepwell_dependency_duration_milliseconds_count{dependency="profile",state="late"} 1',
