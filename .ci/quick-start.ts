@@ -74,8 +74,7 @@ async function checkDecide(url: string): Promise<void> {
 }
 
 /**
- * As Ctrl-C does: the signal goes to the whole group. To npm alone it would be passed on to a shell, which ends without its child.
- * The log's end is the service's own, whatever npm does.
+ * As Ctrl-C does: the signal goes to the whole group. The log's end is the service's own, whatever npm does.
  */
 async function stop(child: ChildProcess): Promise<void> {
   const { pid } = child;
