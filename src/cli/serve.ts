@@ -1,10 +1,8 @@
 /** `stepwell serve`: the service, in the foreground, until it is told to stop. */
-import { statSync } from 'node:fs';
-import { enableCompileCache, getCompileCacheDir } from 'node:module';
-import { join } from 'node:path';
 import { Command } from 'commander';
 import { readConfig, variables } from '../config.ts';
 import { makeDataDirectory } from '../files/data-directory.ts';
+import { useCompiledCode } from './compiled-code.js';
 
 export function serveCommand(): Command {
   return new Command('serve')
@@ -22,21 +20,14 @@ export function serveCommand(): Command {
     });
 }
 
-/** What the program's own modules compile to is kept beside its data: the next start is a third shorter. It never fails a start. */
+/** Made before Node makes it, open to everybody. */
 function keepCompiledCode(dataDir: string): void {
-  // Whoever names a directory of their own, or wants none, has said so to Node already.
-  if (getCompileCacheDir() !== undefined) return;
   try {
-    // Before Node makes it, open to everybody: who could write there could have their code run here.
     makeDataDirectory(dataDir);
-    if (isClosed(dataDir)) enableCompileCache(join(dataDir, 'compiled-code'));
+    useCompiledCode(dataDir);
   } catch {
     // Whatever is wrong with the directory, the service itself says it better.
   }
-}
-
-function isClosed(path: string): boolean {
-  return process.platform === 'win32' || (statSync(path).mode & 0o022) === 0;
 }
 
 function environmentHelp(): string {

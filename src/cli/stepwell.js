@@ -13,6 +13,7 @@ const command = fileURLToPath(new URL('./main.ts', import.meta.url));
 
 if (canRunTheSource()) {
   process.argv[1] = command;
+  if (process.argv[2] === 'serve') await useKeptCode();
   await import('./main.ts');
 } else {
   handOver(pinnedNode());
@@ -20,6 +21,16 @@ if (canRunTheSource()) {
 
 function canRunTheSource() {
   return Number.parseInt(process.versions.node, 10) >= oldestNode && Boolean(process.features.typescript);
+}
+
+/** Before anything else is loaded, where an earlier start has kept it. What the directory is, and whether it may be, the verb says. */
+async function useKeptCode() {
+  try {
+    const { useCompiledCode } = await import('./compiled-code.js');
+    useCompiledCode(process.env.STEPWELL_DATA_DIR?.trim() || '.stepwell');
+  } catch {
+    // A start without is slower, and nothing else.
+  }
 }
 
 function pinnedNode() {
