@@ -56,7 +56,7 @@ export async function buildApp(given: AppDependencies): Promise<FastifyInstance>
   consentRoutes(app, dependencies, authority);
   sessionRoutes(app, dependencies, authority);
   revocationRoutes(app, dependencies, authority);
-  await docsRoutes(app, dependencies);
+  docsRoutes(app, dependencies);
   return app;
 }
 

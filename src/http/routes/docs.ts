@@ -1,24 +1,12 @@
-/** `/docs`, the Swagger UI served from this machine alone, and `/openapi.json`, the document it shows. */
-import swagger from '@fastify/swagger';
-import swaggerUi from '@fastify/swagger-ui';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { openApiDocument } from '../../contract/openapi.ts';
+/**
+ * `/docs`, the Swagger UI served from this machine alone, and `/openapi.json`, the document it shows. Both are loaded once the service
+ * listens, because no decision needs them; who asks sooner waits for that.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest, InjectOptions, LightMyRequestResponse } from 'fastify';
 import type { ExampleCredentials } from '../../contract/openapi-examples.ts';
-import { toYaml } from '../../contract/yaml-text.ts';
+import { ProblemError } from '../../contract/problem.ts';
 import type { ServiceDependencies } from '../dependencies.ts';
 import { isLoopbackName, isLoopbackPeer } from '../plugins/keys.ts';
-import { privateNoStore } from '../plugins/safe-defaults.ts';
-
-/** The page loads only what we serve. Swagger UI sets styles on elements, so those may stand inline; scripts may not. */
-const contentSecurityPolicy = [
-  "default-src 'self'",
-  "script-src 'self'",
-  "style-src 'self' 'unsafe-inline'",
-  "img-src 'self' data:",
-  "object-src 'none'",
-  "base-uri 'none'",
-  "frame-ancestors 'none'",
-].join('; ');
 
 interface Texts {
   readonly json: string;
@@ -26,37 +14,53 @@ interface Texts {
 }
 
 const jsonType = 'application/json; charset=utf-8';
+const yamlType = 'application/yaml; charset=utf-8';
 
-export async function docsRoutes(app: FastifyInstance, { demoCredentials }: Pick<ServiceDependencies, 'demoCredentials'>): Promise<void> {
+export function docsRoutes(app: FastifyInstance, { demoCredentials }: Pick<ServiceDependencies, 'demoCredentials'>): void {
   const textsFor = createTexts(demoCredentials);
+  const pages = once(async () => (await import('../docs-pages.ts')).buildDocsPages());
 
-  app.get('/openapi.json', async (request, reply) => reply.header('content-type', jsonType).send((await textsFor(request)).json));
-
-  /** The page's own copies of the document, which it would otherwise write anew for every reader. */
-  async function sendCopy(request: FastifyRequest, reply: FastifyReply): Promise<boolean> {
-    const { url } = request.routeOptions;
-    if (url === '/docs/json') reply.header('content-type', jsonType).send((await textsFor(request)).json);
-    else if (url === '/docs/yaml') reply.header('content-type', 'application/yaml; charset=utf-8').send((await textsFor(request)).yaml);
-    else return false;
-    return true;
+  for (const url of ['/openapi.json', '/docs/json']) {
+    app.get(url, async (request, reply) => reply.header('content-type', jsonType).send((await textsFor(request)).json));
   }
-
-  await app.register(async (docs) => {
-    // The assets are the same for everybody, but they change with the version and nobody loads them often.
-    docs.addHook('onSend', async (_request, reply) => void reply.header('cache-control', privateNoStore));
-    await docs.register(swagger, { mode: 'static', specification: { document: openApiDocument(null) as never } });
-    await docs.register(swaggerUi, {
-      routePrefix: '/docs',
-      staticCSP: contentSecurityPolicy,
-      uiConfig: {
-        tryItOutEnabled: true,
-        docExpansion: 'list',
-        defaultModelsExpandDepth: 0,
-        syntaxHighlight: { activated: false } as never,
-      },
-      uiHooks: { onRequest: (request, reply, done) => void sendCopy(request, reply).then((isSent) => isSent || done(), done) },
-    });
+  app.get('/docs/yaml', async (request, reply) => reply.header('content-type', yamlType).send((await textsFor(request)).yaml));
+  for (const url of ['/docs', '/docs/*']) {
+    app.get(url, async (request, reply) => passOn(await (await pages()).inject(questionOf(request)), reply));
+  }
+  app.addHook('onListen', (done) => {
+    done();
+    // Whoever asks for it is told what went wrong.
+    void textsForStrangers()
+      .then(pages)
+      .catch(() => {});
   });
+}
+
+/** The rest is between the reader and us. */
+const askedOn = ['if-none-match', 'if-modified-since'] as const;
+const passedOn = ['content-type', 'content-security-policy', 'location', 'etag', 'last-modified'] as const;
+
+function questionOf({ url, headers }: FastifyRequest): InjectOptions {
+  const asked = askedOn.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]]));
+  return { method: 'GET', url, headers: Object.fromEntries(asked) };
+}
+
+function passOn({ statusCode, headers, rawPayload }: LightMyRequestResponse, reply: FastifyReply): FastifyReply {
+  if (statusCode >= 400) throw new ProblemError(statusCode < 500 ? 'not_found' : 'internal_error');
+  for (const name of passedOn) if (headers[name] !== undefined) reply.header(name, headers[name]);
+  return reply.code(statusCode).send(rawPayload);
+}
+
+/** One that fails is tried again by the next who asks. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | null = null;
+  return () => {
+    made ??= make().catch((error: unknown) => {
+      made = null;
+      throw error;
+    });
+    return made;
+  };
 }
 
 /**
@@ -64,17 +68,20 @@ export async function docsRoutes(app: FastifyInstance, { demoCredentials }: Pick
  * this very machine gets examples that hold credentials, for those let their reader in.
  */
 function createTexts(demoCredentials: ServiceDependencies['demoCredentials']): (request: FastifyRequest) => Promise<Texts> {
-  const forStrangers = write(null);
   let written: { readonly credentials: ExampleCredentials; readonly texts: Texts } | null = null;
   return async (request) => {
-    if (demoCredentials === null || !isAtThisMachine(request)) return forStrangers;
+    if (demoCredentials === null || !isAtThisMachine(request)) return textsForStrangers();
     const credentials = await demoCredentials();
-    if (written?.credentials !== credentials) written = { credentials, texts: write(credentials) };
+    if (written?.credentials !== credentials) written = { credentials, texts: await write(credentials) };
     return written.texts;
   };
 }
 
-function write(credentials: ExampleCredentials | null): Texts {
+const textsForStrangers = once(() => write(null));
+
+async function write(credentials: ExampleCredentials | null): Promise<Texts> {
+  const { openApiDocument } = await import('../../contract/openapi.ts');
+  const { toYaml } = await import('../../contract/yaml-text.ts');
   const json = JSON.stringify(openApiDocument(credentials));
   return { json, yaml: toYaml(JSON.parse(json)) };
 }
