@@ -2,7 +2,9 @@
 import type { Server } from 'node:http';
 import { type FastifyHttpOptions, type FastifyInstance, fastify, LogController } from 'fastify';
 import type { ExampleCredentials } from './contract/openapi-examples.ts';
+import { compilations } from './contract/validate.ts';
 import { createGatherer, type TokenVerification } from './evidence/gather.ts';
+import { afterListening } from './http/after-listening.ts';
 import type { ServiceDependencies, ServiceLogger } from './http/dependencies.ts';
 import { type Managed, managedProcess, managementRoutes } from './http/management.ts';
 import { bodyBytesMax, jsonBody } from './http/plugins/json-body.ts';
@@ -57,6 +59,7 @@ export async function buildApp(given: AppDependencies): Promise<FastifyInstance>
   sessionRoutes(app, dependencies, authority);
   revocationRoutes(app, dependencies, authority);
   docsRoutes(app, dependencies);
+  afterListening(app, given.clock, compilations());
   return app;
 }
 
@@ -116,6 +119,8 @@ function createServer({ logger, clock }: { logger: ServiceLogger | null; clock: 
       ignoreDuplicateSlashes: false,
       querystringParser: () => ({}),
     },
+    // No route has a schema of the framework's: bodies are held against `contract`, and its compilers need not even be loaded.
+    schemaController: { compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler } },
     trustProxy: false,
     exposeHeadRoutes: false,
     // While closing we still answer what reaches us: the framework's own 503 comes without our headers.
@@ -128,4 +133,8 @@ function createServer({ logger, clock }: { logger: ServiceLogger | null; clock: 
   app.server.on('checkExpectation', answerExpectation);
   app.server.on('connect', answerConnect);
   return app;
+}
+
+function noCompiler(): never {
+  throw new Error('the framework compiles no schemas here');
 }

@@ -1,6 +1,7 @@
 /**
- * Validates bodies against the wire's schemas: zod to JSON Schema to one compiled function each, once, at start. A mistake
- * becomes a problem that names the place, what is wrong there and what to write instead, never the value that was sent.
+ * Validates bodies against the wire's schemas: zod to JSON Schema to one compiled function each, once, when it is first needed or
+ * when there is time for it. A mistake becomes a problem that names the place, what is wrong there and what to write instead, never
+ * the value that was sent.
  */
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import { z } from 'zod';
@@ -25,13 +26,29 @@ const all = new Ajv2020({ ...compiler, allErrors: true, verbose: true });
 
 /** A function that hands back the body as its type, or throws the problem. */
 export function validatorOf<S extends z.ZodType>(schema: S): (body: unknown) => z.output<S> {
-  const jsonSchema = jsonSchemaOf(schema);
-  const isValid: ValidateFunction = first.compile(jsonSchema);
-  const findAll: ValidateFunction = all.compile(jsonSchema);
+  const jsonSchema = whenNeeded(() => jsonSchemaOf(schema));
+  const isValid = whenNeeded<ValidateFunction>(() => first.compile(jsonSchema()));
+  const findAll = whenNeeded<ValidateFunction>(() => all.compile(jsonSchema()));
+  uncompiled.push(isValid, findAll);
   return (body) => {
-    if (isValid(body)) return body as z.output<S>;
-    findAll(body);
-    throw invalidRequest(placesOf(findAll.errors ?? []));
+    if (isValid()(body)) return body as z.output<S>;
+    findAll()(body);
+    throw invalidRequest(placesOf(findAll().errors ?? []));
+  };
+}
+
+const uncompiled: (() => ValidateFunction)[] = [];
+
+/** For whoever has a moment before anybody needs them: each takes a few milliseconds. */
+export function compilations(): readonly (() => unknown)[] {
+  return uncompiled;
+}
+
+function whenNeeded<T extends object>(make: () => T): () => T {
+  let made: T | null = null;
+  return () => {
+    made ??= make();
+    return made;
   };
 }
 

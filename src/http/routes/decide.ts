@@ -23,6 +23,8 @@ import { traceCarrier } from '../trace-carrier.ts';
 export function decideRoute(app: FastifyInstance, dependencies: ServiceDependencies, authority: Authority): void {
   const { clock, gatherer, telemetry } = dependencies;
 
+  // Compiled now: no decision waits for it.
+  readDecideRequest({});
   const onRequest = [refusingLateRequests(dependencies), authority.demanding('decide')];
   app.post('/v1/decide', { onRequest }, async (request, reply) => {
     const { startedAtMs } = request;

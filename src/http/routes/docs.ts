@@ -5,6 +5,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, InjectOptions, LightMyRequestResponse } from 'fastify';
 import type { ExampleCredentials } from '../../contract/openapi-examples.ts';
 import { ProblemError } from '../../contract/problem.ts';
+import { afterListening } from '../after-listening.ts';
 import type { ServiceDependencies } from '../dependencies.ts';
 import { isLoopbackName, isLoopbackPeer } from '../plugins/keys.ts';
 
@@ -16,7 +17,7 @@ interface Texts {
 const jsonType = 'application/json; charset=utf-8';
 const yamlType = 'application/yaml; charset=utf-8';
 
-export function docsRoutes(app: FastifyInstance, { demoCredentials }: Pick<ServiceDependencies, 'demoCredentials'>): void {
+export function docsRoutes(app: FastifyInstance, { clock, demoCredentials }: Pick<ServiceDependencies, 'clock' | 'demoCredentials'>): void {
   const textsFor = createTexts(demoCredentials);
   const pages = once(async () => (await import('../docs-pages.ts')).buildDocsPages());
 
@@ -27,13 +28,7 @@ export function docsRoutes(app: FastifyInstance, { demoCredentials }: Pick<Servi
   for (const url of ['/docs', '/docs/*']) {
     app.get(url, async (request, reply) => passOn(await (await pages()).inject(questionOf(request)), reply));
   }
-  app.addHook('onListen', (done) => {
-    done();
-    // Whoever asks for it is told what went wrong.
-    void textsForStrangers()
-      .then(pages)
-      .catch(() => {});
-  });
+  afterListening(app, clock, [textsForStrangers, pages]);
 }
 
 /** The rest is between the reader and us. */
