@@ -10,6 +10,7 @@ import type {
   IdentityEvidence,
   IdentityLink,
   Profile,
+  Propensities,
   Session,
   SessionIdEvidence,
   StoredConsent,
@@ -26,6 +27,9 @@ export function admitEvidence(given: unknown): Evidence {
     consent: admitConsent(record(evidence?.consent)),
     profile: fact(evidence?.profile, isProfile),
     session: fact(evidence?.session, isSession),
+    // Callers that know of no sources of their own leave these two out.
+    audience: evidence?.audience === undefined ? refused : fact(evidence.audience, isAudiences),
+    model: evidence?.model === undefined ? refused : fact(evidence.model, isPropensities),
   };
 }
 
@@ -55,6 +59,7 @@ function strings(value: unknown): readonly string[] {
 }
 
 const damaged = { state: 'failed' } as const;
+const refused = { state: 'refused' } as const;
 
 function fact<T>(given: unknown, isValue: (value: unknown) => value is T): Fact<T> {
   const state = record(given)?.state;
@@ -69,6 +74,19 @@ function isProfile(value: unknown): value is Profile {
 
 function isSession(value: unknown): value is Session {
   return record(record(value)?.attributes) !== undefined;
+}
+
+function isAudiences(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && strings(value) === value;
+}
+
+function isPropensities(value: unknown): value is Propensities {
+  const propensities = record(value);
+  return propensities !== undefined && Object.values(propensities).every(isPpm);
+}
+
+function isPpm(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= 1_000_000;
 }
 
 function isLink(value: unknown): value is IdentityLink {

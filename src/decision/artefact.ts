@@ -73,6 +73,42 @@ export interface DependencySettings {
   readonly retries: number;
   /** While the dependency is late or failed, no zone goes above this tier. Null: no cap. */
   readonly onFailure: Tier | null;
+  /** What a zone does at least that stepped down because of this dependency. Null: what the zone itself says. */
+  readonly late: LateMode | null;
+  /** Null: the store is asked, or nobody where no store has it. */
+  readonly source: HttpSourceSettings | null;
+}
+
+/** A service that is asked over HTTP. The core never asks; whoever does finds here all that the policy says about it. */
+export interface HttpSourceSettings {
+  /** Absolute. `{deviceId}` (identity) or `{subject}` (the others) stand in path segments and query values only. */
+  readonly url: string;
+  readonly method: 'GET' | 'POST';
+  /** By name, in lower case. */
+  readonly headers: Readonly<Record<string, HeaderValue>>;
+  /** Names of the `request` attributes that a POST carries, sorted. */
+  readonly send: readonly string[];
+  readonly map: SourceMapping;
+  readonly maxBytes: number;
+  /** As many asks may be under way at once. */
+  readonly connections: number;
+}
+
+/** `env` names a variable of the environment: a secret never stands in a policy. */
+export type HeaderValue = { readonly text: string } | { readonly env: string };
+
+/** CEL over `response`, as written, by what it yields. What the dependency does not have is null, or has no members. */
+export interface SourceMapping {
+  /** Of `profile`: by the name of a declared profile attribute. */
+  readonly attributes: Readonly<Record<string, string>>;
+  /** Of `profile` and `audience`. */
+  readonly audiences: string | null;
+  /** Of `model`: a map from offer id to a whole number. */
+  readonly propensityPpm: string | null;
+  /** Of `identity`. */
+  readonly subject: string | null;
+  readonly method: string | null;
+  readonly confidencePpm: string | null;
 }
 
 export interface Page {
@@ -116,8 +152,12 @@ export interface Reads {
   /** Names of `request` attributes, sorted. */
   readonly request: readonly string[];
   readonly session: boolean;
-  /** True for any `profile.*`, and for any audience that is not `edge` (only the profile can name it). */
+  /** True for any `profile.*`; and, where audiences have no source of their own, for any that is not `edge` (only the profile can name it). */
   readonly profile: boolean;
+  /** True for any audience that is not `edge`, where audiences have a source of their own. */
+  readonly audience: boolean;
+  /** True where the propensity is the model's to say. */
+  readonly model: boolean;
   /** True for any use of `audiences`. */
   readonly audiences: boolean;
   readonly now: boolean;
@@ -139,6 +179,8 @@ export interface Variant {
 export interface Offer {
   readonly variant: string;
   readonly when: Expression | null;
+  /** Whether the model says the propensity; `propensityPpm` then stands where it says nothing of this offer. */
+  readonly fromModel: boolean;
   /** 0…1,000,000. */
   readonly propensityPpm: number;
   /** 0…1,000,000. */

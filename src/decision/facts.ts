@@ -29,7 +29,14 @@ export interface Evidence {
   readonly consent: ConsentEvidence;
   readonly profile: Fact<Profile>;
   readonly session: Fact<Session>;
+  /** Memberships that a source of their own tells; `refused` where audiences come with the profile. */
+  readonly audience: Fact<readonly string[]>;
+  /** Propensities in ppm, by offer id. */
+  readonly model: Fact<Propensities>;
 }
+
+/** 0…1,000,000 each. */
+export type Propensities = Readonly<Record<string, number>>;
 
 export interface Profile {
   readonly attributes: Attributes;
@@ -124,4 +131,6 @@ export const noEvidence: Evidence = {
   consent: { signals: [], gpc: false, stored: { state: 'refused' }, linked: { state: 'refused' } },
   profile: { state: 'refused' },
   session: { state: 'refused' },
+  audience: { state: 'refused' },
+  model: { state: 'refused' },
 };

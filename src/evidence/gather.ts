@@ -206,6 +206,8 @@ class RunningGathering implements Gathering {
       },
       profile: fact(reading.profile, 'profile', ({ profile }) => profile),
       session: this.#hasNoSession() ? { state: 'absent' } : fact(reading.session, 'session', ({ session }) => session),
+      audience: { state: 'refused' },
+      model: { state: 'refused' },
     };
   }
 

@@ -79,6 +79,8 @@ export function readsOf(uses: Uses, declarations: Declarations): Reads {
     request: [...uses.attributes.request].sort(),
     session: uses.attributes.session.size > 0,
     profile: uses.attributes.profile.size > 0 || audiences.some((name) => declarations.audiences.get(name)?.edge === false),
+    audience: false,
+    model: false,
     audiences: uses.everyAudience || audiences.length > 0,
     now: uses.now,
   };

@@ -92,6 +92,7 @@ function readOffer(report: Report, fields: Fields, what: string, around: OfferSu
   return {
     variant: variant ?? '',
     when: when?.expression ?? null,
+    fromModel: false,
     propensityPpm: readNumber(report, fields, 'propensityPpm', what, propensityBounds),
     value: readNumber(report, fields, 'value', what, valueBounds),
     context: factors.map(({ expression, perMille }) => ({ when: expression, perMille })),

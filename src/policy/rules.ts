@@ -50,7 +50,7 @@ const broken: Rule = {
   when: null,
   variant: '',
   sensitivity: harmless,
-  reads: { request: [], session: false, profile: false, audiences: false, now: false },
+  reads: { request: [], session: false, profile: false, audience: false, model: false, audiences: false, now: false },
 };
 
 interface RuleRead {

@@ -110,6 +110,8 @@ function readDependency(report: Report, node: Node | undefined, name: Dependency
     budgetMs: optionalInteger(report, fields, 'budgetMs', what, budgetMsBounds) ?? null,
     retries,
     onFailure: (onFailure && readOneOf(report, onFailure, `\`onFailure\` of ${what}`, tiers)) ?? null,
+    late: null,
+    source: null,
   };
 }
 

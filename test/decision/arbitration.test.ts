@@ -19,7 +19,7 @@ function offer(given: Partial<Offer>): Offer {
     fromMs: null,
     untilMs: null,
     sensitivity: { class: 'S0', categories: [], uncategorised: false },
-    reads: { request: [], session: false, profile: false, audiences: false, now: false },
+    reads: { request: [], session: false, profile: false, audience: false, model: false, audiences: false, now: false },
     lowestTier: 'segment',
     ...given,
   };

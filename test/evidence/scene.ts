@@ -40,7 +40,13 @@ export const fullReading: StoreReading = {
 export type Budgets = Readonly<Partial<Record<StoreDependency, number>>>;
 
 export function artefactWith(budgets: Budgets): Artefact {
-  const settings = (budgetMs: number | null = null): DependencySettings => ({ budgetMs, retries: 0, onFailure: null });
+  const settings = (budgetMs: number | null = null): DependencySettings => ({
+    budgetMs,
+    retries: 0,
+    onFailure: null,
+    late: null,
+    source: null,
+  });
   return {
     format: 1,
     policy: 'test',

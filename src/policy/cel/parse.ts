@@ -1,5 +1,5 @@
 /**
- * From the text of a condition to a syntax tree. The library parses; nothing of it is kept but the tree, and its errors become
+ * From the text of an expression to a syntax tree. The library parses; nothing of it is kept but the tree, and its errors become
  * sentences with an offset. Bounds hold before anything walks the tree.
  */
 import { type ASTNode, Environment, ParseError } from '@marcbachmann/cel-js';
@@ -9,9 +9,15 @@ export type Syntax = ASTNode;
 const expressionCharactersMax = 8_192;
 const expressionNodesMax = 2_000;
 
-const library = new Environment({
-  limits: { maxAstNodes: expressionNodesMax, maxDepth: 100, maxListElements: 1_000, maxMapEntries: 100, maxCallArguments: 8 },
-});
+export const expressionLimits = {
+  maxAstNodes: expressionNodesMax,
+  maxDepth: 100,
+  maxListElements: 1_000,
+  maxMapEntries: 100,
+  maxCallArguments: 8,
+};
+
+const library = new Environment({ limits: expressionLimits });
 
 export type Parsed =
   | { readonly syntax: Syntax }
@@ -22,33 +28,44 @@ export type Parsed =
       readonly message: string;
     };
 
+interface Purpose {
+  /** What the expression is to its author. */
+  readonly noun: string;
+  /** What to do where it is too large. */
+  readonly advice: string;
+}
+
 export function parseCondition(source: string): Parsed {
+  return parseExpression(source, { noun: 'condition', advice: 'split it into several rules' });
+}
+
+export function parseExpression(source: string, purpose: Purpose): Parsed {
   if (source.length > expressionCharactersMax) {
-    const message = `a condition may have ${expressionCharactersMax} characters and this has ${source.length}: split it into several rules`;
+    const message = `a ${purpose.noun} may have ${expressionCharactersMax} characters and this has ${source.length}: ${purpose.advice}`;
     return { syntax: null, code: 'expression-too-large', offset: 0, message };
   }
   try {
     return { syntax: library.parse(source).ast };
   } catch (error) {
-    if (error instanceof ParseError) return explain(error, source);
+    if (error instanceof ParseError) return explain(error, source, purpose);
     // Thousands of `!` in a row exhaust the library's stack; nothing else is known to make it fail so.
-    if (error instanceof RangeError) return tooLarge(0);
+    if (error instanceof RangeError) return tooLarge(0, purpose);
     throw error;
   }
 }
 
-function tooLarge(offset: number): Parsed {
+function tooLarge(offset: number, { noun, advice }: Purpose): Parsed {
   return {
     syntax: null,
     code: 'expression-too-large',
     offset,
-    message: 'this condition is too large or nested too deep: split it into several rules',
+    message: `this ${noun} is too large or nested too deep: ${advice}`,
   };
 }
 
-function explain(error: ParseError, source: string): Parsed {
+function explain(error: ParseError, source: string, purpose: Purpose): Parsed {
   const offset = error.range?.start ?? 0;
-  if (error.code === 'limit_exceeded') return tooLarge(offset);
+  if (error.code === 'limit_exceeded') return tooLarge(offset, purpose);
   const said = `${error.summary.charAt(0).toLowerCase()}${error.summary.slice(1)}`;
   return { syntax: null, code: 'expression-syntax', offset, message: `this is not a CEL expression: ${hint(source, offset) ?? said}` };
 }
