@@ -14,6 +14,8 @@ export interface Config {
   readonly managementPort: number;
   /** Null: the embedded store in the data directory. */
   readonly redisUrl: string | null;
+  /** What each worker may hold of Redis' records in its memory; 0: nothing. */
+  readonly nearCacheBytes: number;
   readonly dataDir: string;
   /** Null: the demo policy with its demo data. */
   readonly policyPath: string | null;
@@ -45,6 +47,7 @@ export const variables = {
   STEPWELL_MANAGEMENT_HOST: 'address of the management port (127.0.0.1)',
   STEPWELL_MANAGEMENT_PORT: 'port of health, status and metrics (9090)',
   STEPWELL_REDIS_URL: 'redis://, rediss://, unix://, redis+sentinel:// or redis+cluster:// (absent: the embedded store)',
+  STEPWELL_NEAR_CACHE_BYTES: "how much of Redis' records each worker may hold in memory (67108864, 64 MiB); 0: none",
   STEPWELL_DATA_DIR: 'where the embedded store and generated secrets live (.stepwell)',
   STEPWELL_POLICY: 'path of a .yaml, .yml or .json policy (absent: the demo policy and its demo data)',
   STEPWELL_JWKS: "path of the token issuer's key set (absent: in the demo its own issuer; with STEPWELL_POLICY no token verifies)",
@@ -72,6 +75,8 @@ export class ConfigError extends Error {
 
 const sessionSecretLengthMin = 16;
 const workersMax = 64;
+/** More is a slip of the keyboard: it would not fit into a process of Node. */
+const nearCacheBytesMax = 2 ** 32;
 
 export function readConfig(env: Environment): Config {
   const problems = unknownVariables(env);
@@ -82,6 +87,7 @@ export function readConfig(env: Environment): Config {
     managementHost: read('STEPWELL_MANAGEMENT_HOST', '127.0.0.1', hostName),
     managementPort: read('STEPWELL_MANAGEMENT_PORT', 9090, portNumber),
     redisUrl: read('STEPWELL_REDIS_URL', null, redisUrl),
+    nearCacheBytes: read('STEPWELL_NEAR_CACHE_BYTES', 64 * 2 ** 20, byteCount),
     dataDir: read('STEPWELL_DATA_DIR', '.stepwell', anyText),
     policyPath: read('STEPWELL_POLICY', null, policyPath),
     jwksPath: read('STEPWELL_JWKS', null, filePath),
@@ -227,6 +233,13 @@ function yesOrNo(text: string): Parsed<boolean> {
   if (text === '1' || text.toLowerCase() === 'true') return { value: true };
   if (text === '0' || text.toLowerCase() === 'false') return { value: false };
   return { allowed: 'write 1 or 0' };
+}
+
+function byteCount(text: string): Parsed<number> {
+  const bytes = Number(text);
+  return /^\d{1,10}$/.test(text) && bytes <= nearCacheBytesMax
+    ? { value: bytes }
+    : { allowed: `write a whole number of bytes, from 0 (off) to ${nearCacheBytesMax}, without a unit` };
 }
 
 function workerCount(text: string): Parsed<number> {

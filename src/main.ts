@@ -8,6 +8,7 @@ import closeWithGrace from 'close-with-grace';
 import type { Logger } from 'pino';
 import { type AppDependencies, buildApp, buildManagement, buildManagementOf } from './app.ts';
 import type { Config } from './config.ts';
+import { afterListening } from './http/after-listening.ts';
 import { type ManagedProcess, managedProcess } from './http/management.ts';
 import { watchStore } from './http/store-watch.ts';
 import { createSessionIds } from './identity/session-id.ts';
@@ -33,7 +34,7 @@ import { listenToHangups, listenToStopping } from './start/signals.ts';
 import { warmTokenVerification } from './start/warm-tokens.ts';
 import { obeyPrimary } from './start/worker.ts';
 import { approvalStanding } from './telemetry/approvals.ts';
-import { startTelemetry } from './telemetry/start.ts';
+import { openTelemetry } from './telemetry/late.ts';
 import type { ServiceState } from './telemetry/telemetry.ts';
 import { systemClock } from './time/clock.ts';
 
@@ -182,7 +183,7 @@ async function openService(config: Config, logger: Logger, ending: AsyncDisposab
   });
   ending.defer(() => approvals.dispose());
   let closing = false;
-  const [policy, { store, connected }] = await bothOrNeither(
+  const [policy, { store, connected, nearCache }] = await bothOrNeither(
     openServicePolicy({
       path: config.policyPath ?? demoPolicyPath,
       // The demo's policy comes with the program, and must never stand in for a shop's own.
@@ -198,6 +199,8 @@ async function openService(config: Config, logger: Logger, ending: AsyncDisposab
         if (state === 'connected') logger.info({ state, why }, 'store');
         else if (!closing) logger.warn({ state, why }, 'store');
       },
+      onTrackingRefused: (code) =>
+        logger.warn({ code }, 'Redis does not tell what changes: `freshness` above 0 has no effect, every decision asks'),
     }),
   );
   ending.defer(() => policy.dispose());
@@ -205,11 +208,11 @@ async function openService(config: Config, logger: Logger, ending: AsyncDisposab
     closing = true;
     return store.close();
   });
-  const telemetry = await startTelemetry({ clock, env: process.env, warn: (message) => logger.warn(message) });
+  const telemetry = await openTelemetry({ clock, env: process.env, warn: (message) => logger.warn(message) });
   ending.defer(() => telemetry.shutdown());
   const held = policy.current();
   const publications = await policyPublications(config, logger);
-  telemetry.showService(() => serviceState(policy.current(), policy.loads));
+  telemetry.showService(() => ({ ...policyState(policy.current(), policy.loads), nearCache: nearCache?.() ?? null }));
   // The rest of the start is done meanwhile.
   const connecting = connected(connectWaitMs);
   if (config.policyPath === null) {
@@ -233,6 +236,7 @@ async function openService(config: Config, logger: Logger, ending: AsyncDisposab
     publicGet: config.publicGet,
   };
   const app = await buildApp(parts);
+  afterListening(app, clock, [telemetry.load]);
   await warming;
   await connecting;
   approvals.follow(held.artefact);
@@ -282,7 +286,7 @@ async function bothOrNeither<P>(openingPolicy: Promise<P>, openingStore: Promise
   throw policy.status === 'rejected' ? policy.reason : opened.status === 'rejected' && opened.reason;
 }
 
-function serviceState({ artefact, stale }: HeldPolicy, policyLoads: ServiceState['policyLoads']): ServiceState {
+function policyState({ artefact, stale }: HeldPolicy, policyLoads: ServiceState['policyLoads']): Omit<ServiceState, 'nearCache'> {
   const nowMs = clock.nowMs();
   const { expired, nextExpiryMs } = approvalStanding(artefact, nowMs);
   const secondsToNextApprovalExpiry = nextExpiryMs === null ? null : Math.ceil((nextExpiryMs - nowMs) / 1000);

@@ -4,7 +4,6 @@
  */
 import { join } from 'node:path';
 import { type Database, open } from 'lmdb';
-import type { IdentityLink } from '../decision/facts.ts';
 import { makeDataDirectory, makePrivateFile } from '../files/data-directory.ts';
 import { decodeProfile, decodeSession, encodeSession, unreadable } from '../records/codec.ts';
 import {
@@ -19,8 +18,7 @@ import {
   tombstoneKey,
 } from '../records/keys.ts';
 import { batchChunkMax, generationTtlMs, instantOf } from '../records/limits.ts';
-import { mayReadProfile, mayReadSession } from '../records/permission.ts';
-import { consentFrom, generationFrom, linkFrom, profileFrom, refused, sessionFrom, tagsOf } from '../records/reading.ts';
+import { consentFrom, generationFrom, linkFrom, profileFrom, readingBy, sessionFrom, tagsOf } from '../records/reading.ts';
 import type { ReadPlan, Store, StoredProfile, StoreReading, StoreWrite, WriteOutcome } from '../records/store.ts';
 import { StoreError } from '../records/store-error.ts';
 import { mergedSession, type PreparedWrite, prepare } from '../records/writes.ts';
@@ -102,38 +100,15 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore 
     // Another process may have committed a revocation since this turn of the event loop took its snapshot.
     records.resetReadTxn();
     const nowMs = clock.nowMs();
-    const tags = tagsOf(plan);
-    const erased = tags.subject !== null && exists(tombstoneKey(tags.subject), nowMs);
-    const named = plan.resolvedLink ?? linkFrom(tags.device, tags.device === null ? null : get(identityKey(tags.device), nowMs));
-    const link = livingLink(named, nowMs);
-    const linkedTag = link === null || link.subject === plan.subject ? null : tagOf(link.subject);
-    const generation = tags.subject === null ? 0 : generationFrom(get(generationKey(tags.subject), nowMs));
-    const tokenRevoked = tags.token !== null && exists(revokedTokenKey(tags.token), nowMs);
-    const judgesSession = plan.session !== null && tags.session !== null;
-    const ownWanted = !erased && (plan.consent || plan.profile !== null || judgesSession);
-    const consent = ownWanted && tags.subject !== null ? consentFrom(tags.subject, get(consentKey(tags.subject), nowMs)) : null;
-    const linkedWanted = plan.consent || judgesSession;
-    const linkedConsent = linkedWanted && linkedTag !== null ? consentFrom(linkedTag, get(consentKey(linkedTag), nowMs)) : null;
-    const reading = { link, generation, tokenRevoked, consent, linkedConsent };
-    return {
-      erased,
-      link,
-      generation,
-      tokenRevoked,
-      consent: plan.consent ? consent : null,
-      linkedConsent: plan.consent ? linkedConsent : null,
-      profile:
-        tags.subject !== null && mayReadProfile(plan, reading)
-          ? profileFrom(tags.subject, erased ? null : get(profileKey(tags.subject), nowMs))
-          : refused,
-      session:
-        tags.session !== null && mayReadSession(plan, reading) ? sessionFrom(tags.session, get(sessionKey(tags.session), nowMs)) : refused,
-    };
-  }
-
-  /** A link to an erased subject reads as none. */
-  function livingLink(link: IdentityLink | null, nowMs: number): IdentityLink | null {
-    return link !== null && exists(tombstoneKey(tagOf(link.subject)), nowMs) ? null : link;
+    return readingBy(plan, tagsOf(plan), {
+      isErased: (tag) => exists(tombstoneKey(tag), nowMs),
+      link: (tag) => linkFrom(tag, get(identityKey(tag), nowMs)),
+      generation: (tag) => generationFrom(get(generationKey(tag), nowMs)),
+      isRevoked: (tag) => exists(revokedTokenKey(tag), nowMs),
+      consent: (tag) => consentFrom(tag, get(consentKey(tag), nowMs)),
+      profile: (tag) => profileFrom(tag, get(profileKey(tag), nowMs)),
+      session: (tag) => sessionFrom(tag, get(sessionKey(tag), nowMs)),
+    });
   }
 
   /** Inside a transaction only: the check against the tombstone and the write cannot come apart. */

@@ -3,8 +3,10 @@
  * than the size caps allow, and accepts only what encoding writes. Encoding refuses what could not be read back.
  *
  * Every record opens with a header: a letter for its kind, a digit for the schema's version, and the tag of what it belongs to.
- * So an answer that belongs to another subject, session or device is recognised, and a later schema is not misread.
+ * So an answer that belongs to another subject, session or device is recognised, and a later schema is not misread. In records that are
+ * kept in memory a version follows, drawn anew at each encoding: two texts of one version are one text.
  */
+import { randomBytes } from 'node:crypto';
 import type { IdentityLink, Profile, Session, StoredConsent } from '../decision/facts.ts';
 import type { Attributes, Value } from '../decision/value.ts';
 import { type ConsentState, type PersonalUseCase, personalUseCases } from '../decision/vocabulary.ts';
@@ -13,15 +15,25 @@ import { recordCharsMax, valueDepthMax } from './limits.ts';
 import { StoreError } from './store-error.ts';
 
 /** INVARIANT: the Redis script reads headers and consent records by these positions. */
-export const headers = { profile: 'p1', consent: 'c1', identity: 'i1', session: 's1' } as const;
+export const headers = { profile: 'p2', consent: 'c1', identity: 'i2', session: 's2' } as const;
 export const headerLength = 2 + tagLength;
+
+const versionBytes = 9;
+export const versionLength = (versionBytes * 4) / 3;
+/** Where the body of a record with a version begins. */
+export const versionedLength = headerLength + versionLength;
+
+/** Of a text that one of the decoders accepted. */
+export function versionOf(text: string): string {
+  return text.slice(headerLength, versionedLength);
+}
 
 /** What a store hands to a decoder for a value of a wrong type or an impossible size. No encoder writes it. */
 export const unreadable = '';
 
 export function encodeProfile(subjectTag: string, profile: Profile): string {
   if (!isListOfStrings(profile.audiences)) throw new StoreError('invalid', 'audiences must be a list of strings');
-  return sealed(headers.profile, subjectTag, JSON.stringify([checkedAttributes(profile.attributes), profile.audiences]));
+  return versioned(headers.profile, subjectTag, JSON.stringify([checkedAttributes(profile.attributes), profile.audiences]));
 }
 
 export function decodeProfile(subjectTag: string, text: string): Profile | null {
@@ -32,7 +44,7 @@ export function decodeProfile(subjectTag: string, text: string): Profile | null 
 }
 
 export function encodeSession(sessionTag: string, session: Session): string {
-  return sealed(headers.session, sessionTag, JSON.stringify([checkedAttributes(session.attributes)]));
+  return versioned(headers.session, sessionTag, JSON.stringify([checkedAttributes(session.attributes)]));
 }
 
 export function decodeSession(sessionTag: string, text: string): Session | null {
@@ -46,13 +58,14 @@ export function decodeSession(sessionTag: string, text: string): Session | null 
 export function encodeIdentity(identityTag: string, link: IdentityLink): string {
   if (!isConfidence(link.confidencePpm)) throw new StoreError('invalid', 'a confidence must be a whole number of parts per million');
   const body = JSON.stringify([link.subject, link.method, link.confidencePpm]);
-  return sealed(headers.identity, identityTag, tagOf(link.subject) + body);
+  return versioned(headers.identity, identityTag, tagOf(link.subject) + body);
 }
 
 export function decodeIdentity(identityTag: string, text: string): IdentityLink | null {
-  if (!isSealed(headers.identity, identityTag, text)) return null;
-  const [subject, method, confidencePpm, ...more] = parsedList(text.slice(headerLength + tagLength)) ?? [];
-  if (typeof subject !== 'string' || tagOf(subject) !== text.slice(headerLength, headerLength + tagLength)) return null;
+  if (!isVersioned(headers.identity, identityTag, text)) return null;
+  const bodyFrom = versionedLength + tagLength;
+  const [subject, method, confidencePpm, ...more] = parsedList(text.slice(bodyFrom)) ?? [];
+  if (typeof subject !== 'string' || tagOf(subject) !== text.slice(versionedLength, bodyFrom)) return null;
   if ((method !== 'deterministic' && method !== 'probabilistic') || !isConfidence(confidencePpm) || more.length > 0) return null;
   return { subject, method, confidencePpm };
 }
@@ -129,12 +142,20 @@ function sealed(header: string, tag: string, body: string): string {
   return text;
 }
 
+function versioned(header: string, tag: string, body: string): string {
+  return sealed(header, tag, randomBytes(versionBytes).toString('base64url') + body);
+}
+
+function isVersioned(header: string, tag: string, text: string): boolean {
+  return isSealed(header, tag, text) && /^[\w-]+$/.test(versionOf(text)) && text.length > versionedLength;
+}
+
 function isSealed(header: string, tag: string, text: string): boolean {
   return text.length <= recordCharsMax && text.startsWith(header) && text.startsWith(tag, header.length);
 }
 
 function listBody(header: string, tag: string, text: string): readonly unknown[] | null {
-  return isSealed(header, tag, text) ? parsedList(text.slice(headerLength)) : null;
+  return isVersioned(header, tag, text) ? parsedList(text.slice(versionedLength)) : null;
 }
 
 function parsedList(json: string): readonly unknown[] | null {

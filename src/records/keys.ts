@@ -30,5 +30,21 @@ export const sessionKey = (sessionTag: string): string => `sw:session:${sessionT
 /** A revoked token; the key's existence is the whole record. */
 export const revokedTokenKey = (tokenTag: string): string => `sw:revoked:${tokenTag}`;
 
+export interface KeyParts {
+  readonly kind: 'profile' | 'consent' | 'generation' | 'tombstone' | 'identity' | 'session' | 'revoked';
+  readonly tag: string;
+}
+
+/** What a key is the key of; null for a name that none of the functions above makes. */
+export function keyParts(key: string): KeyParts | null {
+  const [, ofSubject, subjectKind, kind, tag] =
+    /^sw:(?:\{([\w-]{22})\}:(profile|consent|generation|tombstone)|(identity|session|revoked):([\w-]{22}))$/.exec(key) ?? [];
+  const parts = { kind: subjectKind ?? kind, tag: ofSubject ?? tag };
+  return parts.tag === undefined ? null : (parts as KeyParts);
+}
+
+/** What every key begins with. */
+export const keyPrefix = 'sw:';
+
 /** What stands in keys that say all by existing. */
 export const presence = '1';

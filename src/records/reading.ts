@@ -7,6 +7,7 @@
 import type { Fact, IdentityLink, Profile, Session, StoredConsent } from '../decision/facts.ts';
 import { decodeConsent, decodeGeneration, decodeIdentity, decodeProfile, decodeSession } from './codec.ts';
 import { deviceNamespace, identityTag, tagOf } from './keys.ts';
+import { mayReadProfile, mayReadSession } from './permission.ts';
 import type { ReadPlan, StoreReading } from './store.ts';
 import { StoreError } from './store-error.ts';
 
@@ -30,7 +31,52 @@ export function tagsOf(plan: ReadPlan): PlanTags {
 }
 
 export const refused = { state: 'refused' } as const;
-const absent = { state: 'absent' } as const;
+export const absent = { state: 'absent' } as const;
+
+/** Which consent records a plan has read, of a person who is not erased, and of a device's subject who is another. */
+export function recordsRead(plan: ReadPlan, tags: PlanTags): { readonly own: boolean; readonly linked: boolean } {
+  const linked = plan.consent || (plan.session !== null && tags.session !== null);
+  return { own: linked || plan.profile !== null, linked };
+}
+
+/** What is stored, one thing at a time. None is asked for that the plan does not need, or that consent does not allow. */
+export interface Lookups {
+  isErased(subjectTag: string): boolean;
+  link(deviceTag: string): IdentityLink | null;
+  generation(subjectTag: string): number;
+  isRevoked(tokenTag: string): boolean;
+  consent(subjectTag: string): StoredConsent | null;
+  profile(subjectTag: string): Fact<Profile>;
+  session(sessionTag: string): Fact<Session>;
+}
+
+/** What a store says that can look things up one after the other, at one instant. The Redis script does the same in Lua. */
+export function readingBy(plan: ReadPlan, tags: PlanTags, look: Lookups): StoreReading {
+  const { subject } = tags;
+  const erased = subject !== null && look.isErased(subject);
+  const named = plan.resolvedLink ?? (tags.device === null ? null : look.link(tags.device));
+  const namedTag = named === null ? null : (tags.resolved ?? tagOf(named.subject));
+  const isStanding = namedTag !== null && !(namedTag === subject ? erased : look.isErased(namedTag));
+  const link = isStanding ? named : null;
+  const read = recordsRead(plan, tags);
+  const heard = {
+    link,
+    generation: subject === null ? 0 : look.generation(subject),
+    tokenRevoked: tags.token !== null && look.isRevoked(tags.token),
+    consent: read.own && subject !== null && !erased ? look.consent(subject) : null,
+    linkedConsent: read.linked && namedTag !== null && isStanding && namedTag !== subject ? look.consent(namedTag) : null,
+  };
+  const profile = subject !== null && mayReadProfile(plan, heard) ? (erased ? absent : look.profile(subject)) : refused;
+  const session = tags.session !== null && mayReadSession(plan, heard) ? look.session(tags.session) : refused;
+  return {
+    ...heard,
+    erased,
+    consent: plan.consent ? heard.consent : null,
+    linkedConsent: plan.consent ? heard.linkedConsent : null,
+    profile,
+    session,
+  };
+}
 
 /** What a store says to a plan that names nothing, or of which nothing is stored. */
 export const emptyReading: StoreReading = {

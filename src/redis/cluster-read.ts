@@ -19,8 +19,9 @@ import {
   tombstoneKey,
 } from '../records/keys.ts';
 import { mayReadProfile, mayReadSession, type ReadingSoFar } from '../records/permission.ts';
-import { consentFrom, generationFrom, linkFrom, type PlanTags, profileFrom, refused, sessionFrom } from '../records/reading.ts';
+import { absent, consentFrom, generationFrom, type PlanTags, recordsRead, refused } from '../records/reading.ts';
 import type { ReadPlan, StoreReading } from '../records/store.ts';
+import type { Recollection } from './recollection.ts';
 import { Refusal, type Script } from './reply.ts';
 import { existsScript, getScript, notToBeTouched, permissionText, readScript } from './scripts.ts';
 
@@ -37,17 +38,22 @@ interface SubjectAnswer {
 
 const nobody: SubjectAnswer = { generation: null, consent: null, mayReadProfile: false, profile: null, isErased: false };
 
-export async function readAcross(plan: ReadPlan, tags: PlanTags, ask: Ask): Promise<StoreReading> {
-  const asksRecord = plan.consent || plan.profile !== null || plan.session !== null;
-  const askLinked = (tag: string) => askSubject(ask, tag, { asksRecord: plan.consent || plan.session !== null, plan: null });
+export interface Asking {
+  readonly ask: Ask;
+  readonly known: Recollection;
+}
+
+export async function readAcross(plan: ReadPlan, tags: PlanTags, { ask, known }: Asking): Promise<StoreReading> {
+  const looked = recordsRead(plan, tags);
+  const askLinked = (tag: string) => askSubject(ask, tag, { asksRecord: looked.linked, plan: null, profileVersion: '' });
   const isKnownAnother = tags.resolved !== null && tags.resolved !== tags.subject;
   const [subject, isRevoked, linkText, knownLinked] = await Promise.all([
-    tags.subject === null ? nobody : askSubject(ask, tags.subject, { asksRecord, plan }),
+    tags.subject === null ? nobody : askSubject(ask, tags.subject, { asksRecord: looked.own, plan, profileVersion: known.profile.version }),
     tags.token === null ? false : ask(existsScript, [revokedTokenKey(tags.token)], []).then(([there]) => there === presence),
-    tags.device === null ? null : ask(getScript, [identityKey(tags.device)], []).then(([text]) => text ?? null),
+    tags.device === null ? null : ask(getScript, [identityKey(tags.device)], [known.link.beginning]).then(([text]) => text ?? null),
     isKnownAnother && tags.resolved !== null ? askLinked(tags.resolved) : null,
   ]);
-  const named = plan.resolvedLink ?? linkFrom(tags.device, linkText);
+  const named = plan.resolvedLink ?? (tags.device === null ? null : known.linkFound(linkText));
   const isAnother = named !== null && named.subject !== plan.subject;
   const linkedTag = isAnother ? tagOf(named.subject) : null;
   const linked = linkedTag === null ? nobody : (knownLinked ?? (await askLinked(linkedTag)));
@@ -59,22 +65,33 @@ export async function readAcross(plan: ReadPlan, tags: PlanTags, ask: Ask): Prom
     consent: consentFrom(tags.subject, subject.consent),
     linkedConsent: link === null ? null : consentFrom(linkedTag, linked.consent),
   };
-  const session = mayReadSession(plan, heard) && tags.session !== null ? await ask(getScript, [sessionKey(tags.session)], []) : null;
-  return {
+  known.erased(tags.subject, subject.isErased);
+  known.erased(linkedTag, linked.isErased);
+  known.generation(tags.subject, heard.generation);
+  known.revoked(tags.token, isRevoked);
+  if (looked.own && !subject.isErased) known.consent(tags.subject, heard.consent, subject.consent);
+  if (looked.linked && !linked.isErased) known.consent(linkedTag, heard.linkedConsent, linked.consent);
+  const mayProfile = subject.mayReadProfile && mayReadProfile(plan, heard);
+  const session =
+    mayReadSession(plan, heard) && tags.session !== null
+      ? await ask(getScript, [sessionKey(tags.session)], [known.session.beginning])
+      : null;
+  return known.end({
     ...heard,
     erased: subject.isErased,
     consent: plan.consent ? heard.consent : null,
     linkedConsent: plan.consent ? heard.linkedConsent : null,
-    profile:
-      tags.subject !== null && subject.mayReadProfile && mayReadProfile(plan, heard) ? profileFrom(tags.subject, subject.profile) : refused,
-    session: session === null || tags.session === null ? refused : sessionFrom(tags.session, session[0] ?? null),
-  };
+    profile: !mayProfile ? refused : subject.isErased ? absent : known.profile.found(subject.profile),
+    session: session === null ? refused : known.sessionFound(session[0] ?? null),
+  });
 }
 
 interface SubjectQuestion {
   readonly asksRecord: boolean;
   /** Null: of somebody else, of whom nothing but the record is anybody's business. */
   readonly plan: ReadPlan | null;
+  /** Of the profile that is held; empty where none is. */
+  readonly profileVersion: string;
 }
 
 async function askSubject(ask: Ask, tag: string, question: SubjectQuestion): Promise<SubjectAnswer> {
@@ -87,11 +104,11 @@ async function askSubject(ask: Ask, tag: string, question: SubjectQuestion): Pro
   }
 }
 
-async function askTogether(ask: Ask, tag: string, { asksRecord, plan }: SubjectQuestion): Promise<SubjectAnswer> {
+async function askTogether(ask: Ask, tag: string, { asksRecord, plan, profileVersion }: SubjectQuestion): Promise<SubjectAnswer> {
   const tombstone = tombstoneKey(tag);
   const keys = [tombstone, tombstone, tombstone, tombstone, generationKey(tag), consentKey(tag), profileKey(tag)];
   const profile = permissionText(plan?.profile ?? null);
-  const args = [tag, '', asksRecord ? 1 : 0, plan?.tokenGeneration ?? 0, profile, notToBeTouched, 0, ''];
+  const args = [tag, '', asksRecord ? 1 : 0, plan?.tokenGeneration ?? 0, profile, notToBeTouched, 0, '', '', profileVersion, ''];
   const [, generation, , consent, , allowed, text, , , erased] = await ask(readScript, keys, args);
   return {
     generation: generation ?? null,
@@ -105,7 +122,7 @@ async function askTogether(ask: Ask, tag: string, { asksRecord, plan }: SubjectQ
 /** While a slot is on its way, its records are on two nodes and no script reaches all of them: they are read singly, the profile last. */
 async function askOneByOne(ask: Ask, tag: string, { asksRecord, plan }: SubjectQuestion): Promise<SubjectAnswer> {
   const get = async (key: string, isWanted: boolean): Promise<string | null> =>
-    isWanted ? ((await ask(getScript, [key], []))[0] ?? null) : null;
+    isWanted ? ((await ask(getScript, [key], ['']))[0] ?? null) : null;
   const [isErased, generation, consent] = await Promise.all([
     ask(existsScript, [tombstoneKey(tag)], []).then(([there]) => there === presence),
     get(generationKey(tag), plan !== null),

@@ -10,6 +10,7 @@ import type { Node } from './node.ts';
 import { Refusal, type Reply, type Script, type ScriptCall } from './reply.ts';
 import { openSentinel } from './sentinel.ts';
 import { openSingle, type Topology, type TopologyOptions } from './topology.ts';
+import { type ChangeListener, createTracking } from './tracking.ts';
 
 export type StoreState = 'connected' | 'disconnected';
 
@@ -32,6 +33,10 @@ export interface Connection {
   ping(): Promise<void>;
   /** Drops the connection that the key's answers come over, with all that is under way on it, and makes a new one. */
   drop(key: string): void;
+  /** From now on the listener hears of every change, as soon as the nodes can be made to tell. Saying it again changes nothing. */
+  hearChanges(listener: ChangeListener): void;
+  /** Since when every change of what is stored under the key has been heard of, without a gap; Infinity where none is. */
+  readonly heardSince: (key: string) => number;
   /** True once every key can be asked for, false if that took longer than `withinMs`. */
   connected(withinMs: number): Promise<boolean>;
   close(): Promise<void>;
@@ -40,6 +45,8 @@ export interface Connection {
 export interface ConnectionOptions {
   readonly url: string;
   readonly onState?: OnState | undefined;
+  /** A node will not tell what changes: a short code of its own, such as `NOPERM`. Told once. */
+  readonly onTrackingRefused?: ((code: string) => void) | undefined;
   /** In [0, 1); spreads reconnections. */
   readonly random?: (() => number) | undefined;
   /** In place of `commandTimeoutMs`. */
@@ -61,8 +68,16 @@ export function connect(options: ConnectionOptions): Connection {
     onChange: report,
   });
 
+  const tracking = createTracking({
+    access: address,
+    random: options.random ?? Math.random,
+    nodes: topology.nodes,
+    onRefused: options.onTrackingRefused,
+  });
+
   function report(): void {
     if (isClosed) return;
+    tracking.followNodes();
     // A first look, before anybody could have answered, says nothing.
     if (!topology.isServing && state === null && topology.fault === null) return;
     const next = topology.isServing ? 'connected' : 'disconnected';
@@ -161,6 +176,11 @@ export function connect(options: ConnectionOptions): Connection {
       await Promise.all(nodes.map((node) => node.send('PING', [])));
     },
     drop: (key) => topology.nodeFor(key)?.drop(),
+    hearChanges: tracking.start,
+    heardSince(key) {
+      const node = topology.nodeFor(key);
+      return node === null ? Number.POSITIVE_INFINITY : tracking.sinceMs(node);
+    },
     connected: (withinMs) =>
       new Promise((resolve) => {
         if (isClosed || topology.isServing) return resolve(topology.isServing && !isClosed);
@@ -176,6 +196,7 @@ export function connect(options: ConnectionOptions): Connection {
       if (isClosed) return;
       isClosed = true;
       for (const settle of [...waiting]) settle();
+      tracking.close();
       topology.close();
     },
   };

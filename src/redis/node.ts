@@ -26,6 +26,7 @@ export interface NodeOptions {
 }
 
 export interface Node {
+  readonly endpoint: Endpoint;
   /** Whether a command would be sent. */
   readonly isServing: boolean;
   /** Why it does not serve, as a short code; null where it does or nothing is known. */
@@ -132,6 +133,7 @@ export function openNode(options: NodeOptions): Node {
 
   reach();
   return {
+    endpoint: options.endpoint,
     get isServing() {
       return isReachable && !breaker.isOpen;
     },

@@ -6,7 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import { personalUseCases } from '../decision/vocabulary.ts';
-import { headerLength, headers, unreadable, unsaid } from '../records/codec.ts';
+import { headerLength, headers, unreadable, unsaid, versionedLength } from '../records/codec.ts';
 import { consentKey, presence, tagLength, tombstoneKey } from '../records/keys.ts';
 import { recordCharsMax } from '../records/limits.ts';
 import type { Permission } from '../records/store.ts';
@@ -28,6 +28,26 @@ function luaKey(keyOf: (tag: string) => string, variable: string): string {
 export const notToBeTouched = '-';
 
 /**
+ * In place of a record: it still has the version that the asker said it holds. INVARIANT: no script answers this for a record of which
+ * the asker named no version, and none that somebody planted comes back as it.
+ */
+export const sameVersion = '=';
+
+/** `get` answers a record's text; `getUnless` only where it does not begin with what the asker holds. */
+const luaGet = `
+local function get(key)
+  local value = redis.pcall('GET', key)
+  if type(value) == 'table' or (value and (#value > ${recordCharsMax * 4} or value == '${sameVersion}')) then return '${unreadable}' end
+  return value
+end
+
+local function getUnless(key, held)
+  if held ~= '' and redis.pcall('GETRANGE', key, 0, ${versionedLength - 1}) == held then return '${sameVersion}' end
+  return get(key)
+end
+`;
+
+/**
  * A permission as the read script takes it: the alternatives, each closed by a semicolon, then the two instants between which stored
  * grants count. A use case is two digits: its position, and whether the request grants it.
  */
@@ -44,34 +64,32 @@ export function permissionText(permission: Permission | null): string {
 /**
  * The read. KEYS: identity link, revoked token, session, tombstone, generation, consent, profile. ARGV: echo, subject's tag, device's
  * tag, whether consent is asked for, the token's generation, the permissions of the profile and of the session as `permissionText`
- * writes them, whether a token is to be looked up, and the tag of a linked subject that is known already. A key that ARGV does not ask about is not touched, whatever its name.
+ * writes them, whether a token is to be looked up, the tag of a linked subject that is known already, and the versions of the link, the profile and the session that the asker
+ * holds, empty where it holds none. A key that ARGV does not ask about is not touched, whatever its name.
  *
  * Answers: echo, link (of one that was known already, whether it stands), generation, revoked, consent, linked consent, whether the profile might be read, profile, whether the session
- * might be read, session, whether the subject is erased. A value of another type or of an impossible size comes back as the text that no decoder accepts; where
+ * might be read, session, whether the subject is erased, whether the link's is. In place of a record
+ * of which the asker holds the version stands `sameVersion`. A value of another type or of an impossible size comes back as the text that no decoder accepts; where
  * consent hangs on such a value, nothing is allowed.
  * INVARIANT: it allows what `mayReadProfile` and `mayReadSession` allow; the contract suite compares them.
  */
 export const readScript = readOnlyScript(`
 local subject, device, ofProfile, ofSession = ARGV[2], ARGV[3], ARGV[6], ARGV[7]
 local consentAsked, asksProfile, asksSession = ARGV[4] == '1', ofProfile ~= '${notToBeTouched}', ofSession ~= '${notToBeTouched}'
-
-local function get(key)
-  local value = redis.pcall('GET', key)
-  if type(value) == 'table' or (value and #value > ${recordCharsMax * 4}) then return '${unreadable}' end
-  return value
-end
-
+${luaGet}
 local link, linkedTag = device ~= '' and get(KEYS[1]), ARGV[9]
 if link then
   if string.sub(link, 1, ${headerLength}) == '${headers.identity}' .. device then
-    linkedTag = string.sub(link, ${headerLength + 1}, ${headerLength + tagLength})
+    linkedTag = string.sub(link, ${versionedLength + 1}, ${versionedLength + tagLength})
+    if ARGV[10] ~= '' and string.sub(link, ${headerLength + 1}, ${versionedLength}) == ARGV[10] then link = '${sameVersion}' end
   else
     link = '${unreadable}'
   end
 elseif linkedTag ~= '' then
   link = '${presence}'
 end
-if linkedTag ~= '' and redis.call('EXISTS', ${luaKey(tombstoneKey, 'linkedTag')}) == 1 then link, linkedTag = false, '' end
+local linkErased = linkedTag ~= '' and redis.call('EXISTS', ${luaKey(tombstoneKey, 'linkedTag')}) == 1
+if linkErased then link, linkedTag = false, '' end
 
 local erased, generation, consent = false, false, false
 if subject ~= '' then
@@ -124,19 +142,17 @@ end
 
 local mayReadProfile = asksProfile and proved and holds(ofProfile) or false
 local mayReadSession = asksSession and readable and holds(ofSession) or false
-local profile = mayReadProfile and not erased and get(KEYS[7])
-local session = mayReadSession and get(KEYS[3])
+local profile = mayReadProfile and not erased and getUnless(KEYS[7], ARGV[11] ~= '' and '${headers.profile}' .. subject .. ARGV[11] or '')
+local session = mayReadSession and getUnless(KEYS[3], ARGV[12] ~= '' and '${headers.session}' .. string.sub(KEYS[3], -${tagLength}) .. ARGV[12] or '')
 
 return {
-  ARGV[1], link, generation, revoked and '1', consent, linkedConsent, mayReadProfile and '1', profile, mayReadSession and '1', session, erased and '1'
+  ARGV[1], link, generation, revoked and '1', consent, linkedConsent, mayReadProfile and '1', profile, mayReadSession and '1', session, erased and '1', linkErased and '1'
 }
 `);
 
-/** KEYS: a record. ARGV: echo. Answers: echo, its text. */
-export const getScript = readOnlyScript(`
-local value = redis.pcall('GET', KEYS[1])
-if type(value) == 'table' or (value and #value > ${recordCharsMax * 4}) then value = '${unreadable}' end
-return { ARGV[1], value }
+/** KEYS: a record. ARGV: echo, with which words the one begins that the asker holds, empty where it holds none. Answers: echo, its text or `sameVersion`. */
+export const getScript = readOnlyScript(`${luaGet}
+return { ARGV[1], getUnless(KEYS[1], ARGV[2]) }
 `);
 
 /** KEYS: a key whose existence says all. ARGV: echo. Answers: echo, whether it is there. */

@@ -1,14 +1,16 @@
 /** Opens the store that the config names. A Redis that is not there is no reason not to start: reads fail until it comes. */
 import type { Config } from '../config.ts';
 import type { Store } from '../records/store.ts';
-import type { ConnectionOptions } from '../redis/connection.ts';
-import type { RedisStore } from '../redis/redis-store.ts';
+import type { NearCacheFigures } from '../redis/near-cache.ts';
+import type { RedisStore, RedisStoreOptions } from '../redis/redis-store.ts';
 import type { Clock } from '../time/clock.ts';
 import { CannotRun, systemSentence } from './cannot-run.ts';
 
 export interface StoreOpening {
   readonly clock: Clock;
   readonly onState?: (state: string, why: string | null) => void;
+  /** Redis will not tell what changes: a policy's `freshness` above 0 then has no effect. Told once, with a short code. */
+  readonly onTrackingRefused?: (code: string) => void;
   /** How long Redis may owe an answer, for whoever is in no hurry, as one who loads records. Absent: as long as a decision may wait. */
   readonly patienceMs?: number;
 }
@@ -17,16 +19,22 @@ export interface OpenedStore {
   readonly store: Store;
   /** Resolves once the store is connected, or `withinMs` later: an embedded one is at once. */
   connected(withinMs: number): Promise<unknown>;
+  /** Null: this store has none, because it needs none, or it is switched off. */
+  readonly nearCache: (() => NearCacheFigures) | null;
 }
 
 /** Each kind is loaded only where it is used. */
-export async function openStore({ redisUrl, dataDir }: Config, { clock, onState, patienceMs }: StoreOpening): Promise<OpenedStore> {
-  if (redisUrl === null) return { store: await openEmbedded(dataDir, clock), connected: async () => true };
-  const store = await openRedis({ url: redisUrl, onState, commandTimeoutMs: patienceMs, silenceMaxMs: patienceMs });
-  return { store, connected: store.connected };
+export async function openStore({ redisUrl, nearCacheBytes, dataDir }: Config, opening: StoreOpening): Promise<OpenedStore> {
+  const { clock, onState, onTrackingRefused, patienceMs } = opening;
+  if (redisUrl === null) return { store: await openEmbedded(dataDir, clock), connected: async () => true, nearCache: null };
+  const { NearCache } = await import('../redis/near-cache.ts');
+  const nearCache = new NearCache({ bytesMax: nearCacheBytes, now: clock.monotonicMs });
+  const patience = { commandTimeoutMs: patienceMs, silenceMaxMs: patienceMs };
+  const store = await openRedis({ url: redisUrl, nearCache, onState, onTrackingRefused, ...patience });
+  return { store, connected: store.connected, nearCache: nearCacheBytes === 0 ? null : () => nearCache.figures() };
 }
 
-async function openRedis(options: ConnectionOptions): Promise<RedisStore> {
+async function openRedis(options: RedisStoreOptions): Promise<RedisStore> {
   const { openRedisStore } = await import('../redis/redis-store.ts');
   try {
     return openRedisStore(options);

@@ -15,6 +15,9 @@ export const metricNames = {
   approvalNextExpiry: 'stepwell_approval_next_expiry_seconds',
   policyStale: 'stepwell_policy_stale',
   policyLoads: 'stepwell_policy_loads_total',
+  nearCacheReads: 'stepwell_near_cache_reads_total',
+  nearCacheBytes: 'stepwell_near_cache_bytes',
+  nearCacheEvictions: 'stepwell_near_cache_evictions_total',
 } as const;
 
 /** Gauges that each process tells of itself alone: several processes' are added up. */

@@ -1,7 +1,7 @@
 /** Metrics of how the service stands rather than of what it did. They are worked out when somebody reads them, and never before. */
 import type { Meter, ObservableResult } from '@opentelemetry/api';
 import { metricNames } from './names.ts';
-import type { ServiceState } from './telemetry.ts';
+import type { NearCacheState, ServiceState } from './telemetry.ts';
 
 export interface ServiceStateInstruments {
   show(read: () => ServiceState): void;
@@ -36,6 +36,21 @@ export function createServiceStateInstruments(meters: readonly Meter[]): Service
           for (const [outcome, count] of Object.entries(policyLoads)) result.observe(count, { outcome });
         }),
       );
+    gauge(meter, metricNames.nearCacheBytes, 'What the near cache holds of the records of Redis', (result, { nearCache }) => {
+      if (nearCache !== null) result.observe(nearCache.bytes);
+    });
+    meter
+      .createObservableCounter(metricNames.nearCacheEvictions, { description: 'Records that the near cache let go of for want of room' })
+      .addCallback(
+        observing((result, { nearCache }) => {
+          if (nearCache !== null) result.observe(nearCache.evictions);
+        }),
+      );
+    meter
+      .createObservableCounter(metricNames.nearCacheReads, {
+        description: 'Records read, and reads as a whole, by whether the one held was used, with asking Redis or without, or was fetched',
+      })
+      .addCallback(observing((result, { nearCache }) => showNearCacheReads(result, nearCache)));
   }
 
   function gauge(meter: Meter, name: string, description: string, observe: (result: ObservableResult, state: ServiceState) => void): void {
@@ -47,4 +62,10 @@ export function createServiceStateInstruments(meters: readonly Meter[]): Service
       read = given;
     },
   };
+}
+
+function showNearCacheReads(result: ObservableResult, nearCache: NearCacheState | null): void {
+  for (const [record, outcomes] of Object.entries(nearCache?.reads ?? {})) {
+    for (const [outcome, count] of Object.entries(outcomes)) result.observe(count, { record, outcome });
+  }
 }

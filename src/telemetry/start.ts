@@ -8,6 +8,7 @@ import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import type { NodeSDKConfiguration } from '@opentelemetry/sdk-node';
 import type { Clock } from '../time/clock.ts';
 import { startDecisionSpan } from './decision-span.ts';
+import { type Environment, isDisabled, namesService, wants } from './environment.ts';
 import { createInFlight, showInFlight } from './in-flight.ts';
 import { createInstruments } from './instruments.ts';
 import { metricNames } from './names.ts';
@@ -18,7 +19,7 @@ import { type DecisionClosing, type DecisionTrace, noTelemetry, type Telemetry }
 export interface TelemetryOptions {
   readonly clock: Clock;
   /** The environment to look for `OTEL_*` in; the SDK itself reads the process's own. */
-  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly env: Environment;
   /** Hears what the SDK complains about: an exporter that cannot be reached, a variable it does not understand. */
   readonly warn?: (message: string) => void;
   /** Instead of the exporters that the environment names. */
@@ -33,7 +34,7 @@ const warningLengthMax = 300;
 const serializer = new PrometheusSerializer(undefined, false, undefined, true, true);
 
 export async function startTelemetry(options: TelemetryOptions): Promise<Telemetry> {
-  if (isTrue(options.env.OTEL_SDK_DISABLED)) return noTelemetry;
+  if (isDisabled(options.env)) return noTelemetry;
   if (options.warn !== undefined) listenToComplaints(options.warn);
   const prometheus = startPrometheus();
   const exporting = await startExporters(options);
@@ -111,21 +112,6 @@ async function startExporters({ env, clock, spanProcessors }: TelemetryOptions):
 
 function seriesViews() {
   return [{ instrumentName: metricNames.decisions, aggregationCardinalityLimit: decisionSeriesMax }];
-}
-
-/** The SDK by itself would export to localhost when nothing is set; a quiet machine should stay quiet. */
-function wants(env: TelemetryOptions['env'], signal: 'TRACES' | 'METRICS'): boolean {
-  const exporter = env[`OTEL_${signal}_EXPORTER`];
-  if (exporter) return exporter !== 'none';
-  return Boolean(env.OTEL_EXPORTER_OTLP_ENDPOINT || env[`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`]);
-}
-
-function namesService(env: TelemetryOptions['env']): boolean {
-  return Boolean(env.OTEL_SERVICE_NAME) || /(^|,)\s*service\.name=/.test(env.OTEL_RESOURCE_ATTRIBUTES ?? '');
-}
-
-function isTrue(value: string | undefined): boolean {
-  return value?.trim().toLowerCase() === 'true';
 }
 
 /** Only the sentence is passed on: what the SDK appends may hold an endpoint's credentials. */

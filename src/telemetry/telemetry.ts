@@ -84,6 +84,15 @@ export interface ServiceState {
   readonly secondsToNextApprovalExpiry: number | null;
   readonly policyStale: boolean;
   readonly policyLoads: { readonly in_force: number; readonly refused: number };
+  /** Null: the store has none. */
+  readonly nearCache: NearCacheState | null;
+}
+
+export interface NearCacheState {
+  /** By record, then by outcome. */
+  readonly reads: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  readonly bytes: number;
+  readonly evictions: number;
 }
 
 /** Keeps nothing and costs nothing: for tests, and to measure what telemetry costs. */

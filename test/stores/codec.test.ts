@@ -15,6 +15,9 @@ import {
   encodeProfile,
   encodeSession,
   headerLength,
+  versionedLength,
+  versionLength,
+  versionOf,
 } from '../../src/records/codec.ts';
 import { identityTag, tagOf } from '../../src/records/keys.ts';
 import { recordCharsMax, valueDepthMax } from '../../src/records/limits.ts';
@@ -57,6 +60,7 @@ const link = fc.record({
 });
 
 const tag = tagOf('anna');
+const version = 'v'.repeat(versionLength);
 const decoders = [decodeProfile, decodeSession, decodeConsent, decodeIdentity] as const;
 
 /** Every decoder's answer to the text; throws when one of them does. */
@@ -74,6 +78,16 @@ describe('records', () => {
         expect(decodeIdentity(tag, encodeIdentity(tag, identity))).toEqual(identity);
       }),
     );
+  });
+
+  it('carry another version each time, and no version that is none', () => {
+    const profile = { attributes: { a: 1 }, audiences: [] };
+    const texts = Array.from({ length: 100 }, () => encodeProfile(tag, profile));
+    expect(new Set(texts.map(versionOf)).size).toBe(texts.length);
+    const [text = ''] = texts;
+    expect(versionOf(text)).toMatch(/^[\w-]{12}$/);
+    for (const wrong of ['=', ' ', '\u00e4'])
+      expect(decodeProfile(tag, text.replace(versionOf(text), wrong.repeat(versionLength)))).toBeNull();
   });
 
   it('survive the way through UTF-8', () => {
@@ -106,7 +120,9 @@ describe('decoding', () => {
   it('answers null to arbitrary text and to arbitrary JSON, under any header', () => {
     const headers = fc.constantFrom(
       '',
-      ...['p', 's', 'c', 'i'].flatMap((kind) => [`${kind}1${tag}`, `${kind}2${tag}`, `${kind}1${tag}${tag}`]),
+      ...['p', 's', 'c', 'i'].flatMap((kind) =>
+        ['', version, tag, version + tag].flatMap((more) => [`${kind}1${tag}${more}`, `${kind}2${tag}${more}`]),
+      ),
     );
     fc.assert(
       fc.property(
@@ -133,7 +149,7 @@ describe('decoding', () => {
     ];
     for (const text of texts) {
       expect(decoded(text).filter((record) => record !== null)).toHaveLength(1);
-      for (let at = 0; at < headerLength; at += 1)
+      for (let at = 0; at < (text.startsWith('c') ? headerLength : versionedLength); at += 1)
         expect(decoded(text.slice(0, at) + text.slice(at + 1)).every((record) => record === null)).toBe(true);
       expect(decoded(text.slice(0, -1)).every((record) => record === null)).toBe(true);
       expect(decoded(`${text}]`).every((record) => record === null)).toBe(true);
@@ -141,11 +157,11 @@ describe('decoding', () => {
   });
 
   it('gives up at its bounds instead of working on', () => {
-    const deep = (levels: number): string => `s1${tag}[{"a":${'['.repeat(levels)}${']'.repeat(levels)}}]`;
+    const deep = (levels: number): string => `s2${tag}${version}[{"a":${'['.repeat(levels)}${']'.repeat(levels)}}]`;
     expect(decodeSession(tag, deep(valueDepthMax))).not.toBeNull();
     expect(decodeSession(tag, deep(valueDepthMax + 1))).toBeNull();
     expect(decodeSession(tag, deep(30_000))).toBeNull();
-    expect(decodeSession(tag, `s1${tag}[{"a":"${'x'.repeat(recordCharsMax)}"}]`)).toBeNull();
+    expect(decodeSession(tag, `s2${tag}${version}[{"a":"${'x'.repeat(recordCharsMax)}"}]`)).toBeNull();
     expect(decodeGeneration('9007199254740993')).toBeNull();
   });
 });

@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { NearCache } from '../../src/redis/near-cache.ts';
 import { openRedisStore } from '../../src/redis/redis-store.ts';
 import { throwAwayCertificate } from '../support/certificate.ts';
 import { until } from '../support/redis-deployments.ts';
 import { asDocumentedUser, documentedRights } from '../support/redis-rights.ts';
 import { freePort, type RunningRedis, startRedis } from '../support/redis-server.ts';
-import { forCases, openPatiently } from './redis-opening.ts';
+import { forCases, openPatiently, patienceMs, rememberingForCases } from './redis-opening.ts';
 import { daySeconds, goldProfile, noPlan, type OpenedStore, openPermission, storeCases } from './store.cases.ts';
 
 const openForCases = async (url: string, observer: Redis): Promise<OpenedStore> => forCases(await openPatiently(url), observer);
@@ -86,6 +87,23 @@ describe('as a user of few rights', () => {
   });
 
   storeCases('the Redis store', () => openForCases(url, observer));
+  storeCases('the Redis store with a near cache that trusts for a minute', () => rememberingForCases(url, observer, 60_000));
+
+  it('may hold records without the rights of the near cache: then they are fetched whole, every time, and it says why', async () => {
+    const rights = documentedRights().map((word) => (word === 'stepwell' ? 'unheard' : word));
+    await observer.call('ACL', 'SETUSER', ...rights, '-getrange', '-client|tracking');
+    const nearCache = new NearCache({ bytesMax: 2 ** 20 });
+    const codes: string[] = [];
+    const store = openRedisStore({ url: url.replace('stepwell:', 'unheard:'), nearCache, onTrackingRefused: (code) => codes.push(code) });
+    await store.connected(patienceMs);
+    await store.putProfile('anna', goldProfile, daySeconds);
+    const plan = { ...noPlan, subject: 'anna', profile: openPermission, freshnessMaxMs: 60_000 };
+    for (const time of [1, 2]) expect([time, (await store.read(plan)).profile]).toEqual([time, { state: 'known', value: goldProfile }]);
+    await until('it says why', async () => codes.length > 0);
+    expect(codes).toEqual(['NOPERM']);
+    expect(nearCache.reads.profile).toEqual({ validated: 0, trusted: 0, fetched: 2 });
+    await store.close();
+  });
 
   it('read-only scripts are done without where the user, or a Redis before 7, has none', async () => {
     const rights = documentedRights().map((word) => (word === 'stepwell' ? 'older' : word));

@@ -20,7 +20,7 @@ import type { RedisStore } from '../../src/redis/redis-store.ts';
 import { slotCount, slotOf } from '../../src/redis/slots.ts';
 import { type RunningCluster, startCluster, until } from '../support/redis-deployments.ts';
 import { asDocumentedUser, documentedRights } from '../support/redis-rights.ts';
-import { forCases, openPatiently } from './redis-opening.ts';
+import { forCases, openPatiently, rememberingForCases } from './redis-opening.ts';
 import {
   casesPerProperty,
   daySeconds,
@@ -72,6 +72,10 @@ async function patientStore(): Promise<RedisStore> {
 const openForCases = async (): Promise<OpenedStore> => forCases(await patientStore(), observer);
 
 storeCases('the Redis store on a cluster', openForCases);
+storeCases('the Redis store on a cluster, with a near cache that asks for versions', () => rememberingForCases(cluster.url, observer, 0));
+storeCases('the Redis store on a cluster, with a near cache that trusts for a minute', () =>
+  rememberingForCases(cluster.url, observer, 60_000),
+);
 
 /** An id whose key a certain master holds. */
 function idAt(master: number, name: string, keyOf: (id: string) => string): string {

@@ -1,13 +1,18 @@
 /** A Redis store that waits as long as a busy machine needs: what the suites claim is not how soon one answers. */
 import type { Cluster, Redis } from 'ioredis';
+import { expect } from 'vitest';
+import type { ReadPlan } from '../../src/records/store.ts';
+import { NearCache } from '../../src/redis/near-cache.ts';
 import { openRedisStore, type RedisStore } from '../../src/redis/redis-store.ts';
-import { daySeconds, type OpenedStore } from './store.cases.ts';
+import { until } from '../support/redis-deployments.ts';
+import { daySeconds, noPlan, type OpenedStore } from './store.cases.ts';
 
 export const patienceMs = 20_000;
+const bytesMax = 64 * 2 ** 20;
 
 /** Connected. */
-export async function openPatiently(url: string): Promise<RedisStore> {
-  const store = openRedisStore({ url, commandTimeoutMs: patienceMs, silenceMaxMs: patienceMs });
+export async function openPatiently(url: string, nearCache?: NearCache): Promise<RedisStore> {
+  const store = openRedisStore({ url, nearCache, commandTimeoutMs: patienceMs, silenceMaxMs: patienceMs });
   if (await store.connected(patienceMs)) return store;
   await store.close();
   throw new Error(`no connection to Redis within ${patienceMs} ms`);
@@ -22,5 +27,67 @@ export function forCases(store: RedisStore, observer: Redis | Cluster): OpenedSt
       await observer.set(key, text, 'EX', daySeconds);
     },
     dispose: () => store.close(),
+  };
+}
+
+/** Says what it heard of: a test that changes something behind a store's back can wait until the store knows. */
+export class ListeningCache extends NearCache {
+  readonly heard = new Map<string, number>();
+
+  override changed(key: string): void {
+    super.changed(key);
+    this.heard.set(key, (this.heard.get(key) ?? 0) + 1);
+  }
+}
+
+export interface RememberingStore {
+  readonly store: RedisStore;
+  readonly nearCache: ListeningCache;
+}
+
+/** With a near cache; where it is to trust, the changes are heard of already. */
+export async function openRemembering(url: string, freshnessMaxMs: number): Promise<RememberingStore> {
+  const nearCache = new ListeningCache({ bytesMax });
+  const store = await openPatiently(url, nearCache);
+  if (freshnessMaxMs > 0) await untilTrusted(store, nearCache, freshnessMaxMs);
+  return { store, nearCache };
+}
+
+/** Asks about somebody nobody knows, until the answer comes from memory. */
+export async function untilTrusted(
+  store: RedisStore,
+  nearCache: NearCache,
+  freshnessMaxMs: number,
+  plan: ReadPlan = noPlan,
+): Promise<void> {
+  const asked = { ...plan, subject: plan.subject ?? 'nobody', consent: true, freshnessMaxMs };
+  await until('an answer comes from memory', async () => {
+    const before = nearCache.reads.all.trusted;
+    await store.read(asked).catch(() => {});
+    return nearCache.reads.all.trusted > before;
+  });
+}
+
+/** Every read is made twice, so that the second one meets what the first one left, and both must say the same. */
+export async function rememberingForCases(url: string, observer: Redis | Cluster, freshnessMaxMs: number): Promise<OpenedStore> {
+  const { store, nearCache } = await openRemembering(url, freshnessMaxMs);
+  const direct = forCases(store, observer);
+  return {
+    ...direct,
+    store: {
+      ...store,
+      async read(plan) {
+        const asked = { ...plan, freshnessMaxMs };
+        const first = await store.read(asked);
+        const second = await store.read(asked);
+        expect(second).toEqual(first);
+        return second;
+      },
+    },
+    async plant(key, text) {
+      const before = nearCache.heard.get(key) ?? 0;
+      await direct.plant(key, text);
+      if (freshnessMaxMs > 0) await until('the change is heard of', async () => (nearCache.heard.get(key) ?? 0) > before);
+    },
   };
 }

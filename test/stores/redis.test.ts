@@ -23,7 +23,7 @@ import { reconnectDelayMaxMs, reconnectDelayMs } from '../../src/redis/node.ts';
 import { openRedisStore, type RedisStore } from '../../src/redis/redis-store.ts';
 import { until } from '../support/redis-deployments.ts';
 import { freePort, type RunningRedis, startRedis } from '../support/redis-server.ts';
-import { forCases, openPatiently, patienceMs } from './redis-opening.ts';
+import { forCases, openPatiently, patienceMs, rememberingForCases } from './redis-opening.ts';
 import {
   casesPerProperty,
   daySeconds,
@@ -89,6 +89,8 @@ const openForCases = async (url: string): Promise<OpenedStore> => forCases(await
 
 storeCases('the Redis store over TCP', () => openForCases(server.url));
 storeCases('the Redis store over a Unix socket', () => openForCases(server.socketUrl));
+storeCases('the Redis store with a near cache that asks for versions', () => rememberingForCases(server.url, observer, 0));
+storeCases('the Redis store with a near cache that trusts for a minute', () => rememberingForCases(server.url, observer, 60_000));
 
 interface Seen {
   /** What came over the wire, by name. */

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Fact, IdentityLink, Profile, Session, StoredConsent } from '../../src/decision/facts.ts';
 import { personalUseCases } from '../../src/decision/vocabulary.ts';
-import { encodeConsent, encodeIdentity, encodeProfile, encodeSession } from '../../src/records/codec.ts';
+import { encodeConsent, encodeIdentity, encodeProfile, encodeSession, versionLength } from '../../src/records/codec.ts';
 import {
   consentKey,
   generationKey,
@@ -581,15 +581,20 @@ export function storeCases(name: string, open: () => Promise<OpenedStore>): void
     describe('what is stored but was not written by us', () => {
       const annaTag = tagOf('anna');
       const bobTag = tagOf('bob');
+      const version = 'v'.repeat(versionLength);
       const garbage = [
         '',
         'x',
         '{}',
         '[]',
         'null',
-        'p1',
+        '=',
+        '1',
+        'p2',
+        `p1${annaTag}[{},[]]`,
         `p2${annaTag}[{},[]]`,
-        `p1${annaTag}[{}`,
+        `p2${annaTag}${version}[{}`,
+        `p3${annaTag}${version}[{},[]]`,
         `c1${annaTag}ggg`,
         '\u0000',
         'x'.repeat(recordCharsMax * 5),
@@ -600,9 +605,9 @@ export function storeCases(name: string, open: () => Promise<OpenedStore>): void
         const cases = [
           ...garbage,
           encodeProfile(bobTag, goldProfile),
-          `p1${annaTag}[{"a":null},[]]`,
-          `p1${annaTag}[{"a":1.5},[]]`,
-          `p1${annaTag}[{},[1]]`,
+          `p2${annaTag}${version}[{"a":null},[]]`,
+          `p2${annaTag}${version}[{"a":1.5},[]]`,
+          `p2${annaTag}${version}[{},[1]]`,
         ];
         for (const text of cases) {
           await opened.plant(profileKey(annaTag), text);

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { ZoneDecision } from '../../src/decision/decision.ts';
 import { sampledByCallerPerSecondMax } from '../../src/telemetry/sampler.ts';
 import { startTelemetry, type TelemetryOptions } from '../../src/telemetry/start.ts';
-import { type DecisionClosing, noTelemetry, type Telemetry } from '../../src/telemetry/telemetry.ts';
+import { type DecisionClosing, noTelemetry, type ServiceState, type Telemetry } from '../../src/telemetry/telemetry.ts';
 import type { Clock } from '../../src/time/clock.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
@@ -271,10 +271,16 @@ describe('metrics', () => {
 });
 
 describe('how the service stands', () => {
-  const state = { approvalsExpired: 2, secondsToNextApprovalExpiry: 60, policyStale: true, policyLoads: { in_force: 3, refused: 1 } };
+  const state: ServiceState = {
+    approvalsExpired: 2,
+    secondsToNextApprovalExpiry: 60,
+    policyStale: true,
+    policyLoads: { in_force: 3, refused: 1 },
+    nearCache: null,
+  };
 
   const linesOf = async (telemetry: Telemetry) =>
-    (await telemetry.metricsText()).split('\n').filter((line) => /^stepwell_(approval|policy)/.test(line));
+    (await telemetry.metricsText()).split('\n').filter((line) => /^stepwell_(approval|policy|near)/.test(line));
 
   test('is asked at each reading: approvals, staleness and loads of the policy', async () => {
     const telemetry = await start();
@@ -290,6 +296,19 @@ describe('how the service stands', () => {
     ]);
     shown = { ...state, approvalsExpired: 0, policyStale: false };
     expect(await linesOf(telemetry)).toEqual(expect.arrayContaining(['stepwell_approvals_expired 0', 'stepwell_policy_stale 0']));
+  });
+
+  test('includes what the near cache of a store that has one does', async () => {
+    const telemetry = await start();
+    const nearCache = { reads: { profile: { validated: 3, trusted: 2, fetched: 1 } }, bytes: 4096, evictions: 7 };
+    telemetry.showService(() => ({ ...state, nearCache }));
+    expect((await linesOf(telemetry)).filter((line) => line.includes('near'))).toEqual([
+      'stepwell_near_cache_bytes 4096',
+      'stepwell_near_cache_evictions_total 7',
+      'stepwell_near_cache_reads_total{record="profile",outcome="validated"} 3',
+      'stepwell_near_cache_reads_total{record="profile",outcome="trusted"} 2',
+      'stepwell_near_cache_reads_total{record="profile",outcome="fetched"} 1',
+    ]);
   });
 
   test('says nothing of a next expiry where there is none', async () => {

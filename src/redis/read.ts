@@ -1,0 +1,162 @@
+/**
+ * The read of one decision: from memory where the plan lets it be trusted and everything in it is proved, else one command and one
+ * round trip, whatever the plan names; in a cluster one for each slot, side by side (`cluster-read.ts`).
+ */
+import {
+  consentKey,
+  generationKey,
+  identityKey,
+  presence,
+  profileKey,
+  revokedTokenKey,
+  sessionKey,
+  tagOf,
+  tombstoneKey,
+} from '../records/keys.ts';
+import { mayReadSession } from '../records/permission.ts';
+import { absent, consentFrom, emptyReading, generationFrom, type PlanTags, recordsRead, refused, tagsOf } from '../records/reading.ts';
+import type { ReadPlan, StoreReading } from '../records/store.ts';
+import { StoreError } from '../records/store-error.ts';
+import { type Ask, readAcross } from './cluster-read.ts';
+import type { Connection } from './connection.ts';
+import type { NearCache } from './near-cache.ts';
+import { Recollection } from './recollection.ts';
+import type { Reply, Script } from './reply.ts';
+import { getScript, permissionText, readScript } from './scripts.ts';
+import { trustedReading } from './trusted.ts';
+
+export interface Reader {
+  read(plan: ReadPlan): Promise<StoreReading>;
+  /** One script about one slot, asked in the way of all reads. */
+  readonly ask: Ask;
+}
+
+export function createReader(connection: Connection, cache: NearCache): Reader {
+  let reads = 0;
+  const trust = { cache, heardSince: connection.heardSince };
+
+  /** Not async itself: a promise around a promise costs every read two turns. */
+  function read(plan: ReadPlan): Promise<StoreReading> {
+    const tags = tagsOf(plan);
+    const isPersonal = tags.subject !== null || tags.device !== null || tags.token !== null || tags.resolved !== null;
+    if (!isPersonal && (tags.session === null || !mayReadSession(plan, emptyReading))) return Promise.resolve(emptyReading);
+    if (plan.freshnessMaxMs > 0 && cache.isOn) {
+      connection.hearChanges(cache);
+      const reading = trustedReading(plan, tags, trust);
+      if (reading !== null) return Promise.resolve(reading);
+    }
+    const known = new Recollection(cache, plan, tags);
+    if (!isPersonal) return readSession(tags.session ?? '', known);
+    return connection.isCluster ? readAcross(plan, tags, { ask, known }) : readByScript(plan, tags, known);
+  }
+
+  async function readSession(tag: string, known: Recollection): Promise<StoreReading> {
+    const key = sessionKey(tag);
+    const { beginning } = known.session;
+    const text = beginning === '' ? await textOf(connection, key) : ((await ask(getScript, [key], [beginning]))[0] ?? null);
+    return known.end({ ...emptyReading, session: known.sessionFound(text) });
+  }
+
+  /** Every question carries a word of its own, and an answer that does not repeat it is another's: never used, like all after it. */
+  async function ask(script: Script, keys: readonly string[], args: readonly (string | number)[]): ReturnType<Ask> {
+    reads = (reads + 1) % Number.MAX_SAFE_INTEGER;
+    const echo = reads.toString(36);
+    const [echoed, ...answer] = textsOf(await connection.run(script, keys, [echo, ...args])) ?? [];
+    if (echoed === echo) return answer;
+    connection.drop(keys[0] ?? '');
+    throw new StoreError('misrouted', 'an answer of Redis belonged to another question');
+  }
+
+  async function readByScript(plan: ReadPlan, tags: PlanTags, known: Recollection): Promise<StoreReading> {
+    const answer = await ask(readScript, keysOf(tags), argumentsOf(plan, tags, known));
+    const [linkText = null, generationText = null, revoked, consentText = null, linkedText = null, mayProfile, profile = null, ...rest] =
+      answer;
+    const [maySession, session = null, erasedText, linkErased] = rest;
+    const link = linkAnswered(plan, { linkText, isErased: linkErased === presence, known });
+    const linkedTag = link === null ? null : (tags.resolved ?? tagOf(link.subject));
+    const erased = erasedText === presence;
+    const generation = generationFrom(generationText);
+    const consent = consentFrom(tags.subject, consentText);
+    const anotherTag = linkedTag === tags.subject ? null : linkedTag;
+    const linkedConsent = consentFrom(anotherTag, linkedText);
+    known.erased(tags.subject, erased);
+    known.erased(linkErased === presence ? tags.resolved : linkedTag, linkErased === presence);
+    known.generation(tags.subject, generation);
+    known.revoked(tags.token, revoked === presence);
+    const looked = recordsRead(plan, tags);
+    if (looked.own && !erased) known.consent(tags.subject, consent, consentText);
+    if (looked.linked) known.consent(anotherTag, linkedConsent, linkedText);
+    return known.end({
+      erased,
+      link,
+      generation,
+      tokenRevoked: revoked === presence,
+      consent: plan.consent ? consent : null,
+      linkedConsent: plan.consent ? linkedConsent : null,
+      profile: mayProfile === presence ? (erased ? absent : known.profile.found(profile)) : refused,
+      session: maySession === presence ? known.sessionFound(session) : refused,
+    });
+  }
+
+  return { read, ask };
+}
+
+interface LinkAnswer {
+  readonly linkText: string | null;
+  /** It may be there, and is as if it were not: nothing is to be remembered of it. */
+  readonly isErased: boolean;
+  readonly known: Recollection;
+}
+
+function linkAnswered({ resolvedLink }: ReadPlan, { linkText, isErased, known }: LinkAnswer): StoreReading['link'] {
+  if (isErased) return null;
+  return resolvedLink === null ? known.linkFound(linkText) : linkText === presence ? resolvedLink : null;
+}
+
+/** Null for a value of another type: there is no such record. */
+export async function textOf(connection: Connection, key: string): Promise<string | null> {
+  try {
+    const reply = await connection.command('GET', key, []);
+    return typeof reply === 'string' ? reply : null;
+  } catch (error) {
+    if (error instanceof StoreError && error.code === 'refused' && error.message.endsWith('WRONGTYPE')) return null;
+    throw error;
+  }
+}
+
+/** In the order that the read script expects. Where the plan names nothing, a name that no record has: every key is ours. */
+function keysOf(tags: PlanTags): string[] {
+  const { subject, token, device, session } = tags;
+  return [
+    device === null ? noKey : identityKey(device),
+    token === null ? noKey : revokedTokenKey(token),
+    session === null ? noKey : sessionKey(session),
+    subject === null ? noKey : tombstoneKey(subject),
+    subject === null ? noKey : generationKey(subject),
+    subject === null ? noKey : consentKey(subject),
+    subject === null ? noKey : profileKey(subject),
+  ];
+}
+
+const noKey = 'sw:-';
+
+function argumentsOf(plan: ReadPlan, tags: PlanTags, { link, profile, session }: Recollection): (string | number)[] {
+  return [
+    tags.subject ?? '',
+    tags.device ?? '',
+    plan.consent ? 1 : 0,
+    plan.tokenGeneration,
+    permissionText(plan.profile),
+    permissionText(tags.session === null ? null : plan.session),
+    tags.token === null ? 0 : 1,
+    tags.resolved ?? '',
+    link.version,
+    profile.version,
+    session.version,
+  ];
+}
+
+/** A flat list of texts and nulls, or null for anything else. */
+export function textsOf(reply: Reply): readonly (string | null)[] | null {
+  return Array.isArray(reply) && reply.every((item) => item === null || typeof item === 'string') ? reply : null;
+}

@@ -1,0 +1,167 @@
+/**
+ * The writes. Every personal record has an expiry; a write and the tombstone that forbids it are checked in one step, or, where they are
+ * different slots', so that no write outlasts a tombstone before it. What a write touches is not trusted from before it until after it.
+ */
+import { decodeProfile, decodeSession, encodeSession } from '../records/codec.ts';
+import { generationKey, presence, profileKey, revokedTokenKey, sessionKey, tagOf, tombstoneKey } from '../records/keys.ts';
+import { batchChunkMax, generationTtlMs, instantOf } from '../records/limits.ts';
+import type { Store, StoredProfile, StoreWrite, WriteOutcome } from '../records/store.ts';
+import { StoreError } from '../records/store-error.ts';
+import { mergedSession, type PreparedWrite, prepare } from '../records/writes.ts';
+import type { Ask } from './cluster-read.ts';
+import type { Connection } from './connection.ts';
+import { textOf, textsOf } from './read.ts';
+import type { Reply, ScriptCall } from './reply.ts';
+import { existsScript, getProfileScript, putScript, raiseScript, replaceScript, revokeScript } from './scripts.ts';
+
+/** How often a patch is tried again when others change the session meanwhile. */
+const patchAttemptsMax = 8;
+/** Links of a batch that are written at once in a cluster. */
+const linksAtOnceMax = 32;
+
+export type Writer = Omit<Store, 'kind' | 'read' | 'ping' | 'close'>;
+
+export interface WriterParts {
+  /** For what is looked at before and after a write. */
+  readonly reading: Connection;
+  readonly writing: Connection;
+  readonly ask: Ask;
+  /** Hears the key of whatever is about to change, and of what has. */
+  readonly onChange: (key: string) => void;
+}
+
+export function createWriter({ reading, writing, ask, onChange }: WriterParts): Writer {
+  /** A read that is under way at the same time may see either, so it counts as sent too early until the write has ended. */
+  async function changing<T>(keys: readonly string[], work: () => Promise<T>): Promise<T> {
+    for (const key of keys) onChange(key);
+    try {
+      return await work();
+    } finally {
+      for (const key of keys) onChange(key);
+    }
+  }
+
+  async function write(one: StoreWrite): Promise<WriteOutcome> {
+    const prepared = prepare(one);
+    return changing([prepared.key], async () =>
+      isApart(one) ? writeApart(prepared) : outcomeOf(await writing.run(putScript, ...partsOf(putCall(prepared)))),
+    );
+  }
+
+  /** A link is one slot's and its subject's tombstone another's. */
+  function isApart(one: StoreWrite): boolean {
+    return writing.isCluster && one.kind === 'identity';
+  }
+
+  /** Looks for the tombstone again after writing: one that came in between is seen then, and one that comes later has its own sweep. */
+  async function writeApart(prepared: PreparedWrite): Promise<WriteOutcome> {
+    const { subjectTag, key, text, ttlMs } = prepared;
+    if (await isErased(subjectTag)) return 'erased';
+    const outcome = outcomeOf(await writing.run(putScript, [key], [text, ttlMs]));
+    if (!(await isErased(subjectTag))) return outcome;
+    await writing.command('UNLINK', key, []);
+    return 'erased';
+  }
+
+  async function isErased(subjectTag: string | null): Promise<boolean> {
+    return subjectTag !== null && (await ask(existsScript, [tombstoneKey(subjectTag)], []))[0] === presence;
+  }
+
+  async function writeBatch(writes: readonly StoreWrite[]): Promise<readonly WriteOutcome[]> {
+    const prepared = writes.map((one) => ({ one: prepare(one), isApart: isApart(one) }));
+    const outcomes: WriteOutcome[] = [];
+    for (let from = 0; from < prepared.length; from += batchChunkMax) {
+      const chunk = prepared.slice(from, from + batchChunkMax);
+      const keys = chunk.map(({ one }) => one.key);
+      outcomes.push(...(await changing(keys, () => writeChunk(chunk))));
+    }
+    return outcomes;
+  }
+
+  async function writeChunk(chunk: readonly ChunkPart[]): Promise<readonly WriteOutcome[]> {
+    const together = await writing.runAll(
+      putScript,
+      chunk.filter((each) => !each.isApart).map(({ one }) => putCall(one)),
+    );
+    const apart = await writeAllApart(chunk.filter((each) => each.isApart).map(({ one }) => one));
+    const [ofTogether, ofApart] = [together.map(outcomeOf).values(), apart.values()];
+    return chunk.map((each) => (each.isApart ? ofApart : ofTogether).next().value ?? 'erased');
+  }
+
+  async function writeAllApart(links: readonly PreparedWrite[]): Promise<readonly WriteOutcome[]> {
+    const outcomes: WriteOutcome[] = [];
+    for (let from = 0; from < links.length; from += linksAtOnceMax) {
+      outcomes.push(...(await Promise.all(links.slice(from, from + linksAtOnceMax).map(writeApart))));
+    }
+    return outcomes;
+  }
+
+  return {
+    putProfile: (subject, profile, ttlSeconds) => write({ kind: 'profile', subject, profile, ttlSeconds }),
+    putIdentity: (namespace, value, link, ttlSeconds) => write({ kind: 'identity', namespace, value, link, ttlSeconds }),
+    putConsent: (subject, consent, ttlSeconds) => write({ kind: 'consent', subject, consent, ttlSeconds }),
+    putSession: async (sessionId, session, ttlSeconds) => {
+      await write({ kind: 'session', sessionId, session, ttlSeconds });
+    },
+
+    async getProfile(subject): Promise<StoredProfile | null> {
+      const tag = tagOf(subject);
+      const [text, expiresAt] = textsOf(await reading.run(getProfileScript, [profileKey(tag), tombstoneKey(tag)], [])) ?? [];
+      const profile = typeof text === 'string' ? decodeProfile(tag, text) : null;
+      return profile === null ? null : { ...profile, expiresAtMs: Number(expiresAt) };
+    },
+
+    async deleteProfile(subject) {
+      const key = profileKey(tagOf(subject));
+      return changing([key], async () => (await writing.command('UNLINK', key, [])) === 1);
+    },
+
+    async patchSession(sessionId, session) {
+      const tag = tagOf(sessionId);
+      const key = sessionKey(tag);
+      for (let attempt = 0; attempt < patchAttemptsMax; attempt += 1) {
+        const text = await textOf(reading, key);
+        const before = text === null ? null : decodeSession(tag, text);
+        if (text === null || before === null) return false;
+        const after = encodeSession(tag, mergedSession(before, session));
+        if ((await changing([key], () => writing.run(replaceScript, [key], [text, after]))) === 1) return true;
+      }
+      throw new StoreError('contended', 'others kept changing the session');
+    },
+
+    async raiseGeneration(subject) {
+      const key = generationKey(tagOf(subject));
+      return Number(await changing([key], () => writing.run(raiseScript, [key], [generationTtlMs])));
+    },
+
+    async revokeToken(tokenId, untilMs) {
+      const until = instantOf(untilMs);
+      const key = revokedTokenKey(tagOf(tokenId));
+      if (until > 0) await changing([key], () => writing.run(revokeScript, [key], [presence, until]));
+    },
+
+    writeBatch,
+  };
+}
+
+interface ChunkPart {
+  readonly one: PreparedWrite;
+  readonly isApart: boolean;
+}
+
+function putCall(prepared: PreparedWrite): ScriptCall {
+  const keys = prepared.subjectTag === null ? [prepared.key] : [prepared.key, tombstoneKey(prepared.subjectTag)];
+  return { keys, args: [prepared.text, prepared.ttlMs] };
+}
+
+function partsOf({ keys, args }: ScriptCall): readonly [ScriptCall['keys'], ScriptCall['args']] {
+  return [keys, args];
+}
+
+const outcomes = ['created', 'replaced', 'erased'] as const satisfies readonly WriteOutcome[];
+
+function outcomeOf(reply: Reply): WriteOutcome {
+  const outcome = typeof reply === 'number' ? outcomes[reply] : undefined;
+  if (outcome === undefined) throw new StoreError('misrouted', 'an answer of Redis belonged to another question');
+  return outcome;
+}
