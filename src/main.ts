@@ -26,7 +26,6 @@ import { tokenTrustOf } from './start/key-sets.ts';
 import { createLogger } from './start/logger.ts';
 import { type OpenedStore, openStore } from './start/open-store.ts';
 import { policyPublications } from './start/policy-published.ts';
-import { startProgress } from './start/progress.ts';
 import { openServicePolicy } from './start/service-policy.ts';
 import type { Serving } from './start/serving.ts';
 import { sessionSecretOf } from './start/session-secret.ts';
@@ -183,6 +182,7 @@ async function openService(config: Config, logger: Logger, ending: AsyncDisposab
   });
   ending.defer(() => approvals.dispose());
   let closing = false;
+  const lost = Promise.withResolvers<void>();
   const [policy, { store, connected, nearCache }] = await bothOrNeither(
     openServicePolicy({
       path: config.policyPath ?? demoPolicyPath,
@@ -196,6 +196,7 @@ async function openService(config: Config, logger: Logger, ending: AsyncDisposab
       clock,
       onState(state, why) {
         // Each change is told once. The connection that we end ourselves is no loss.
+        if (state === 'disconnected') lost.resolve();
         if (state === 'connected') logger.info({ state, why }, 'store');
         else if (!closing) logger.warn({ state, why }, 'store');
       },
@@ -214,7 +215,7 @@ async function openService(config: Config, logger: Logger, ending: AsyncDisposab
   const publications = await policyPublications(config, logger);
   telemetry.showService(() => ({ ...policyState(policy.current(), policy.loads), nearCache: nearCache?.() ?? null }));
   // The rest of the start is done meanwhile.
-  const connecting = connected(connectWaitMs);
+  const connecting = Promise.race([connected(connectWaitMs), lost.promise]);
   if (config.policyPath === null) {
     await connected(demoConnectWaitMs);
     await loadDemo(store, held, logger);
@@ -295,6 +296,7 @@ function policyState({ artefact, stale }: HeldPolicy, policyLoads: ServiceState[
 
 /** A store that does not answer is no reason not to serve: the demo is then anonymous until the next start. */
 async function loadDemo(store: Store, { artefact }: HeldPolicy, logger: Logger): Promise<void> {
+  const { startProgress } = await import('./start/progress.ts');
   const progress = startProgress('loading the demo people');
   try {
     const nowMs = clock.nowMs();
