@@ -33,7 +33,7 @@ import { listenToHangups, listenToStopping } from './start/signals.ts';
 import { warmTokenVerification } from './start/warm-tokens.ts';
 import { obeyPrimary } from './start/worker.ts';
 import { approvalStanding } from './telemetry/approvals.ts';
-import { openTelemetry } from './telemetry/late.ts';
+import { librariesOfTelemetry, openTelemetry } from './telemetry/late.ts';
 import type { ServiceState } from './telemetry/telemetry.ts';
 import { systemClock } from './time/clock.ts';
 
@@ -237,7 +237,7 @@ async function openService(config: Config, logger: Logger, ending: AsyncDisposab
     publicGet: config.publicGet,
   };
   const app = await buildApp(parts);
-  afterListening(app, clock, [telemetry.load]);
+  afterListening(app, clock, [...librariesOfTelemetry, telemetry.load]);
   await warming;
   await connecting;
   approvals.follow(held.artefact);

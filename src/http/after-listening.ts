@@ -5,16 +5,28 @@
 import type { FastifyInstance } from 'fastify';
 import type { Clock } from '../time/clock.ts';
 
-/** At its longest a piece takes as long as this. */
+export type Piece = () => unknown;
+
+/** About as long as a piece takes at most. */
 const pauseMs = 20;
 
-export function afterListening(app: FastifyInstance, clock: Pick<Clock, 'after'>, pieces: readonly (() => unknown)[]): void {
+/** One list for each server, so that no two pieces follow each other without a pause. */
+const listOf = new WeakMap<object, Piece[]>();
+
+export function afterListening(app: FastifyInstance, clock: Pick<Clock, 'after'>, pieces: Iterable<Piece>): void {
+  const list = listOf.get(app.server);
+  if (list !== undefined) list.push(...pieces);
+  else workOff(app, clock, [...pieces]);
+}
+
+function workOff(app: FastifyInstance, clock: Pick<Clock, 'after'>, list: Piece[]): void {
+  listOf.set(app.server, list);
   let stop = (): void => {};
   function workFrom(index: number): void {
-    const piece = pieces[index];
+    const piece = list[index];
     if (piece === undefined) return;
-    stop = clock.after(pauseMs, () => {
-      void prepare(piece);
+    stop = clock.after(pauseMs, async () => {
+      await prepare(piece);
       workFrom(index + 1);
     });
   }
@@ -23,12 +35,13 @@ export function afterListening(app: FastifyInstance, clock: Pick<Clock, 'after'>
     done();
   });
   app.addHook('onClose', (_app, done) => {
+    list.length = 0;
     stop();
     done();
   });
 }
 
-async function prepare(piece: () => unknown): Promise<void> {
+async function prepare(piece: Piece): Promise<void> {
   try {
     await piece();
   } catch {

@@ -11,6 +11,13 @@ export interface LateTelemetry extends Telemetry {
   load(): Promise<void>;
 }
 
+/** What loading it takes, in pieces: whoever has them done before finds little left to do. */
+export const librariesOfTelemetry = [
+  () => import('@opentelemetry/api'),
+  () => import('@opentelemetry/sdk-metrics'),
+  () => import('@opentelemetry/exporter-prometheus'),
+] as const;
+
 /** A second of very many decisions. What would come on top is not counted. */
 const keptMax = 100_000;
 
