@@ -5,6 +5,7 @@ import type { ExampleCredentials } from './contract/openapi-examples.ts';
 import { compilations } from './contract/validate.ts';
 import { createGatherer, type TokenVerification } from './evidence/gather.ts';
 import { afterListening } from './http/after-listening.ts';
+import { createAskLimit } from './http/ask-limit.ts';
 import type { ServiceDependencies, ServiceLogger } from './http/dependencies.ts';
 import { type Managed, managedProcess, managementRoutes } from './http/management.ts';
 import { bodyBytesMax, jsonBody } from './http/plugins/json-body.ts';
@@ -26,7 +27,7 @@ import { type StoreWatch, watchStore } from './http/store-watch.ts';
 import { ulid } from './http/ulid.ts';
 import type { Clock } from './time/clock.ts';
 
-export interface AppDependencies extends Omit<ServiceDependencies, 'gatherer' | 'tokenIssuer' | 'demoCredentials'> {
+export interface AppDependencies extends Omit<ServiceDependencies, 'gatherer' | 'askLimit' | 'queue' | 'tokenIssuer' | 'demoCredentials'> {
   readonly verifier: TokenVerification;
   /** The `iss` of the tokens we accept. */
   readonly tokenIssuer?: string | null;
@@ -45,7 +46,7 @@ export async function buildApp(given: AppDependencies): Promise<FastifyInstance>
   const authority = createAuthority(given.apiKeys);
   const app = createServer(given);
 
-  await app.register(safeDefaults, { clock: given.clock, queue: given.queue ?? createQueueGauge(given.clock) });
+  await app.register(safeDefaults, dependencies);
   await app.register(requestLog, given);
   await app.register(problems);
   await app.register(promptClose, given);
@@ -73,7 +74,7 @@ export async function buildManagementOf(
   given: Pick<AppDependencies, 'clock' | 'logger' | 'queue'>,
 ): Promise<FastifyInstance> {
   const app = createServer(given);
-  await app.register(safeDefaults, { clock: given.clock, queue: given.queue ?? createQueueGauge(given.clock) });
+  await app.register(safeDefaults, { clock: given.clock, queue: given.queue ?? createQueueGauge(given) });
   await app.register(problems);
   await app.register(promptClose, given);
   managementRoutes(app, managed);
@@ -86,7 +87,9 @@ function toServiceDependencies(given: AppDependencies): ServiceDependencies {
     store: storeWatchOf(given).reads,
     onAbandoned: ({ outcome }) => given.telemetry.metrics.replyAbandoned(outcome),
   });
-  return { tokenIssuer: null, demoCredentials: null, ...given, gatherer };
+  const askLimit = createAskLimit();
+  const queue = given.queue ?? createQueueGauge({ clock: given.clock, onTurn: askLimit.turnEnded });
+  return { tokenIssuer: null, demoCredentials: null, ...given, gatherer, askLimit, queue };
 }
 
 function storeWatchOf({ storeWatch, store, clock }: AppDependencies): StoreWatch {

@@ -8,6 +8,8 @@ import type { SessionIds } from '../identity/session-id.ts';
 import type { Store } from '../records/store.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { Clock } from '../time/clock.ts';
+import type { AskLimit } from './ask-limit.ts';
+import type { QueueGauge } from './queue-gauge.ts';
 
 export interface ServiceDependencies {
   /** Null until a policy has loaded for the first time. */
@@ -15,6 +17,8 @@ export interface ServiceDependencies {
   readonly store: Store;
   readonly gatherer: Gatherer;
   readonly sessionIds: SessionIds;
+  readonly askLimit: AskLimit;
+  readonly queue: QueueGauge;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   /** Null: loopback callers have every scope, and nobody else gets in. */

@@ -1,30 +1,42 @@
 /**
- * What gives way when there is more to do than can be done. First the tiers: a request that has waited for a good part of its time is
- * answered at once, with nobody asked. Only one whose time had passed before it was read is refused, before any work is done for it.
- * Both follow from how long requests wait, so there is no limit to tune.
+ * What gives way when there is more to do than can be done. First the tiers: a request that has waited for a good part of its time, or
+ * would wait beside more others than are served in time, is answered at once, with nobody asked. Only one whose time had passed before
+ * it was read is refused, before any work is done for it. All follows from how long requests wait, so there is no limit to tune.
  */
 import type { FastifyRequest, onRequestHookHandler } from 'fastify';
 import { ProblemError } from '../contract/problem.ts';
+import type { AskLimit } from './ask-limit.ts';
 import { deadlineHeader, headerMs, withinBounds } from './deadline.ts';
 import type { ServiceDependencies } from './dependencies.ts';
 
 /** A quarter of its time: what is left is enough to ask, and what waits behind it comes sooner. */
 const waitingShareMax = 0.25;
 
-export function isOverloaded({ waitedMs }: FastifyRequest, budgetMs: number): boolean {
-  return waitedMs > budgetMs * waitingShareMax;
+export function isOverloaded({ waitedMs }: FastifyRequest, budgetMs: number, askLimit: AskLimit): boolean {
+  return askLimit.isReached() || waitedMs > budgetMs * waitingShareMax;
 }
 
+/** Made once: it says the same to everybody, and a stack would cost more than the refusal. */
+const overloaded = new ProblemError('overloaded');
+
+/** Turns that leave less than half of its time to a request are followed by answers that come too late. */
+const lastingShareMax = 0.5;
+
 /**
- * Throws the problem for a request that is surely too late. The body is not read yet, so without the header its deadline may be
- * anything that the policy allows.
+ * Throws the problem for a request that is too late, or would be. The body is not read yet, so without the header it is held to the
+ * policy's default deadline.
  */
-export function refusingLateRequests({ policy, telemetry }: Pick<ServiceDependencies, 'policy' | 'telemetry'>): onRequestHookHandler {
+export function refusingLateRequests({
+  policy,
+  queue,
+  telemetry,
+}: Pick<ServiceDependencies, 'policy' | 'queue' | 'telemetry'>): onRequestHookHandler {
   return ({ waitedMs, headers }, _reply, done) => {
-    const deadline = policy.current()?.artefact.deadline;
+    const bounds = policy.current()?.artefact.deadline;
     // A header that is no number is refused later, with a sentence.
-    if (deadline === undefined || waitedMs < withinBounds(headerMs(headers[deadlineHeader]) ?? deadline.maxMs, deadline)) return done();
+    const deadlineMs = bounds && withinBounds(headerMs(headers[deadlineHeader]) ?? bounds.defaultMs, bounds);
+    if (deadlineMs === undefined || (waitedMs < deadlineMs && queue.lastingMs() < deadlineMs * lastingShareMax)) return done();
     telemetry.metrics.requestShed();
-    done(new ProblemError('overloaded'));
+    done(overloaded);
   };
 }

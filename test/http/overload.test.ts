@@ -9,8 +9,19 @@ describe('the gauge of the queue', () => {
   function scene() {
     const clock = new VirtualClock();
     const ends: (() => void)[] = [];
-    const gauge = createQueueGauge(clock, (callback) => ends.push(callback));
-    return { clock, gauge, endTurn: () => ends.shift()?.() };
+    const turns: number[] = [];
+    const gauge = createQueueGauge({
+      clock,
+      onTurn: (_endMs, durationMs) => turns.push(durationMs),
+      afterTurn: (callback) => ends.push(callback),
+    });
+    const endTurn = () => ends.shift()?.();
+    const turnOf = (durationMs: number) => {
+      gauge.waitedMs();
+      clock.advance(durationMs);
+      endTurn();
+    };
+    return { clock, gauge, turns, endTurn, turnOf };
   }
 
   it('counts what was done in this turn before the request was read', () => {
@@ -20,25 +31,41 @@ describe('the gauge of the queue', () => {
     expect(gauge.waitedMs()).toBe(30);
   });
 
-  it('charges nothing of one turn to the next', () => {
-    const { clock, gauge, endTurn } = scene();
-    gauge.waitedMs();
-    clock.advance(130);
-    endTurn();
+  it('charges nothing of one long turn to the next: what comes after a pause has mostly just come', () => {
+    const { clock, gauge, turnOf } = scene();
+    turnOf(130);
     expect(gauge.waitedMs()).toBe(0);
     clock.advance(3);
     expect(gauge.waitedMs()).toBe(3);
   });
+
+  it('charges the shorter of two long turns to all that is read in the third', () => {
+    const { clock, gauge, turns, turnOf } = scene();
+    turnOf(130);
+    turnOf(40);
+    expect(turns).toEqual([130, 40]);
+    expect([gauge.waitedMs(), gauge.lastingMs()]).toEqual([40, 40]);
+    clock.advance(55);
+    expect(gauge.waitedMs()).toBe(55);
+  });
+
+  it('forgets long turns once it has rested', () => {
+    const { clock, gauge, turnOf } = scene();
+    turnOf(40);
+    turnOf(40);
+    clock.advance(41);
+    expect([gauge.waitedMs(), gauge.lastingMs()]).toEqual([0, 0]);
+  });
 });
 
-async function serviceThatWaits(waitedMs: number, declared: { deadlineMs?: number; header?: string } = {}) {
+async function serviceThatWaits(waitedMs: number, declared: { deadlineMs?: number; header?: string; lastingMs?: number } = {}) {
+  const { deadlineMs, header, lastingMs = 0 } = declared;
   const telemetry = await startTelemetry({ clock: new VirtualClock(), env: {} });
   onTestFinished(() => telemetry.shutdown());
   let reads = 0;
   const store = { kind: 'embedded', read: () => Promise.reject(new Error(`read ${++reads}`)) } as never;
-  const service = await startService({ store, telemetry, queue: { waitedMs: () => waitedMs } });
+  const service = await startService({ store, telemetry, queue: { waitedMs: () => waitedMs, lastingMs: () => lastingMs } });
   const token = await service.tokenOf('ada');
-  const { deadlineMs, header } = declared;
   const answer = await service.app.inject({
     method: 'POST',
     url: '/v1/decide',
@@ -69,21 +96,22 @@ describe('a busy service', () => {
 
   it('takes the time that the caller declares for the whole of it', async () => {
     const reasonAfter = async (waitedMs: number) => {
-      const { answer } = await serviceThatWaits(waitedMs, { deadlineMs: 500 });
+      const { answer } = await serviceThatWaits(waitedMs, { header: '500' });
       return answer.json().zones[0].downgrade.reason;
     };
     expect(await reasonAfter(124)).toBe('consent_timeout');
     expect(await reasonAfter(125)).toBe('overload');
   });
 
-  it('still answers a request that may have time left: its body is not read yet', async () => {
-    const { answer } = await serviceThatWaits(100);
+  it('still answers a request that has hardly any time left', async () => {
+    const { answer } = await serviceThatWaits(59);
     expect(answer.statusCode).toBe(200);
     expect(answer.json()).toMatchObject({ deadline: { effectiveMs: 0 }, zones: [{ downgrade: { reason: 'overload' } }, {}] });
   });
 
   it.each([
-    ['the longest deadline of the policy', 500, {}],
+    ['the default deadline of the policy', 60, {}],
+    ['the longest deadline of the policy, which its header says', 500, { header: '2000' }],
     ['the deadline in its header', 40, { header: '40' }],
     ['the shortest deadline of the policy, whatever the header says', 5, { header: '1' }],
   ])('refuses a request that waited for %s before it was read, and says when to come back', async (_, waitedMs, declared) => {
@@ -95,8 +123,14 @@ describe('a busy service', () => {
     expect(told).toContain('stepwell_requests_shed_total 1');
   });
 
+  it('refuses while turns of the event loop take half of the time that there is', async () => {
+    expect((await serviceThatWaits(0, { lastingMs: 29 })).answer.statusCode).toBe(200);
+    expect((await serviceThatWaits(0, { lastingMs: 30 })).answer.statusCode).toBe(503);
+    expect((await serviceThatWaits(0, { lastingMs: 30, header: '61' })).answer.statusCode).toBe(200);
+  });
+
   it('decides the cacheable half as ever, for it asks nobody anyway', async () => {
-    const { app } = await serviceThatWaits(100);
+    const { app } = await serviceThatWaits(59);
     expect((await app.inject({ method: 'GET', url: '/v1/decide?page=home' })).statusCode).toBe(200);
   });
 });

@@ -9,7 +9,7 @@ import type { Clock } from '../../time/clock.ts';
 
 export const requestLog = fastifyPlugin(async (app: FastifyInstance, { clock }: { clock: Clock }) => {
   app.addHook('onResponse', (request, reply, done) => {
-    const level = levelOf(reply.statusCode);
+    const level = request.problemCode === 'overloaded' ? 'debug' : levelOf(reply.statusCode);
     app.log[level](
       {
         method: request.method,
@@ -25,7 +25,7 @@ export const requestLog = fastifyPlugin(async (app: FastifyInstance, { clock }: 
   });
 });
 
-/** Metrics count what goes well; a line for each would cost more than the decision. */
+/** Metrics count what goes well, and what is refused for want of time; a line for each would cost more than the decision. */
 function levelOf(status: number): 'debug' | 'info' | 'error' {
   if (status >= 500) return 'error';
   return status >= 400 ? 'info' : 'debug';

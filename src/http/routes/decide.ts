@@ -21,7 +21,7 @@ import { recordDecision } from '../record-decision.ts';
 import { traceCarrier } from '../trace-carrier.ts';
 
 export function decideRoute(app: FastifyInstance, dependencies: ServiceDependencies, authority: Authority): void {
-  const { clock, gatherer, telemetry } = dependencies;
+  const { clock, gatherer, telemetry, askLimit } = dependencies;
 
   // Compiled now: no decision waits for it.
   readDecideRequest({});
@@ -42,7 +42,7 @@ export function decideRoute(app: FastifyInstance, dependencies: ServiceDependenc
     const gatherStartMs = clock.monotonicMs();
     const times = { startedAtMs, deadlineAtMs: deadline.atMs };
     const required = needs(artefact, asking.question);
-    const overloaded = isOverloaded(request, deadline.atMs - startedAtMs);
+    const overloaded = isOverloaded(request, deadline.atMs - startedAtMs, askLimit);
     const identity = identityOf(wire, request);
     const gathering = gatherer.gather({ artefact, needs: required, identity, consent, nowMs, deadlineAtMs: deadline.atMs, overloaded });
     const walk = { artefact, question: asking.question, batches: batchesOf(asking.zones, times), gathering, clock };
@@ -50,6 +50,7 @@ export function decideRoute(app: FastifyInstance, dependencies: ServiceDependenc
     const trace = telemetry.startDecision(traceCarrier(request), { startMs: startedAtMs, route: 'post_decide' });
     if (trace.traceparent !== null) reply.header('traceparent', trace.traceparent);
     const answer = answerTo(request, reply);
+    if (!overloaded) askLimit.begin();
     try {
       const decided = await decideInBatches(walk, answer.zones);
       const { zones, last } = decided;
@@ -63,6 +64,7 @@ export function decideRoute(app: FastifyInstance, dependencies: ServiceDependenc
       answer.fail(error);
     } finally {
       gathering.close();
+      if (!overloaded) askLimit.end();
     }
     return reply;
   });
