@@ -19,7 +19,7 @@ import { watchApprovals } from './start/approval-watch.ts';
 import { CannotRun, systemSentence } from './start/cannot-run.ts';
 import { createDemoCredentials } from './start/demo-credentials.ts';
 import { demoPolicyPath, isDemo, loadDemoPeople } from './start/demo-mode.ts';
-import { drain } from './start/drain.ts';
+import { type Door, drain } from './start/drain.ts';
 import { demoGreeting, urlOf } from './start/greeting.ts';
 import type { HeldPolicy } from './start/held-policy.ts';
 import { tokenTrustOf } from './start/key-sets.ts';
@@ -88,7 +88,7 @@ async function serveAsWorker(config: Config): Promise<void> {
   try {
     const { opened, close } = await withParts(async (ending) => {
       const service = await openService(config, logger, ending);
-      closeGently(service.app, ending);
+      closeGently(service.app, ending, primary.door);
       await listen(service.app, config.host, config.port);
       return service;
     });
@@ -113,7 +113,7 @@ async function serveByWorkers(config: Config): Promise<void> {
   const logger = createLogger({ level: config.logLevel });
   const hangups = listenToHangups();
   const { createWorkers, FirstWorkerEnded } = await import('./start/workers.ts');
-  const workers = createWorkers({ count: config.workers, clock, logger });
+  const workers = createWorkers({ count: config.workers, host: config.host, port: config.port, clock, logger });
   try {
     const { close } = await withParts(async (ending) => {
       const management = await buildManagementOf(workers, { clock, logger });
@@ -248,9 +248,9 @@ async function openService(config: Config, logger: Logger, ending: AsyncDisposab
 }
 
 /** The first thing to end: health answers until the last decision has. */
-function closeGently(app: HttpServer, ending: AsyncDisposableStack): void {
+function closeGently(app: HttpServer, ending: AsyncDisposableStack, door?: Door): void {
   ending.defer(async () => {
-    await drain(app.server, clock);
+    await drain(app.server, clock, door);
     await app.close();
   });
 }

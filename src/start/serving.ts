@@ -14,9 +14,15 @@ export type Asked = 'status' | 'metrics';
 export type ToWorker =
   | { readonly say: 'reload' }
   | { readonly say: 'stop' }
+  /** Its port may close: until then it takes in whoever comes. */
+  | { readonly say: 'may_shut' }
+  | { readonly say: 'looked' }
   | { readonly say: 'tell'; readonly about: Asked; readonly question: number };
 
 export type ToPrimary =
   | { readonly say: 'serving'; readonly serving: Serving }
   | { readonly say: 'cannot_run'; readonly sentence: string }
+  /** Is anybody waiting to be handed to it? The answer comes behind them. */
+  | { readonly say: 'look' }
+  | { readonly say: 'has_shut' }
   | { readonly say: 'told'; readonly question: number; readonly answer: unknown };

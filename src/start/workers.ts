@@ -3,14 +3,19 @@
  * what they say of themselves. It serves no request itself, so nothing a caller sends can end it.
  */
 import cluster, { type Worker } from 'node:cluster';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import type { Logger } from 'pino';
 import { countsOnly, mergeMetrics } from '../telemetry/merge-metrics.ts';
 import type { Clock } from '../time/clock.ts';
-import { CannotRun } from './cannot-run.ts';
+import { CannotRun, systemSentence } from './cannot-run.ts';
 import type { Asked, Serving, ToPrimary, ToWorker } from './serving.ts';
 
 export interface WorkersParts {
   readonly count: number;
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
   readonly clock: Clock;
   readonly logger: Pick<Logger, 'info' | 'warn'>;
 }
@@ -48,31 +53,38 @@ interface Place {
   diedYoung: number;
   /** What its process has counted, as far as we were told. */
   lastMetrics: string;
+  /** Resolves when it takes in nobody any more. */
+  shut: PromiseWithResolvers<void>;
 }
 
 const patienceMs = 1000;
 /** Less than a service's own grace, so that we are still there to end those who do not end. */
 const stopPatienceMs = 9000;
+/** One that is frozen does not keep the port open for ever. Longer than a worker that is not says goodbye. */
+const shutPatienceMs = 4000;
 /** Who lives longer than this did not die of its start. */
 const youngMs = 10_000;
 const firstDelayMs = 100;
 const delayMaxMs = 10_000;
 
-export function createWorkers({ count, clock, logger }: WorkersParts): Workers {
+export function createWorkers({ count, host, port, clock, logger }: WorkersParts): Workers {
   const places: readonly Place[] = Array.from({ length: count }, (_, index) => newPlace(index + 1, clock));
   const questions = new Map<number, (answer: unknown) => void>();
   const first = Promise.withResolvers<Serving>();
   let hasServed = false;
   let isStopping = false;
   let asked = 0;
+  /** What a worker is told beyond our own environment. */
+  let settings: Readonly<Record<string, string>> = {};
   /** What the dead have counted: a sum must not fall because somebody died. */
   let countsOfTheDead = '';
 
   function startWorker(place: Place): void {
     if (isStopping) return;
-    const worker = cluster.fork();
+    const worker = cluster.fork(settings);
     place.worker = worker;
     place.startedMs = clock.monotonicMs();
+    place.shut = Promise.withResolvers();
     worker.on('message', (word: ToPrimary) => hear(place, word));
     // A worker that is dying cannot be told anything; its end is told by `exit`.
     worker.on('error', () => {});
@@ -81,6 +93,8 @@ export function createWorkers({ count, clock, logger }: WorkersParts): Workers {
 
   function hear(place: Place, word: ToPrimary): void {
     if (word.say === 'told') questions.get(word.question)?.(word.answer);
+    else if (word.say === 'look') afterTurn(() => tell(place, { say: 'looked' }));
+    else if (word.say === 'has_shut') place.shut.resolve();
     else if (word.say === 'serving') served(place, word.serving);
     else if (word.say === 'cannot_run') cannotRun(place, word.sentence);
   }
@@ -104,6 +118,7 @@ export function createWorkers({ count, clock, logger }: WorkersParts): Workers {
     const pid = place.worker?.process.pid;
     place.worker = null;
     place.isReady = false;
+    place.shut.resolve();
     place.sinceMs = clock.nowMs();
     countsOfTheDead = mergeMetrics([countsOfTheDead, countsOnly(place.lastMetrics)]);
     place.lastMetrics = '';
@@ -146,11 +161,29 @@ export function createWorkers({ count, clock, logger }: WorkersParts): Workers {
     return told;
   }
 
+  /**
+   * One after another, the last one when all others have: whoever has been dealt to a worker that takes in nobody any more is dealt
+   * to another, as long as there is one.
+   */
+  async function shutDoors(): Promise<void> {
+    const running = places.filter(({ worker }) => worker !== null);
+    const last = running.find(({ isReady }) => isReady) ?? running[0];
+    const others = running.filter((place) => place !== last);
+    for (const place of others) tell(place, { say: 'may_shut' });
+    await Promise.race([
+      Promise.all(others.map(({ shut }) => shut.promise)),
+      new Promise<void>((resolve) => clock.after(shutPatienceMs, resolve)),
+    ]);
+    if (last !== undefined) tell(last, { say: 'may_shut' });
+  }
+
   const readyOnes = (): readonly Place[] => places.filter(({ isReady }) => isReady);
 
   return {
-    start() {
+    async start() {
       cluster.schedulingPolicy = cluster.SCHED_RR;
+      // One for all, and for those who replace them when all have died.
+      if (port === 0) settings = { STEPWELL_PORT: String(await freePort(host)) };
       const [place] = places;
       if (place !== undefined) startWorker(place);
       return first.promise;
@@ -163,6 +196,7 @@ export function createWorkers({ count, clock, logger }: WorkersParts): Workers {
       const running = places.flatMap(({ worker }) => (worker === null || worker.isDead() ? [] : [worker]));
       const ends = running.map((worker) => new Promise<void>((resolve) => worker.once('exit', () => resolve())));
       for (const place of places) tell(place, { say: 'stop' });
+      void shutDoors();
       const forget = clock.after(stopPatienceMs, () => {
         for (const worker of running) worker.process.kill('SIGKILL');
       });
@@ -183,11 +217,43 @@ export function createWorkers({ count, clock, logger }: WorkersParts): Workers {
 }
 
 function newPlace(id: number, clock: Clock): Place {
-  return { id, worker: null, isReady: false, sinceMs: clock.nowMs(), startedMs: 0, diedYoung: 0, lastMetrics: '' };
+  return {
+    id,
+    worker: null,
+    isReady: false,
+    sinceMs: clock.nowMs(),
+    startedMs: 0,
+    diedYoung: 0,
+    lastMetrics: '',
+    shut: Promise.withResolvers(),
+  };
 }
 
 function statusOf({ id, worker, isReady, sinceMs }: Place) {
   return { id, pid: worker?.process.pid ?? null, ready: isReady, since: new Date(sinceMs).toISOString() };
+}
+
+/**
+ * Workers that each ask for any port are dealt one and the same, but only as long as one of them lives. Somebody else may take the
+ * port between this and the first worker's listening; then the start fails and says so.
+ */
+async function freePort(host: string): Promise<number> {
+  const server = createServer();
+  try {
+    server.listen({ host, port: 0, exclusive: true });
+    await once(server, 'listening');
+  } catch (error) {
+    throw new CannotRun(`the service cannot listen on ${host} port 0: ${systemSentence(error)}`);
+  }
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** When whoever waits at the port has been taken in. The first turn may be under way already. */
+function afterTurn(callback: () => void): void {
+  setImmediate(() => setImmediate(callback));
 }
 
 /** Whoever is not there hears nothing, and its end is noticed otherwise. */

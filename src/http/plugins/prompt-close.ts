@@ -9,9 +9,17 @@ import type { Clock } from '../../time/clock.ts';
 const lookAgainMs = 50;
 
 export const promptClose = fastifyPlugin(async (app: FastifyInstance, { clock }: { clock: Clock }) => {
+  /** From the first caller that can come to the last that has gone. The port may be closed before. */
+  let isOpen = false;
+  app.server.once('listening', () => {
+    isOpen = true;
+    app.server.once('close', () => {
+      isOpen = false;
+    });
+  });
   app.addHook('preClose', (done) => {
     // Once, at the beginning, the framework does it by itself.
-    if (app.server.listening) sweepUntilClosed(app, clock);
+    if (isOpen) sweepUntilClosed(app, clock);
     done();
   });
 });
