@@ -20,7 +20,7 @@ import type { RedisStore } from '../../src/redis/redis-store.ts';
 import { slotCount, slotOf } from '../../src/redis/slots.ts';
 import { type RunningCluster, startCluster, until } from '../support/redis-deployments.ts';
 import { asDocumentedUser, documentedRights } from '../support/redis-rights.ts';
-import { forCases, openPatiently, rememberingForCases } from './redis-opening.ts';
+import { forCases, openPatiently, openRemembering, rememberingForCases } from './redis-opening.ts';
 import {
   casesPerProperty,
   daySeconds,
@@ -195,6 +195,37 @@ describe('a read', () => {
     await store.revokeToken(token, Date.now() + 60_000);
     const plan: ReadPlan = { ...noPlan, subject, tokenId: token, deviceId: device, consent: true, profile: openPermission };
     expect(await store.read(plan)).toMatchObject({ tokenRevoked: true, link: { subject }, profile: { state: 'refused' } });
+  });
+});
+
+describe('a near cache that trusts', () => {
+  const minuteMs = 60_000;
+
+  it('asks again about what one master holds whose changes were not heard of for a moment, and only about that', async () => {
+    const { store, nearCache } = await openRemembering(cluster.url, minuteMs);
+    stores.push(store);
+    const { subject, token } = personApart();
+    const plans: readonly ReadPlan[] = [
+      { ...noPlan, subject },
+      { ...noPlan, tokenId: token },
+    ];
+    const provedAt = () => [nearCache.generations.get(tagOf(subject))?.provedAtMs, nearCache.revocations.get(tagOf(token))?.provedAtMs];
+    const readAll = async () => {
+      for (const plan of plans) await store.read({ ...plan, freshnessMaxMs: minuteMs });
+    };
+    await until('both are trusted', async () => {
+      await readAll();
+      const [before, trusted] = [provedAt(), nearCache.reads.all.trusted];
+      await readAll();
+      return nearCache.reads.all.trusted === trusted + 2 && provedAt().every((at, index) => at === before[index]);
+    });
+    const [ofSubject, ofToken] = provedAt();
+    await masters[1]?.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await until('the token is proved again', async () => {
+      await readAll();
+      return (provedAt()[1] ?? 0) > (ofToken ?? 0);
+    });
+    expect(provedAt()[0]).toBe(ofSubject);
   });
 });
 
