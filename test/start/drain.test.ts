@@ -80,7 +80,8 @@ async function startService(directory: TemporaryDirectory, workers: number): Pro
   });
   onTestFinished(() => void child.kill('SIGKILL'));
   let output = '';
-  const { serviceUrl, managementUrl } = await new Promise<{ serviceUrl: string; managementUrl: string }>((resolve) => {
+  const { serviceUrl, managementUrl } = await new Promise<{ serviceUrl: string; managementUrl: string }>((resolve, reject) => {
+    child.once('close', () => reject(new Error(`ended before it served:\n${output}`)));
     child.stderr.on('data', (text) => {
       output += text;
       const line = /^\{.*"msg":"serving"\}$/m.exec(output)?.[0];
