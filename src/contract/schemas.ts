@@ -114,6 +114,8 @@ const explanation = z.strictObject({
     consent: z.enum(factStates),
     profile: z.enum(factStates),
     session: z.enum(factStates),
+    audience: z.enum(factStates),
+    model: z.enum(factStates),
   }),
 });
 

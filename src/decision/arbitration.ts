@@ -10,29 +10,32 @@ import { stableHash } from './hash.ts';
 const contextBounds = { min: 1, max: 100_000 };
 const leverBounds = { min: 1, max: 10_000 };
 
-export function scoreOf(offer: Offer, scope: Scope): Score {
+export function scoreOf(offer: Offer, propensityPpm: number, scope: Scope): Score {
   const holding: number[] = [];
   for (const { when, perMille } of offer.context) if (holds(when, scope) === 'true') holding.push(perMille);
-  return scoreWith(offer, holding);
+  return scoreWith(offer, propensityPpm, holding);
 }
 
+const propensityPpmMax = 1_000_000;
+
 /**
- * No visitor gives the offer a higher priority: every factor that raises it holds, and none that lowers it. Multiplying, flooring
- * and clamping all keep order, so leaving a factor of less than 1000 out never makes the product smaller.
+ * No visitor gives the offer a higher priority: every factor that raises it holds, none that lowers it, and a model that is asked is
+ * certain. Multiplying, flooring and clamping all keep order, so leaving a factor of less than 1000 out never makes the product smaller.
  */
 export function priorityMax(offer: Offer): number {
   return scoreWith(
     offer,
+    offer.fromModel ? propensityPpmMax : offer.propensityPpm,
     offer.context.map(({ perMille }) => perMille).filter((perMille) => perMille > 1000),
   ).priority;
 }
 
-function scoreWith(offer: Offer, contextFactors: readonly number[]): Score {
+function scoreWith(offer: Offer, propensityPpm: number, contextFactors: readonly number[]): Score {
   const contextPerMille = clamp(product(contextFactors), contextBounds);
   const leversPerMille = clamp(1000 + offer.leversPerMille, leverBounds);
-  const expected = offer.propensityPpm * offer.value;
+  const expected = propensityPpm * offer.value;
   const priority = timesPerMille(timesPerMille(expected, contextPerMille), leversPerMille);
-  return { propensityPpm: offer.propensityPpm, value: offer.value, contextPerMille, leversPerMille, priority };
+  return { propensityPpm, value: offer.value, contextPerMille, leversPerMille, priority };
 }
 
 export interface Contender {

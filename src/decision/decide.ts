@@ -16,7 +16,7 @@ import { type PreparedRung, type PreparedZone, preparedZone } from './reading.ts
 import { type Selection, type Shown, select } from './select.ts';
 import { type Standing, weigh } from './standing.ts';
 import type { LateMode, Render } from './vocabulary.ts';
-import { gpcUseCases, tierHeight } from './vocabulary.ts';
+import { gpcUseCases, lateModes, tierHeight } from './vocabulary.ts';
 
 export function decide(artefact: Artefact, question: Question, evidence: Evidence): Decision {
   const asked = admitQuestion(question);
@@ -48,7 +48,7 @@ function decideZone(standing: Standing, id: string, shown: Shown): ZoneDecision 
       continue;
     }
     const downgrade = descent.downgradeTo(tier);
-    const render = renderOf(zone.late, downgrade);
+    const render = renderOf(standing, zone.late, downgrade);
     const isShown = render !== 'suppress';
     // What a suppressed zone would have shown is free for the others of the page.
     if (isShown) remember(standing.artefact, selection, shown);
@@ -79,10 +79,23 @@ function openLadder({ question }: Standing, { rungs }: PreparedZone): readonly P
 
 const renderWhenLate: Readonly<Record<LateMode, Render>> = { fallback: 'now', defer: 'defer', suppress: 'suppress' };
 
-/** A zone's `late` mode is for what may be better in a moment; a visitor who said no gets the fallback at once. */
-function renderOf(late: LateMode, downgrade: Downgrade | null): Render {
-  const cause = downgrade?.cause;
-  return cause === 'time' || cause === 'fault' || cause === 'load' ? renderWhenLate[late] : 'now';
+/**
+ * A `late` mode is for what may be better in a moment; a visitor who said no gets the fallback at once. The dependency to blame may
+ * ask for more than the zone does, never for less.
+ */
+function renderOf({ artefact, evidence }: Standing, late: LateMode, downgrade: Downgrade | null): Render {
+  if (downgrade === null) return 'now';
+  const { cause, dependency, reason } = downgrade;
+  const mayPass = cause === 'time' || cause === 'fault' || cause === 'load';
+  // The reason is one for every way of having no model; only a fault may pass.
+  const isModelFault = reason === 'model_unavailable' && evidence.model.state === 'failed';
+  const lateOfDependency = dependency !== null && (mayPass || isModelFault) ? artefact.dependencies[dependency].late : null;
+  if (lateOfDependency === null) return mayPass ? renderWhenLate[late] : 'now';
+  return renderWhenLate[stricter(late, lateOfDependency)];
+}
+
+function stricter(a: LateMode, b: LateMode): LateMode {
+  return lateModes.indexOf(a) >= lateModes.indexOf(b) ? a : b;
 }
 
 /** Zones choose in order of criticality, then of the page (of the request, where none is named). */
@@ -139,11 +152,18 @@ function explanation(
   rungs: readonly { tier: Step['tier']; reason: Step['reason'] | null }[],
   candidates: readonly Candidate[],
 ): Explanation {
-  const { identity, consent, profile, session } = evidence;
+  const { identity, consent, profile, session, audience, model } = evidence;
   return {
     rungs: rungs.map(({ tier, reason }) => ({ tier, gate: reason })),
     candidates,
-    facts: { identity: identity.token.state, consent: consent.stored.state, profile: profile.state, session: session.state },
+    facts: {
+      identity: identity.token.state,
+      consent: consent.stored.state,
+      profile: profile.state,
+      session: session.state,
+      audience: audience.state,
+      model: model.state,
+    },
   };
 }
 

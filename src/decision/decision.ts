@@ -58,7 +58,7 @@ export interface CacheAnswer {
 export interface Explanation {
   readonly rungs: readonly { readonly tier: Tier; readonly gate: Reason | null }[];
   readonly candidates: readonly Candidate[];
-  readonly facts: Readonly<Record<'identity' | 'consent' | 'profile' | 'session', string>>;
+  readonly facts: Readonly<Record<Dependency, string>>;
 }
 
 export interface Candidate {

@@ -23,14 +23,13 @@ const byReason = Object.fromEntries(
 ) as Readonly<Record<Reason, GateFailure>>;
 const withAnotherDependency = new Map<GateFailure, Map<Dependency | null, GateFailure>>();
 
-type ReadDependency = 'identity' | 'consent' | 'profile' | 'session';
-
 /** The time or fault form of a fact that is late or failed; null for any other state. */
-export function unread(fact: Fact<unknown>, dependency: ReadDependency): GateFailure | null {
+export function unread(fact: Fact<unknown>, dependency: Dependency): GateFailure | null {
   if (fact.state === 'late')
     return fact.why === 'deadline_too_short' ? failure('deadline_too_short', dependency) : failure(`${dependency}_timeout`);
   if (fact.state !== 'failed') return null;
   // Nobody is to blame for our own load.
   if (fact.why === 'overload') return failure('overload');
-  return fact.why === 'circuit_open' ? failure('circuit_open', dependency) : failure(`${dependency}_failed`);
+  if (fact.why === 'circuit_open') return failure('circuit_open', dependency);
+  return failure(dependency === 'model' ? 'model_unavailable' : `${dependency}_failed`);
 }

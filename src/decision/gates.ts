@@ -56,9 +56,14 @@ function cap({ artefact }: Standing, dependency: Dependency, missing: GateFailur
 }
 
 function factCaps(standing: Standing, tier: Tier): GateFailure | null {
-  const { profile, session } = standing.evidence;
-  return cap(standing, 'profile', unread(profile, 'profile'), tier) ?? cap(standing, 'session', unread(session, 'session'), tier);
+  for (const dependency of factDependencies) {
+    const capped = cap(standing, dependency, unread(standing.evidence[dependency], dependency), tier);
+    if (capped !== null) return capped;
+  }
+  return null;
 }
+
+const factDependencies = ['profile', 'session', 'audience', 'model'] as const;
 
 function caps(standing: Standing, tier: Tier): GateFailure | null {
   return (
@@ -85,8 +90,19 @@ function zoneClassFailure(standing: Standing, zone: Zone, tier: Tier): GateFailu
 }
 
 function factsFailure({ question, evidence }: Standing, prepared: PreparedRung): GateFailure | null {
-  const dependency = prepared.rung.tier === 'user' ? 'profile' : 'session';
-  const fact = evidence[dependency];
-  if (fact.state === 'known' || !readsOf(prepared, question.nowMs)[dependency]) return null;
-  return unread(fact, dependency) ?? failure(`${dependency}_absent`);
+  const reads = readsOf(prepared, question.nowMs);
+  for (const dependency of prepared.rung.tier === 'user' ? userFacts : sessionFacts) {
+    const fact = evidence[dependency];
+    if (reads[dependency] && fact.state !== 'known') return unread(fact, dependency) ?? failure(reasonOfNothing[dependency]);
+  }
+  return null;
 }
+
+const userFacts = ['profile', 'audience', 'model'] as const;
+const sessionFacts = ['session'] as const;
+const reasonOfNothing = {
+  profile: 'profile_absent',
+  session: 'session_absent',
+  audience: 'audience_absent',
+  model: 'model_unavailable',
+} as const satisfies Partial<Record<Dependency, Reason>>;

@@ -13,9 +13,13 @@ export interface Needs {
   readonly sessionKinds: readonly Kind[];
   /** Kinds of the zones whose user rung reads the profile; empty: the profile is not to be read. */
   readonly profileKinds: readonly Kind[];
+  /** The same for memberships, where a source of their own tells them; empty too where they come with the profile. */
+  readonly audienceKinds: readonly Kind[];
+  /** Kinds of the zones whose user rung arbitrates an offer whose propensity is the model's. */
+  readonly modelKinds: readonly Kind[];
 }
 
-const nothing: Needs = { identity: false, consent: false, sessionKinds: [], profileKinds: [] };
+const nothing: Needs = { identity: false, consent: false, sessionKinds: [], profileKinds: [], audienceKinds: [], modelKinds: [] };
 
 export function needs(artefact: Artefact, question: Question): Needs {
   if (question.audience === 'shared') return nothing;
@@ -23,6 +27,9 @@ export function needs(artefact: Artefact, question: Question): Needs {
   let consent = false;
   const sessionKinds: Kind[] = [];
   const profileKinds: Kind[] = [];
+  const audienceKinds: Kind[] = [];
+  const modelKinds: Kind[] = [];
+  const audiencesComeApart = artefact.dependencies.audience.source !== null;
   for (const id of question.zones) {
     const prepared = preparedZone(artefact, id);
     for (const rung of prepared?.rungs ?? []) {
@@ -32,9 +39,17 @@ export function needs(artefact: Artefact, question: Question): Needs {
       if (tier === 'segment') consent ||= !artefact.contextualWithoutSignal || reads.beyondRequestFacts;
       else personal = true;
       const { kind } = prepared.zone;
-      if (tier !== 'segment' && reads.session && !sessionKinds.includes(kind)) sessionKinds.push(kind);
-      if (tier === 'user' && (reads.profile || reads.audiences) && !profileKinds.includes(kind)) profileKinds.push(kind);
+      if (tier !== 'segment' && reads.session) add(sessionKinds, kind);
+      if (tier !== 'user') continue;
+      if (reads.profile || (reads.audiences && !audiencesComeApart)) add(profileKinds, kind);
+      // Audiences of the edge too: that a caller did not name one does not say that the visitor is not in it.
+      if (reads.audiences && audiencesComeApart) add(audienceKinds, kind);
+      if (reads.model) add(modelKinds, kind);
     }
   }
-  return { identity: personal || consent, consent: personal || consent, sessionKinds, profileKinds };
+  return { identity: personal || consent, consent: personal || consent, sessionKinds, profileKinds, audienceKinds, modelKinds };
+}
+
+function add(kinds: Kind[], kind: Kind): void {
+  if (!kinds.includes(kind)) kinds.push(kind);
 }

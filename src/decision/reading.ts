@@ -34,6 +34,8 @@ export interface OfferEntry extends Entry {
 export interface RungReads {
   readonly profile: boolean;
   readonly session: boolean;
+  readonly audience: boolean;
+  readonly model: boolean;
   readonly audiences: boolean;
   /** Whether something on the rung is of a higher class than S0. */
   readonly beyondRequestFacts: boolean;
@@ -132,6 +134,8 @@ function allReads(entries: readonly Entry[]): RungReads {
   return {
     profile: entries.some(({ reads }) => reads.profile),
     session: entries.some(({ reads }) => reads.session),
+    audience: entries.some(({ reads }) => reads.audience),
+    model: entries.some(({ reads }) => reads.model),
     audiences: entries.some(({ reads }) => reads.audiences),
     beyondRequestFacts: entries.some(({ sensitivity }) => sensitivity.class !== 'S0'),
   };
@@ -141,6 +145,8 @@ function joined(a: RungReads, b: RungReads): RungReads {
   return {
     profile: a.profile || b.profile,
     session: a.session || b.session,
+    audience: a.audience || b.audience,
+    model: a.model || b.model,
     audiences: a.audiences || b.audiences,
     beyondRequestFacts: a.beyondRequestFacts || b.beyondRequestFacts,
   };

@@ -5,6 +5,7 @@ import type { Offer, Sensitivity, Zone } from './artefact.ts';
 import type { Candidate, LossReason, Score } from './decision.ts';
 import { holds, type Scope } from './evaluate.ts';
 import type { Expression } from './expression.ts';
+import type { Propensities } from './facts.ts';
 import { isInWindow, type OfferEntry, type PreparedRung } from './reading.ts';
 import { type Clearance, classLoss } from './sensitivity.ts';
 import { clearanceOf, type Standing } from './standing.ts';
@@ -26,6 +27,8 @@ interface Stand {
   readonly scope: Scope;
   readonly clearance: Clearance;
   readonly nowMs: number;
+  /** What the model says; undefined where that is not known. */
+  readonly model: Propensities | undefined;
 }
 
 /** Null when nothing on the rung is eligible. `explain` receives every candidate considered. */
@@ -37,7 +40,13 @@ export function select(
   explain: Candidate[] | null,
 ): Selection | null {
   const { tier } = prepared.rung;
-  const stand = { scope: standing.scopes[tier], clearance: clearanceOf(standing, tier, zone.kind), nowMs: standing.question.nowMs };
+  const { model } = standing.evidence;
+  const stand = {
+    scope: standing.scopes[tier],
+    clearance: clearanceOf(standing, tier, zone.kind),
+    nowMs: standing.question.nowMs,
+    model: tier === 'user' && model.state === 'known' ? model.value : undefined,
+  };
   if (prepared.rung.select.by === 'choose') return choose(prepared, stand, explain);
   return arbitrate(prepared, stand, shown, tieSeed(standing, tier), explain);
 }
@@ -80,7 +89,7 @@ function foremost(candidates: readonly OfferEntry[], stand: Stand, shown: Shown)
   for (const entry of candidates) {
     if (entry.priorityMax < highest) break;
     if (offerLoss(entry, stand, shown) !== null) continue;
-    const score = scoreOf(entry.offer, stand.scope);
+    const score = scoreOf(entry.offer, propensityOf(entry, stand), stand.scope);
     if (score.priority < highest) continue;
     highest = score.priority;
     contenders.push({ id: entry.id, offer: entry.offer, score });
@@ -94,11 +103,17 @@ function everyContender(tier: Tier, offers: readonly OfferEntry[], stand: Stand,
   for (const entry of offers) {
     const { id, offer } = entry;
     const lost = offerLoss(entry, stand, shown);
-    const score = lost === null ? scoreOf(offer, stand.scope) : null;
+    const score = lost === null ? scoreOf(offer, propensityOf(entry, stand), stand.scope) : null;
     if (score !== null && score.priority > 0) contenders.push({ id, offer, score });
     else explain.push(candidate(tier, id, offer, lost ?? 'zero_priority', score));
   }
   return contenders;
+}
+
+/** Of an offer that the model does not mention, what the policy says stands. */
+function propensityOf({ id, offer }: OfferEntry, { model }: Stand): number {
+  const { fromModel, propensityPpm } = offer;
+  return fromModel && model !== undefined && Object.hasOwn(model, id) ? (model[id] ?? propensityPpm) : propensityPpm;
 }
 
 function candidate(tier: Tier, id: string, offer: Offer, lost: LossReason | null, score: Score | null): Candidate {

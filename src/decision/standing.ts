@@ -24,12 +24,13 @@ const authTimeSkewSeconds = 5;
 export function weigh(artefact: Artefact, question: Question, evidence: Evidence): Standing {
   const identity = weighIdentity(evidence.identity);
   const consent = weighConsent(artefact.consent, evidence, identity, question.nowMs);
-  return { artefact, question, evidence, identity, consent, scopes: scopesOf(question, evidence) };
+  return { artefact, question, evidence, identity, consent, scopes: scopesOf(artefact, question, evidence) };
 }
 
-function scopesOf({ request, audiences: given, nowMs }: Question, evidence: Evidence): Standing['scopes'] {
+function scopesOf(artefact: Artefact, { request, audiences: given, nowMs }: Question, evidence: Evidence): Standing['scopes'] {
   const edge = given ?? undefined;
   const profile = evidence.profile.state === 'known' ? evidence.profile.value : undefined;
+  const memberships = membershipsOf(artefact, evidence);
   const session = evidence.session.state === 'known' ? evidence.session.value.attributes : undefined;
   const lower = { request, session: undefined, profile: undefined, audiences: edge, audiencesOpen: false, nowMs };
   return {
@@ -40,12 +41,18 @@ function scopesOf({ request, audiences: given, nowMs }: Question, evidence: Evid
       request,
       session,
       profile: profile?.attributes,
-      audiences: profile === undefined || edge === undefined ? (profile?.audiences ?? edge) : [...new Set([...edge, ...profile.audiences])],
-      // INVARIANT: with the profile missing, absence from the caller's list proves nothing, or `!("x" in audiences)` would raise a tier.
-      audiencesOpen: profile === undefined,
+      audiences: memberships === undefined || edge === undefined ? (memberships ?? edge) : [...new Set([...edge, ...memberships])],
+      // INVARIANT: where memberships are missing, absence from the caller's list proves nothing, or `!("x" in audiences)` would raise a tier.
+      audiencesOpen: memberships === undefined,
       nowMs,
     },
   };
+}
+
+/** From the source of their own where the policy names one: what is stored with the profile does not count then. */
+function membershipsOf(artefact: Artefact, { audience, profile }: Evidence): readonly string[] | undefined {
+  if (artefact.dependencies.audience.source !== null) return audience.state === 'known' ? audience.value : undefined;
+  return profile.state === 'known' ? profile.value.audiences : undefined;
 }
 
 export function clearanceOf({ artefact, question, identity, consent }: Standing, tier: Tier, kind: 'content' | 'offer'): Clearance {

@@ -61,6 +61,7 @@ export type Dependency = (typeof dependencies)[number];
 export const kinds = ['content', 'offer'] as const;
 export type Kind = (typeof kinds)[number];
 
+/** From the least strict to the strictest. */
 export const lateModes = ['fallback', 'defer', 'suppress'] as const;
 export type LateMode = (typeof lateModes)[number];
 

@@ -6,6 +6,7 @@
 import type { Artefact } from '../decision/artefact.ts';
 import type { Tier } from '../decision/vocabulary.ts';
 import { readDeclarations } from './declarations.ts';
+import { readDependencies } from './dependencies.ts';
 import { lineCounter, readDocument, sourceText } from './document.ts';
 import { warnOfProofs } from './eligibility.ts';
 import { readJsonDocument } from './json-document.ts';
@@ -15,14 +16,7 @@ import { readOffers } from './offers.ts';
 import { type PolicyProblem, problemReport, type Report } from './problems.ts';
 import { type Fields, readFields, readText, required } from './read.ts';
 import { deepFreeze, freezeForWriting, revisionOf } from './revision.ts';
-import {
-  readConsent,
-  readContextualWithoutSignal,
-  readDeadline,
-  readDependencies,
-  readFreshnessMaxMs,
-  readSensitiveCategories,
-} from './settings.ts';
+import { readConsent, readContextualWithoutSignal, readDeadline, readFreshnessMaxMs, readSensitiveCategories } from './settings.ts';
 import { readVariants } from './variants.ts';
 import { readPages, readZones } from './zones.ts';
 
@@ -77,7 +71,8 @@ function readPolicy(report: Report, root: Fields, text: string, nowMs: number): 
   const enabledCategories = readSensitiveCategories(report, root);
   const deadline = readDeadline(report, root);
   const variants = readVariants(report, root.get('variants'));
-  const offers = readOffers(report, root.get('offers'), { text, declarations, variants });
+  const dependencies = readDependencies(report, root, { text, declarations });
+  const offers = readOffers(report, root.get('offers'), { text, declarations, variants, model: dependencies.model });
   const tiersByTag = new Map<string, Set<Tier>>();
   const selected = (tag: string, tier: Tier) => tiersByTag.set(tag, (tiersByTag.get(tag) ?? new Set()).add(tier));
   const waitingForProof: number[] = [];
@@ -102,7 +97,7 @@ function readPolicy(report: Report, root: Fields, text: string, nowMs: number): 
     freshnessMaxMs: readFreshnessMaxMs(report, root),
     sensitiveCategories: enabledCategories,
     deadline,
-    dependencies: readDependencies(report, root),
+    dependencies: dependencies.settings,
     pages: mapById(readPages(report, root.get('pages'), zones, deadline)),
     zones: mapById(zones),
     variants: mapById([...variants].map(([id, { content }]) => [id, { content }] as const)),

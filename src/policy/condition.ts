@@ -15,7 +15,10 @@ import { placeInScalar } from './scalar-place.ts';
 import { harmless, highest } from './sensitivity.ts';
 
 /** What conditions may name. */
-export type Declarations = Environment;
+export interface Declarations extends Environment {
+  /** Whether audiences have a source of their own, and do not come with the profile. */
+  readonly audiencesComeApart: boolean;
+}
 
 export interface Condition {
   /** Null when the text was refused; the report says why. */
@@ -75,11 +78,12 @@ export function allUses(conditions: readonly (Condition | undefined)[]): Uses {
 
 export function readsOf(uses: Uses, declarations: Declarations): Reads {
   const audiences = audiencesRead(uses, declarations);
+  const readsMemberships = audiences.some((name) => declarations.audiences.get(name)?.edge === false);
   return {
     request: [...uses.attributes.request].sort(),
     session: uses.attributes.session.size > 0,
-    profile: uses.attributes.profile.size > 0 || audiences.some((name) => declarations.audiences.get(name)?.edge === false),
-    audience: false,
+    profile: uses.attributes.profile.size > 0 || (readsMemberships && !declarations.audiencesComeApart),
+    audience: readsMemberships && declarations.audiencesComeApart,
     model: false,
     audiences: uses.everyAudience || audiences.length > 0,
     now: uses.now,
@@ -102,7 +106,7 @@ export function sensitivityOf(uses: Uses, declarations: Declarations): Sensitivi
 
 /** The lowest tier whose rung may read all of it. */
 export function lowestTierOf(reads: Reads): Tier {
-  if (reads.profile) return 'user';
+  if (reads.profile || reads.audience || reads.model) return 'user';
   return reads.session ? 'session' : 'segment';
 }
 

@@ -7,6 +7,7 @@ import { readNamed } from './names.ts';
 import type { Report } from './problems.ts';
 import { type Fields, readBoolean, readFields, readOneOf, readTexts, required } from './read.ts';
 import { readLabel, unlabelled } from './sensitivity.ts';
+import { hasHttpSource } from './sources.ts';
 
 const attributeTypes = ['string', 'int', 'bool', 'timestamp', 'strings'] as const satisfies readonly AttributeType[];
 const attributesMax = 1_000;
@@ -22,6 +23,7 @@ export function readDeclarations(report: Report, root: Fields): Declarations {
     attributes: readAttributes(report, root.get('attributes'), untyped),
     audiences: readAudiences(report, root.get('audiences')),
     untyped,
+    audiencesComeApart: hasHttpSource(root, 'audience'),
   };
 }
 

@@ -22,6 +22,7 @@ import {
   readInteger,
   readList,
   readMap,
+  readOneOf,
   readText,
   readTexts,
   required,
@@ -51,9 +52,25 @@ export interface OfferSurroundings {
   readonly text: string;
   readonly declarations: Declarations;
   readonly variants: Variants;
+  /** How sensitive what the model says is; null where no model is asked. */
+  readonly model: Sensitivity | null;
 }
 
-const known = ['tags', 'class', 'category', 'variant', 'when', 'propensityPpm', 'value', 'context', 'levers', 'group', 'from', 'until'];
+const known = [
+  'tags',
+  'class',
+  'category',
+  'variant',
+  'when',
+  'propensity',
+  'propensityPpm',
+  'value',
+  'context',
+  'levers',
+  'group',
+  'from',
+  'until',
+];
 
 export function readOffers(report: Report, node: Node | undefined, around: OfferSurroundings): ReadonlyMap<string, DeclaredOffer> {
   const offers = new Map<string, DeclaredOffer>();
@@ -75,7 +92,8 @@ function readOffer(report: Report, fields: Fields, what: string, around: OfferSu
   if (when !== undefined) warnIfConstant(report, when, `\`when\` of ${what}`);
   const factors = readFactors(report, fields.get('context'), what, around);
   const uses = allUses([when, ...factors.map((factor) => factor.condition)]);
-  const reads = readsOf(uses, around.declarations);
+  const fromModel = readFromModel(report, fields, what, around);
+  const reads = { ...readsOf(uses, around.declarations), model: fromModel };
   const label = readLabel(report, fields, what, unlabelled);
   if (fields.get('class') === undefined) {
     report.warning(
@@ -88,12 +106,13 @@ function readOffer(report: Report, fields: Fields, what: string, around: OfferSu
     sensitivityOf(uses, around.declarations),
     label,
     around.variants.get(variant ?? '')?.sensitivity ?? harmless,
+    (fromModel ? around.model : null) ?? harmless,
   ];
   return {
     variant: variant ?? '',
     when: when?.expression ?? null,
-    fromModel: false,
-    propensityPpm: readNumber(report, fields, 'propensityPpm', what, propensityBounds),
+    fromModel,
+    propensityPpm: readPropensity(report, fields, what, fromModel),
     value: readNumber(report, fields, 'value', what, valueBounds),
     context: factors.map(({ expression, perMille }) => ({ when: expression, perMille })),
     leversPerMille: readLevers(report, fields.get('levers'), what),
@@ -103,6 +122,23 @@ function readOffer(report: Report, fields: Fields, what: string, around: OfferSu
     reads,
     lowestTier: lowestTierOf(reads),
   };
+}
+
+/** `propensity: model`: the model says it. */
+function readFromModel(report: Report, fields: Fields, what: string, { model }: OfferSurroundings): boolean {
+  const node = fields.get('propensity');
+  if (node === undefined || readOneOf(report, node, `\`propensity\` of ${what}`, ['model']) === undefined) return false;
+  if (model === null) {
+    const message = `${what} takes its propensity from a model, and no model is asked: write \`dependencies: { model: { source: http, … } }\`, or \`propensityPpm\` alone`;
+    report.error('model-without-source', node.at, message);
+  }
+  return true;
+}
+
+/** Beside a model it is what stands where the model says nothing, and may be left out. */
+function readPropensity(report: Report, fields: Fields, what: string, fromModel: boolean): number {
+  const isLeftOut = fromModel && fields.get('propensityPpm') === undefined;
+  return isLeftOut ? 0 : readNumber(report, fields, 'propensityPpm', what, propensityBounds);
 }
 
 function readNumber(report: Report, fields: Fields, name: string, what: string, bounds: Bounds): number {

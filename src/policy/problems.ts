@@ -28,6 +28,13 @@ export const problemCodes = [
   'repeated-value',
   'unsupported-version',
   'not-acted-on',
+  // Sources that are asked over HTTP.
+  'url-not-allowed',
+  'header-not-allowed',
+  'variable-not-allowed',
+  'secret-in-policy',
+  'source-not-allowed',
+  'model-without-source',
   // Names that must resolve.
   'unknown-variant',
   'unknown-zone',

@@ -1,6 +1,5 @@
 /** The sections that hold numbers and switches. What is left out gets a default that asks for nothing and grants nothing. */
-import type { Artefact, ConsentSettings, DependencySettings } from '../decision/artefact.ts';
-import { type Dependency, dependencies, tiers } from '../decision/vocabulary.ts';
+import type { Artefact, ConsentSettings } from '../decision/artefact.ts';
 import { dayMs } from '../time/units.ts';
 import type { Node } from './document.ts';
 import { checkName } from './names.ts';
@@ -27,7 +26,7 @@ export function optionalInteger(
 }
 
 /** A section that is a map of fields, or undefined where it is left out or wrong. */
-function section(report: Report, root: Fields, name: string, known: readonly string[]): Fields | undefined {
+export function section(report: Report, root: Fields, name: string, known: readonly string[]): Fields | undefined {
   const node = root.get(name);
   return node && readFields(report, node, `\`${name}\``, known);
 }
@@ -86,44 +85,9 @@ export function readDeadline(report: Report, root: Fields): Artefact['deadline']
   return { defaultMs, minMs, maxMs };
 }
 
-export function readDependencies(report: Report, root: Fields): Readonly<Record<Dependency, DependencySettings>> {
-  const fields = section(report, root, 'dependencies', dependencies);
-  const settings = dependencies.map((name) => [name, readDependency(report, fields?.get(name), name)] as const);
-  return Object.fromEntries(settings) as Record<Dependency, DependencySettings>;
-}
-
-/** Part of the format, and never asked by this version: audiences come with the profile, and no model is called. */
-const neverAsked: readonly Dependency[] = ['audience', 'model'];
-
-function readDependency(report: Report, node: Node | undefined, name: Dependency): DependencySettings {
-  const what = `dependency \`${name}\``;
-  const fields = node && readFields(report, node, what, ['budgetMs', 'retries', 'onFailure']);
-  const onFailure = fields?.get('onFailure');
-  const retries = optionalInteger(report, fields, 'retries', what, { min: 0, max: 5 }) ?? 0;
-  if (fields !== undefined && neverAsked.includes(name)) {
-    report.warning('not-acted-on', fields.at, `this version never asks ${what}, so its settings change nothing: leave them out`);
-  } else if (fields !== undefined && retries > 0) {
-    const message = `this version asks each dependency once, so \`retries\` of ${what} changes nothing: write 0, or leave it out`;
-    report.warning('not-acted-on', fields.keyAt('retries'), message);
-  }
-  return {
-    budgetMs: optionalInteger(report, fields, 'budgetMs', what, budgetMsBounds) ?? null,
-    retries,
-    onFailure: (onFailure && readOneOf(report, onFailure, `\`onFailure\` of ${what}`, tiers)) ?? null,
-    late: null,
-    source: null,
-  };
-}
-
 export function readFreshnessMaxMs(report: Report, root: Fields): number {
   const fields = section(report, root, 'freshness', ['maxMs']);
-  const maxMs = optionalInteger(report, fields, 'maxMs', '`freshness`', { min: 0, max: dayMs }) ?? 0;
-  if (fields !== undefined && maxMs > 0) {
-    const message =
-      'this version proves consent and generation anew in every decision, so `maxMs` of `freshness` changes nothing: write 0, or leave it out';
-    report.warning('not-acted-on', fields.keyAt('maxMs'), message);
-  }
-  return maxMs;
+  return optionalInteger(report, fields, 'maxMs', '`freshness`', { min: 0, max: dayMs }) ?? 0;
 }
 
 export function readContextualWithoutSignal(report: Report, root: Fields): boolean {

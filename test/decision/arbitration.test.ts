@@ -11,6 +11,7 @@ function offer(given: Partial<Offer>): Offer {
   return {
     variant: 'v',
     when: null,
+    fromModel: false,
     propensityPpm: 0,
     value: 0,
     context: [],
@@ -42,7 +43,7 @@ test('priority is exact at every bound of the policy', () => {
   fc.assert(
     fc.property(million, million, fc.array(factor, { maxLength: 10 }), levers, (propensityPpm, value, factors, leversPerMille) => {
       const context = factors.map((perMille) => ({ when: { op: 'literal', value: true } as const, perMille }));
-      const { priority } = scoreOf(offer({ propensityPpm, value, context, leversPerMille }), anybody);
+      const { priority } = scoreOf(offer({ value, context, leversPerMille }), propensityPpm, anybody);
       expect(BigInt(priority)).toBe(exactPriority(propensityPpm, value, factors, leversPerMille));
     }),
   );
@@ -55,7 +56,7 @@ test('a context factor counts only when its condition is true', () => {
     { when: { op: 'literal', value: false } as const, perMille: 3000 },
     { when: { op: 'literal', value: true } as const, perMille: 2000 },
   ];
-  expect(scoreOf(offer({ propensityPpm: 10, value: 10, context }), anybody)).toEqual({
+  expect(scoreOf(offer({ value: 10, context }), 10, anybody)).toEqual({
     propensityPpm: 10,
     value: 10,
     contextPerMille: 2000,
@@ -65,7 +66,7 @@ test('a context factor counts only when its condition is true', () => {
 });
 
 test('ranking does not depend on the order of the policy, and ties differ by visitor', () => {
-  const score = scoreOf(offer({ propensityPpm: 1, value: 1 }), anybody);
+  const score = scoreOf(offer({ value: 1 }), 1, anybody);
   const contenders = Array.from({ length: 20 }, (_, index) => ({ id: `offer-${index}`, score }));
   const first = (seed: string) => ranked(contenders, seed)[0]?.id;
   fc.assert(
@@ -99,28 +100,22 @@ test('timesPerMille is floor(amount × perMille ÷ 1000)', () => {
 test('nobody gives an offer a higher priority than its bound, and somebody reaches it', () => {
   const factors = fc.array(fc.tuple(fc.integer({ min: 0, max: 100_000 }), fc.boolean()), { maxLength: 12 });
   const amount = fc.integer({ min: 0, max: 1_000_000 });
+  const levers = fc.integer({ min: -2000, max: 12_000 });
   fc.assert(
-    fc.property(amount, amount, factors, fc.integer({ min: -2000, max: 12_000 }), (propensityPpm, value, drawn, leversPerMille) => {
+    fc.property(fc.boolean(), amount, amount, amount, factors, levers, (fromModel, written, said, value, drawn, leversPerMille) => {
       const withHolding = (isHolding: (perMille: number, drawn: boolean) => boolean) =>
         offer({
-          propensityPpm,
+          fromModel,
+          propensityPpm: written,
           value,
           leversPerMille,
           context: drawn.map(([perMille, yes]) => ({ when: { op: 'literal', value: isHolding(perMille, yes) }, perMille })),
         });
-      const bound = priorityMax(withHolding((_, yes) => yes));
-      expect(
-        scoreOf(
-          withHolding((_, yes) => yes),
-          anybody,
-        ).priority,
-      ).toBeLessThanOrEqual(bound);
-      expect(
-        scoreOf(
-          withHolding((perMille) => perMille > 1000),
-          anybody,
-        ).priority,
-      ).toBe(bound);
+      const somebody = withHolding((_, yes) => yes);
+      const luckiest = withHolding((perMille) => perMille > 1000);
+      const bound = priorityMax(somebody);
+      expect(scoreOf(somebody, fromModel ? said : written, anybody).priority).toBeLessThanOrEqual(bound);
+      expect(scoreOf(luckiest, fromModel ? 1_000_000 : written, anybody).priority).toBe(bound);
     }),
   );
 });

@@ -5,7 +5,7 @@ import type { Evidence, Fact } from '../../src/decision/facts.ts';
 import { weighIdentity } from '../../src/decision/identity.ts';
 import type { TokenFinding } from '../../src/evidence/gather.ts';
 import { StoreError } from '../../src/records/store-error.ts';
-import { artefactWith, type Budgets, begin, everything, fullReading, person, type Scene, type Setting, settled } from './scene.ts';
+import { artefactWith, type Budgets, begin, everything, fullReading, nothing, person, type Scene, type Setting, settled } from './scene.ts';
 
 /** The state of every fact, with why, by a name each. */
 function statesOf({ identity, consent, profile, session }: Evidence) {
@@ -117,7 +117,7 @@ describe('gathering', () => {
         throw new Error('must not be asked');
       },
     };
-    const scene = begin({ verifier, request: { needs: { identity: false, consent: false, sessionKinds: [], profileKinds: [] } } });
+    const scene = begin({ verifier, request: { needs: nothing } });
     expect(scene.gathering.complete).toBe(true);
     expect(at(scene, 0)).toMatchObject({ token: 'none', sessionId: 'none', device: 'refused', profile: 'refused', session: 'refused' });
   });

@@ -4,7 +4,7 @@ import type { Needs } from '../../src/decision/needs.ts';
 import type { PersonalUseCase } from '../../src/decision/vocabulary.ts';
 import { type Asker, readingFor, type StoreDependency } from '../../src/evidence/plan.ts';
 import type { AskedUseCase } from '../../src/records/store.ts';
-import { artefactWith, everything, person } from './scene.ts';
+import { artefactWith, everything, nothing, person } from './scene.ts';
 
 const nowMs = Date.UTC(2026, 10, 21);
 
@@ -61,7 +61,7 @@ describe('the plan of one round trip', () => {
   });
 
   const untouched: readonly { readonly what: string; readonly changes: Partial<Asker> }[] = [
-    { what: 'nobody asks anything', changes: { needs: { identity: false, consent: false, sessionKinds: [], profileKinds: [] } } },
+    { what: 'nobody asks anything', changes: { needs: nothing } },
     { what: 'nothing is known of the visitor', changes: { token: { state: 'none' }, tokenId: null, deviceId: null, sessionId: null } },
     { what: 'the token is invalid', changes: { token: { state: 'invalid' }, tokenId: null, deviceId: null, sessionId: null } },
     {

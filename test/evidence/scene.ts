@@ -14,7 +14,16 @@ import type { ReadPlan, StoreReading } from '../../src/records/store.ts';
 import type { Clock } from '../../src/time/clock.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
-export const everything: Needs = { identity: true, consent: true, sessionKinds: ['content', 'offer'], profileKinds: ['content', 'offer'] };
+const kinds = ['content', 'offer'] as const;
+export const everything: Needs = {
+  identity: true,
+  consent: true,
+  sessionKinds: kinds,
+  profileKinds: kinds,
+  audienceKinds: kinds,
+  modelKinds: kinds,
+};
+export const nothing: Needs = { identity: false, consent: false, sessionKinds: [], profileKinds: [], audienceKinds: [], modelKinds: [] };
 
 export const person: TokenEvidence & { state: 'verified' } = {
   state: 'verified',

@@ -41,7 +41,7 @@ describe('the policy of the contract', () => {
       consent: { path: 'vendor', vendorId: 1111, maxAgeDays: 180, regimes: { US: 'us_opt_out' } },
       dependencies: {
         identity: { budgetMs: 20, retries: 0, onFailure: 'session' },
-        model: { budgetMs: null, retries: 0, onFailure: null },
+        model: { budgetMs: null, retries: 0, onFailure: null, late: null, source: null },
       },
       audiences: { newsletter: { edge: true }, lapsed: { edge: false } },
     });
@@ -60,10 +60,78 @@ describe('the policy of the contract', () => {
       fromMs: Date.UTC(2026, 10, 1),
       untilMs: Date.UTC(2026, 11, 31),
       sensitivity: { class: 'S1', categories: [], uncategorised: false },
-      reads: { request: ['device'], session: false, profile: true, audiences: false, now: false },
+      reads: { request: ['device'], session: false, profile: true, audience: false, model: false, audiences: false, now: false },
       lowestTier: 'user',
       context: [{ perMille: 1200 }],
     });
+  });
+});
+
+describe('a policy whose facts come over HTTP', () => {
+  const sources = `
+dependencies:
+  identity: { budgetMs: 20, onFailure: session, source: http, url: 'https://ids.example/v1/devices/{deviceId}',
+              map: { subject: 'response.person', method: 'response.method', confidencePpm: 'response.confidence' } }
+  profile:
+    source: http
+    url: https://cdp.example/v1/people/{subject}
+    headers: { Authorization: { env: STEPWELL_SOURCE_CDP }, accept-language: de }
+    map: { attributes: { loyalty: 'response.tier', days_since_order: 'response.days' }, audiences: 'response.segments' }
+    retries: 1
+    late: defer
+  audience: { source: http, url: 'https://aud.example/{subject}', map: { audiences: 'response.members.map(m, m.name)' }, maxBytes: 100 }
+  model: { source: http, class: S2, method: POST, url: 'https://rec.example/score', send: [device, country], map: { propensityPpm: 'response.scores' } }
+`;
+  const written = contract.replace(/\ndependencies:\n(?: {2}.*\n)+/, sources);
+  const artefact = artefactOf(written.replace('propensityPpm: 120000', 'propensity: model'));
+
+  test('says all that whoever asks them must know', () => {
+    expect(artefact.dependencies.profile).toEqual({
+      budgetMs: null,
+      retries: 1,
+      onFailure: null,
+      late: 'defer',
+      source: {
+        url: 'https://cdp.example/v1/people/{subject}',
+        method: 'GET',
+        headers: { authorization: { env: 'STEPWELL_SOURCE_CDP' }, 'accept-language': { text: 'de' } },
+        send: [],
+        map: {
+          attributes: { loyalty: 'response.tier', days_since_order: 'response.days' },
+          audiences: 'response.segments',
+          propensityPpm: null,
+          subject: null,
+          method: null,
+          confidencePpm: null,
+        },
+        maxBytes: 65_536,
+        connections: 16,
+      },
+    });
+    expect(artefact.dependencies.identity.source?.map).toMatchObject({ subject: 'response.person', confidencePpm: 'response.confidence' });
+    expect(artefact.dependencies.audience.source).toMatchObject({ maxBytes: 100 });
+    expect(artefact.dependencies.model.source).toMatchObject({ method: 'POST', send: ['country', 'device'] });
+    expect(artefact.dependencies.consent.source).toBeNull();
+  });
+
+  test("an offer whose propensity a model says is a user rung's, and at least of the class of the model", () => {
+    expect(artefact.offers['silver-to-gold']).toMatchObject({
+      fromModel: true,
+      propensityPpm: 0,
+      sensitivity: { class: 'S2' },
+      reads: { model: true, profile: true, audience: false },
+      lowestTier: 'user',
+    });
+    const both = artefactOf(written.replace('propensityPpm: 120000', 'propensity: model\n    propensityPpm: 7'));
+    expect(both.offers['silver-to-gold']).toMatchObject({ fromModel: true, propensityPpm: 7 });
+  });
+
+  test('audiences of a source are read from there, and no longer with the profile', () => {
+    const lapsed = (text: string) => artefactOf(text.replace('profile.loyalty == "gold"', '"lapsed" in audiences')).zones.hero?.ladder[0];
+    expect(lapsed(written)?.select).toMatchObject({ rules: [{ reads: { profile: false, audience: true, audiences: true } }] });
+    expect(lapsed(contract)?.select).toMatchObject({ rules: [{ reads: { profile: true, audience: false, audiences: true } }] });
+    const newsletter = artefactOf(written.replace('profile.loyalty == "gold"', '"newsletter" in audiences')).zones.hero?.ladder[0];
+    expect(newsletter?.select).toMatchObject({ rules: [{ reads: { profile: false, audience: false, audiences: true } }] });
   });
 });
 
@@ -124,7 +192,7 @@ function listsIn(content: unknown): unknown[] {
 }
 
 describe('what a rule reads', () => {
-  const nothing = { request: [], session: false, profile: false, audiences: false, now: false };
+  const nothing = { request: [], session: false, profile: false, audience: false, model: false, audiences: false, now: false };
   test.each([
     ['request.device == "mobile" && request.country == "DE"', { request: ['country', 'device'] }],
     ['session.pages > 3', { session: true }],

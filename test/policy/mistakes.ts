@@ -161,7 +161,7 @@ export const mistakes: readonly Mistake[] = [
       'unknown-value 14:59 error: the regime of `US` cannot be `gdpr`; write one of `us_opt_out`, `opt_in`',
       'unknown-value 14:65 error: `us` is no country code: write two capital letters, such as `DE`',
       'unknown-field 15:17 error: `dependencies` has no field `profil`; did you mean `profile`?',
-      'not-acted-on 15:49 warning: this version never asks dependency `model`, so its settings change nothing: leave them out',
+      'not-acted-on 15:49 warning: nobody asks dependency `model` without `source: http`, so its settings change nothing: write its source, or leave them out',
       'out-of-bounds 15:61 error: `budgetMs` of dependency `model` is -1: write a whole number from 0 to 60000',
       'out-of-bounds 15:74 error: `retries` of dependency `model` is 0.5: write a whole number from 0 to 5',
       'unknown-value 15:90 error: `onFailure` of dependency `model` cannot be `sesion`; did you mean `session`?',
@@ -175,15 +175,297 @@ export const mistakes: readonly Mistake[] = [
         'freshness: { maxMs: 500 }\ndependencies: { profile: { budgetMs: 5, retries: 2 }, consent: { retries: 0 }, audience: { budgetMs: 9 } }\npages:\n',
     },
     problems: [
-      'not-acted-on 14:14 warning: this version proves consent and generation anew in every decision, so `maxMs` of `freshness` changes nothing: write 0, or leave it out',
-      'not-acted-on 15:41 warning: this version asks each dependency once, so `retries` of dependency `profile` changes nothing: write 0, or leave it out',
-      'not-acted-on 15:90 warning: this version never asks dependency `audience`, so its settings change nothing: leave them out',
+      'not-acted-on 15:90 warning: nobody asks dependency `audience` without `source: http`, so its settings change nothing: write its source, or leave them out',
     ],
   },
   {
     name: 'settings that ask for what this version does anyway',
     change: { 'pages:\n': 'freshness: { maxMs: 0 }\npages:\n' },
     problems: [],
+  },
+  {
+    name: 'sources as they should be',
+    change: {
+      'pages:\n':
+        "dependencies: { identity: { source: http, url: 'https://ids.example/{deviceId}', map: { subject: response.person } }, profile: { source: http, method: POST, url: 'https://cdp.example/?q=1', send: [device], headers: { authorization: { env: STEPWELL_SOURCE_CDP } }, map: { attributes: { loyalty: response.tier }, audiences: response.segments } }, audience: { source: http, url: 'https://aud.example/{subject}?by={subject}', map: { audiences: response.names } }, model: { source: http, class: S1, method: POST, url: 'https://rec.example/score', map: { propensityPpm: response.scores } }, consent: { source: store } }\npages:\n",
+      'propensityPpm: 1000': 'propensity: model',
+    },
+    problems: [],
+  },
+  {
+    name: 'sources for what is always stored',
+    change: {
+      'pages:\n': "dependencies: { consent: { source: http, url: 'https://cmp.example/{subject}' }, session: { source: https } }\npages:\n",
+    },
+    problems: [
+      "source-not-allowed 14:36 error: dependency `consent` is always the store's: write `source: store`, or leave it out",
+      'unknown-field 14:42 error: dependency `consent` has no field `url`; write one of `budgetMs`, `retries`, `onFailure`, `late`, `source`',
+      'unknown-value 14:101 error: `source` of dependency `session` cannot be `https`; did you mean `http`?',
+    ],
+  },
+  {
+    name: 'what a source needs, without a source',
+    change: { 'pages:\n': "dependencies: { profile: { url: 'https://aud.example/{subject}', maxBytes: 5 } }\npages:\n" },
+    problems: [
+      'unknown-field 14:28 error: `url` of dependency `profile` belongs to `source: http`: write that beside it, or leave it out',
+      'unknown-field 14:66 error: `maxBytes` of dependency `profile` belongs to `source: http`: write that beside it, or leave it out',
+    ],
+  },
+  {
+    name: 'a source that says nothing',
+    change: { 'pages:\n': 'dependencies: { identity: { source: http }, model: { source: http, class: S1 } }\npages:\n' },
+    problems: [
+      'missing-field 14:27 error: dependency `identity` needs `url`: write `url: https://<host>/<path>/{deviceId}`',
+      'missing-field 14:27 error: dependency `identity` needs `map`: write `map: { subject: response.<member> }`',
+      'missing-field 14:52 error: dependency `model` needs `url`: write `url: https://<host>/<path>/{subject}`',
+      'missing-field 14:52 error: dependency `model` needs `map`: write `map: { propensityPpm: response.<member> }`',
+    ],
+  },
+  {
+    name: 'a source that maps something else',
+    change: {
+      'pages:\n':
+        "dependencies: { identity: { source: http, url: 'https://ids.example/{deviceId}', map: { propensityPpm: response.x } } }\npages:\n",
+    },
+    problems: [
+      'missing-field 14:87 error: `map` of dependency `identity` needs `subject`: write `subject: response.<member>`',
+      'unknown-field 14:89 error: `map` of dependency `identity` has no field `propensityPpm`; write one of `subject`, `method`, `confidencePpm`',
+    ],
+  },
+  {
+    name: 'a URL that is relative',
+    change: {
+      'pages:\n': "dependencies: { audience: { source: http, map: { audiences: response.names }, url: '/people/{subject}' } }\npages:\n",
+    },
+    problems: ['url-not-allowed 14:84 error: `url` of dependency `audience` must be absolute: write `https://<host>/<path>`'],
+  },
+  {
+    name: 'a URL of another scheme',
+    change: {
+      'pages:\n':
+        "dependencies: { audience: { source: http, map: { audiences: response.names }, url: 'file:///etc/{subject}' } }\npages:\n",
+    },
+    problems: ['url-not-allowed 14:84 error: `url` of dependency `audience` must be absolute: write `https://<host>/<path>`'],
+  },
+  {
+    name: 'a URL with a user',
+    change: {
+      'pages:\n':
+        "dependencies: { audience: { source: http, map: { audiences: response.names }, url: 'https://me:secret@aud.example/{subject}' } }\npages:\n",
+    },
+    problems: [
+      'url-not-allowed 14:84 error: `url` of dependency `audience` holds a user or a password: send what proves you in `headers`, from a variable of the environment',
+    ],
+  },
+  {
+    name: 'a URL with a variable in its host',
+    change: {
+      'pages:\n':
+        "dependencies: { audience: { source: http, map: { audiences: response.names }, url: 'https://{subject}.example/' } }\npages:\n",
+    },
+    problems: [
+      'url-not-allowed 14:84 error: `url` of dependency `audience` must name one host: a variable may stand in the path and in values of the query',
+    ],
+  },
+  {
+    name: 'a URL with a variable in a name of its query',
+    change: {
+      'pages:\n':
+        "dependencies: { audience: { source: http, map: { audiences: response.names }, url: 'https://aud.example/?{subject}=1' } }\npages:\n",
+    },
+    problems: [
+      'url-not-allowed 14:84 error: `url` of dependency `audience` has a variable in a name of the query: it may stand in the path and in values',
+    ],
+  },
+  {
+    name: 'a URL with a fragment',
+    change: {
+      'pages:\n':
+        "dependencies: { audience: { source: http, map: { audiences: response.names }, url: 'https://aud.example/{subject}#top' } }\npages:\n",
+    },
+    problems: [
+      'url-not-allowed 14:84 error: `url` of dependency `audience` has a fragment, which is never sent: leave `#` and what follows out',
+    ],
+  },
+  {
+    name: 'a URL with another variable',
+    change: {
+      'pages:\n':
+        "dependencies: { audience: { source: http, map: { audiences: response.names }, url: 'https://aud.example/{subject}/{deviceId}' } }\npages:\n",
+    },
+    problems: ['url-not-allowed 14:84 error: `url` of dependency `audience` has a variable `{deviceId}`: here there is only `{subject}`'],
+  },
+  {
+    name: 'a URL with half a variable',
+    change: {
+      'pages:\n':
+        "dependencies: { audience: { source: http, map: { audiences: response.names }, url: 'https://aud.example/{subject}/{' } }\npages:\n",
+    },
+    problems: [
+      'url-not-allowed 14:84 error: `url` of dependency `audience` has a brace that closes or opens nothing: write `{subject}`, or `%7B` and `%7D`',
+    ],
+  },
+  {
+    name: 'a URL with a space',
+    change: {
+      'pages:\n':
+        "dependencies: { audience: { source: http, map: { audiences: response.names }, url: 'https://aud.example/{subject} x' } }\npages:\n",
+    },
+    problems: ['url-not-allowed 14:84 error: `url` of dependency `audience` holds a character that no URL has: write it percent-encoded'],
+  },
+  {
+    name: 'a URL without a host',
+    change: {
+      'pages:\n': "dependencies: { audience: { source: http, map: { audiences: response.names }, url: 'https:///{subject}' } }\npages:\n",
+    },
+    problems: ['url-not-allowed 14:84 error: `url` of dependency `audience` must be absolute: write `https://<host>/<path>`'],
+  },
+  {
+    name: 'a URL that asks about nobody',
+    change: {
+      'pages:\n':
+        "dependencies: { audience: { source: http, map: { audiences: response.names }, url: 'https://aud.example/all' } }\npages:\n",
+    },
+    problems: [
+      'url-not-allowed 14:84 error: `url` of dependency `audience` does not say whom it asks about: write `{subject}` where it belongs, or `method: POST`, which sends it in its body',
+    ],
+  },
+  {
+    name: 'a header that belongs to the connection, one of a visitor, one of our own, one twice, and one that is none',
+    change: {
+      'pages:\n':
+        "dependencies: { audience: { source: http, map: { audiences: response.names }, url: 'https://aud.example/{subject}', headers: { Connection: close, cookie: a, accept: text/html, x-a: b, X-A: c, 'a b': c } } }\npages:\n",
+    },
+    problems: [
+      'header-not-allowed 14:128 error: header `Connection` of dependency `audience` belongs to the connection, not to the request: leave it out',
+      'header-not-allowed 14:147 error: header `cookie` of dependency `audience` would make one visitor look like another: leave it out',
+      'header-not-allowed 14:158 error: header `accept` of dependency `audience` is written by the service itself: leave it out',
+      'header-not-allowed 14:185 error: header `X-A` of dependency `audience` is written twice: keep one of them',
+      'header-not-allowed 14:193 error: header `a b` of dependency `audience` is no name of a header: write letters, digits and `-`',
+    ],
+  },
+  {
+    name: 'a header that breaks its line',
+    change: {
+      'pages:\n':
+        'dependencies: { audience: { source: http, map: { audiences: response.names }, url: \'https://aud.example/{subject}\', headers: { x-a: "b\\r\\nx-b: c" } } }\npages:\n',
+    },
+    problems: [
+      'header-not-allowed 14:133 error: header `x-a` of dependency `audience` must be at most 4096 printable ASCII characters on one line',
+    ],
+  },
+  {
+    name: "a header from the service's own variables",
+    change: {
+      'pages:\n':
+        "dependencies: { audience: { source: http, map: { audiences: response.names }, url: 'https://aud.example/{subject}', headers: { x-a: { env: STEPWELL_SESSION_SECRET }, x-b: { env: STEPWELL_SOURCE_ }, x-c: { variable: X } } } }\npages:\n",
+    },
+    problems: [
+      'variable-not-allowed 14:140 error: `env` of header `x-a` of dependency `audience` cannot be `STEPWELL_SESSION_SECRET`: name a variable that begins with `STEPWELL_SOURCE_`, so that no policy can send away what the service keeps for itself',
+      'variable-not-allowed 14:179 error: `env` of header `x-b` of dependency `audience` cannot be `STEPWELL_SOURCE_`: name a variable that begins with `STEPWELL_SOURCE_`, so that no policy can send away what the service keeps for itself',
+      'missing-field 14:204 error: header `x-c` of dependency `audience` needs `env`: write `{ env: STEPWELL_SOURCE_<NAME> }`',
+      'unknown-field 14:206 error: header `x-c` of dependency `audience` has no field `variable`; write one of `env`',
+    ],
+  },
+  {
+    name: 'a secret in the policy',
+    change: {
+      'pages:\n':
+        "dependencies: { audience: { source: http, map: { audiences: response.names }, url: 'https://aud.example/{subject}', headers: { authorization: Bearer abc } } }\npages:\n",
+    },
+    problems: [
+      'secret-in-policy 14:143 warning: header `authorization` of dependency `audience` stands in the policy for everybody who reads it: write `{ env: STEPWELL_SOURCE_<NAME> }` and set that variable',
+    ],
+  },
+  {
+    name: 'attributes sent by GET, and one that nobody declared',
+    change: {
+      'pages:\n':
+        "dependencies: { audience: { source: http, map: { audiences: response.names }, url: 'https://aud.example/{subject}', send: [device, devise] } }\npages:\n",
+    },
+    problems: [
+      'unknown-field 14:117 error: `send` of dependency `audience` needs a body: write `method: POST` beside it, or leave it out',
+      'unknown-attribute 14:132 error: in `send` of dependency `audience`, no attribute `devise` is declared under `attributes.request`; did you mean `device`?',
+    ],
+  },
+  {
+    name: 'mappings with mistakes',
+    change: {
+      'pages:\n':
+        "dependencies: { profile: { source: http, url: 'https://cdp.example/{subject}', map: { attributes: { loyalty: 'respons.tier', loyality: 'response.tier', income: 'response.matches(\"x\")' }, audiences: 'response.' } } }\npages:\n",
+    },
+    problems: [
+      'unknown-attribute 14:111 error: in attribute `loyalty` in `map` of dependency `profile`, there is no name `respons`; did you mean `response`?',
+      'unknown-attribute 14:126 error: in `map` of dependency `profile`, no attribute `loyality` is declared under `attributes.profile`; did you mean `loyalty`?',
+      'expression-unsupported 14:171 error: in attribute `income` in `map` of dependency `profile`, a mapping cannot call `matches`; write one of `startsWith`, `endsWith`, `contains`, `lowerAscii`, `upperAscii`, `trim`, `size`, `map`, `filter`, `exists`, `exists_one`, `all`',
+      'expression-syntax 14:209 error: in `audiences` in `map` of dependency `profile`, this is not a CEL expression: it ends too soon',
+    ],
+  },
+  {
+    name: 'sizes of a source out of bounds',
+    change: {
+      'pages:\n':
+        "dependencies: { audience: { source: http, map: { audiences: response.names }, url: 'https://aud.example/{subject}', maxBytes: 2000000, connections: 0 } }\npages:\n",
+    },
+    problems: [
+      'out-of-bounds 14:127 error: `maxBytes` of dependency `audience` is 2000000: write a whole number from 1 to 1048576',
+      'out-of-bounds 14:149 error: `connections` of dependency `audience` is 0: write a whole number from 1 to 256',
+    ],
+  },
+  {
+    name: 'an offer of a model that nobody asks',
+    change: { 'propensityPpm: 1000': 'propensity: model' },
+    problems: [
+      'model-without-source 44:17 error: offer `ring` takes its propensity from a model, and no model is asked: write `dependencies: { model: { source: http, … } }`, or `propensityPpm` alone',
+    ],
+  },
+  {
+    name: 'an offer of something else than a model',
+    change: { 'propensityPpm: 1000': 'propensity: guess' },
+    problems: [
+      'missing-field 41:5 error: offer `ring` needs `propensityPpm`: write `propensityPpm: <0 to 1000000>`',
+      'unknown-value 44:17 error: `propensity` of offer `ring` cannot be `guess`; write one of `model`',
+    ],
+  },
+  {
+    name: 'a model without a class',
+    change: {
+      'pages:\n':
+        "dependencies: { model: { source: http, method: POST, url: 'https://rec.example/score', map: { propensityPpm: response.scores } } }\npages:\n",
+      'propensityPpm: 1000': 'propensity: model',
+    },
+    problems: [
+      'class-not-enabled 14:24 warning: dependency `model` declares no class, so every offer that asks it counts as S3 and is never eligible: write `class: S1`',
+      'class-not-enabled 41:3 warning: offer `ring` is of class S3 without a category, by what it reads or declares, and is never eligible: label what it reads with a class',
+    ],
+  },
+  {
+    name: 'an offer of a model that only a segment rung selects',
+    change: {
+      'pages:\n':
+        "dependencies: { model: { source: http, class: S1, method: POST, url: 'https://rec.example/score', map: { propensityPpm: response.scores } } }\npages:\n",
+      'propensityPpm: 1000': 'propensity: model',
+      '    kind: offer\n    ladder:\n      - tier: user': '    kind: offer\n    ladder:\n      - tier: segment',
+    },
+    problems: [
+      'offer-never-reached 42:12 error: offer `ring` reads what only a user rung may, and its tags are selected no higher than on a segment rung: select one of its tags on a user rung, or let it read less',
+    ],
+  },
+  {
+    name: 'a rung that may not read audiences of a source',
+    change: {
+      'pages:\n':
+        "dependencies: { audience: { source: http, map: { audiences: response.names }, url: 'https://aud.example/{subject}' } }\npages:\n",
+      '\'request.country == "DE"\'': '\'"lapsed" in audiences\'',
+    },
+    problems: [
+      'rung-reads-too-much 26:21 error: rule 1 of the segment rung of zone `hero` reads `"lapsed" in audiences`, which a segment rung may not: move the rule to the user rung',
+    ],
+  },
+  {
+    name: 'a late mode that there is not',
+    change: { 'pages:\n': 'dependencies: { profile: { late: hide } }\npages:\n' },
+    problems: ['unknown-value 14:34 error: `late` of dependency `profile` cannot be `hide`; write one of `fallback`, `defer`, `suppress`'],
   },
   {
     name: 'a misspelt category',
