@@ -2,6 +2,7 @@
 import type { CoreReport } from './core.ts';
 import type { ArmSummary, HttpReport } from './http.ts';
 import { loadNames } from './http.ts';
+import type { NearCacheMode, NearCacheReport } from './near-cache.ts';
 import type { Spread } from './statistics.ts';
 
 export function coreTable({ cases, repeats }: CoreReport): string {
@@ -57,6 +58,28 @@ export function goalLines({ summary }: HttpReport): readonly string[] {
             `${(1 / cpuRatio.median).toFixed(2)} by CPU time`,
         ],
   );
+}
+
+const modeNames: Readonly<Record<NearCacheMode, string>> = { off: 'off', versions: 'versions asked for', trust: 'trusted for a second' };
+
+export function nearCacheTable({ visitors, readsPerSecond, rounds, bytesMax, runs }: NearCacheReport): string {
+  const percent = (share: Spread): string => `${(100 * share.median).toFixed(1)} %`;
+  const rows = runs.map((run) => [
+    `${run.profileBytes / 1000} kB`,
+    modeNames[run.mode],
+    percent(run.heldShare),
+    percent(run.trustedShare),
+    spreadText(run.clientMicrosPerRead, 1),
+    spreadText(run.redisMicrosPerRead, 1),
+    Math.round(run.bytesPerRead.median).toLocaleString('en'),
+  ]);
+  const heads = ['profiles', 'near cache', 'profile held', 'asked nobody', 'CPU µs/read', "Redis' CPU µs/read", 'bytes/read'];
+  return [
+    `The near cache: ${visitors.toLocaleString('en')} visitors (Zipf, s = 1), ${readsPerSecond.toLocaleString('en')} reads/s,`,
+    `${bytesMax / 2 ** 20} MiB; median (min – max) of ${rounds} round(s)\n`,
+    table(heads, rows),
+    '',
+  ].join('\n');
 }
 
 function spreadText({ min, median, max }: Spread, digits: number): string {

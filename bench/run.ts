@@ -1,19 +1,22 @@
 /**
  * `npm run bench`: the core alone, then decide over HTTP beside a bare route, in under four minutes. `--quick` does one round of a
- * second to see that everything still runs; `--only core` and `--only http` do one half. Only a whole run on a machine with nothing
+ * second to see that everything still runs; `--only core` and `--only http` do one half; `--only near-cache` measures the near
+ * cache and belongs to no whole run. Only a whole run on a machine with nothing
  * else to do is kept, in `results/latest.json` and the README; `--keep` keeps a whole run whatever else was going on, and says so.
  */
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { parseArgs, promisify } from 'node:util';
 import type { CoreReport } from './core.ts';
 import { benchHttp, type HttpReport } from './http.ts';
 import { busyBeforehand, describeMachine } from './machine.ts';
-import { canPin } from './pinned-process.ts';
-import { coreTable, goalLines, httpTables, table } from './report.ts';
+import type { NearCacheReport } from './near-cache.ts';
+import { canPin, serverCpu } from './pinned-process.ts';
+import { startPrivateRedis } from './private-redis.ts';
+import { coreTable, goalLines, httpTables, nearCacheTable, table } from './report.ts';
 
 const { values } = parseArgs({
   options: { quick: { type: 'boolean', default: false }, only: { type: 'string' }, keep: { type: 'boolean', default: false } },
@@ -38,11 +41,14 @@ say(canPin ? 'server on CPU 0, load and Redis on CPU 1' : 'nothing is pinned: `t
 say(`busy with other work beforehand: ${Math.round(busyBefore * 100)} %`);
 say('');
 
-const core = values.only === 'http' ? null : benchCore();
+const isAsked = (part: string): boolean => values.only === undefined || values.only === part;
+const core = isAsked('core') ? benchCore() : null;
 if (core !== null) say(`The core alone\n\n${coreTable(core)}\n`);
 
-const http = values.only === 'core' ? null : await benchHttpInDirectory();
+const http = isAsked('http') ? await inDirectory(benchHttpIn) : null;
 if (http !== null) say(describeHttp(http));
+
+if (values.only === 'near-cache') say(nearCacheTable(await inDirectory(benchNearCacheIn)));
 
 if (quick || values.only !== undefined) process.stdout.write('only a whole run is kept\n');
 else if (busyBefore <= quietMachineBusyMax || values.keep) keep();
@@ -70,18 +76,35 @@ function benchCore(): CoreReport {
   return JSON.parse(stdout);
 }
 
-async function benchHttpInDirectory(): Promise<HttpReport> {
+function benchHttpIn(directory: string): Promise<HttpReport> {
+  return benchHttp({
+    directory,
+    rounds: quick ? 1 : 5,
+    secondsOf: quick
+      ? { 'warm-up': 1, autocannon: 1, wrk: 1, 'one connection': 1 }
+      : { 'warm-up': 3, autocannon: 4, wrk: 2, 'one connection': 1 },
+    say: sayProgress,
+  });
+}
+
+async function benchNearCacheIn(directory: string): Promise<NearCacheReport> {
+  const redis = await startPrivateRedis(directory);
+  if (redis === null) throw new Error('the bench of the near cache needs a redis-server, and found none');
+  try {
+    const script = [process.execPath, fileURLToPath(new URL('near-cache.ts', import.meta.url)), redis.url, ...(quick ? ['--quick'] : [])];
+    const [program = '', ...args] = canPin ? ['taskset', '-c', String(serverCpu), ...script] : script;
+    const { stdout } = await promisify(execFile)(program, args, { maxBuffer: 2 ** 24 });
+    return JSON.parse(stdout);
+  } finally {
+    await redis.end();
+  }
+}
+
+async function inDirectory<T>(bench: (directory: string) => Promise<T>): Promise<T> {
   const directory = mkdtempSync(join(tmpdir(), 'stepwell-bench-'));
   let isDone = false;
   try {
-    const report = await benchHttp({
-      directory,
-      rounds: quick ? 1 : 5,
-      secondsOf: quick
-        ? { 'warm-up': 1, autocannon: 1, wrk: 1, 'one connection': 1 }
-        : { 'warm-up': 3, autocannon: 4, wrk: 2, 'one connection': 1 },
-      say: sayProgress,
-    });
+    const report = await bench(directory);
     isDone = true;
     return report;
   } finally {

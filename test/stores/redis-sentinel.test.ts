@@ -1,11 +1,14 @@
 /** What the store promises behind Sentinels: the whole suite on the master they name, and that it follows to the next. */
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { tagOf } from '../../src/records/keys.ts';
 import { openRedisStore } from '../../src/redis/redis-store.ts';
 import { type RunningSentinels, startSentinels, until } from '../support/redis-deployments.ts';
 import { asDocumentedUser, documentedRights } from '../support/redis-rights.ts';
-import { forCases, openPatiently, patienceMs } from './redis-opening.ts';
+import { forCases, openPatiently, openRemembering, patienceMs, untilTrusted } from './redis-opening.ts';
 import { daySeconds, goldProfile, noPlan, type OpenedStore, openPermission, storeCases } from './store.cases.ts';
+
+const minuteMs = 60_000;
 
 let deployment: RunningSentinels;
 let observer: Redis;
@@ -49,7 +52,7 @@ describe('while the first master serves', () => {
 });
 
 describe('when the master fails', () => {
-  it('hangs for ever: the store follows to the replica that the Sentinels promote', async () => {
+  it('hangs for ever: the store follows to the replica that the Sentinels promote, and trusts nothing that the old one said', async () => {
     const store = openRedisStore({ url: deployment.url });
     expect(await store.connected(patienceMs)).toBe(true);
     await store.putProfile('anna', goldProfile, daySeconds);
@@ -57,12 +60,21 @@ describe('when the master fails', () => {
     const copy = new Redis(replica?.url ?? '');
     await until('the replica has the profile', async () => (await copy.dbsize()) > 0);
     copy.disconnect();
+    const trusting = await openRemembering(deployment.url, minuteMs);
+    const nobody = tagOf('nobody');
     process.kill(master?.pid ?? 0, 'SIGSTOP');
+    const stoppedAtMs = performance.now();
     await until('the profile is read again', async () => {
       const { profile } = await store.read({ ...noPlan, subject: 'anna', profile: openPermission });
       return profile.state === 'known';
     });
     await until('it is written again', async () => (await store.putProfile('anna', goldProfile, daySeconds)) === 'replaced');
+    await until('nobody is asked about again', async () => {
+      await trusting.store.read({ ...noPlan, subject: 'nobody', freshnessMaxMs: minuteMs });
+      return (trusting.nearCache.generations.get(nobody)?.provedAtMs ?? 0) > stoppedAtMs;
+    });
+    await untilTrusted(trusting.store, trusting.nearCache, minuteMs);
+    await trusting.store.close();
     await store.close();
   });
 });
