@@ -145,6 +145,7 @@ export function createHttpSource<T>(options: HttpSourceOptions<T>): HttpSource<T
       if (request === null) return Promise.resolve(failed);
       const admission = breaker.admit();
       if (admission === 'refuse') return Promise.resolve(circuitOpen);
+      // Seen here, before a breaker takes what our own limit says for a probe's answer.
       if (transport.isFull) return Promise.resolve(overloaded);
       return answerTo(request, ask.leftMs, admission === 'probe')
         .then(factOf)

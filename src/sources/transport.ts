@@ -75,7 +75,7 @@ export function createTransport(options: TransportOptions): Transport {
       return new Promise((resolve, reject) => {
         const exchange = new Exchange({ resolve, reject, release, maxBytes: options.maxBytes });
         // An answer that came while our own event loop was busy is read before anybody is judged late.
-        exchange.disarm = options.clock.after(leftMs, () => setImmediate(() => exchange.giveUp(isBlamed)));
+        exchange.disarm = options.clock.after(Math.min(leftMs, silenceMaxMs), () => setImmediate(() => exchange.giveUp(isBlamed)));
         const deadline = String(Math.max(1, Math.floor(leftMs)));
         pool.dispatch({ method, path, headers: [...headers, 'stepwell-deadline-ms', deadline], body }, exchange);
       });

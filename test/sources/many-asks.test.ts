@@ -32,10 +32,10 @@ function echoing(random: () => number): Promise<RawServer> {
     else if (luck < 0.7) {
       socket.write(answer.slice(0, cut));
       setTimeout(() => socket.write(answer.slice(cut)), random() * 12);
-    } else if (luck < 0.8) socket.write(answer.slice(0, cut), () => socket.destroy());
-    else if (luck < 0.85) socket.write(answer + answerWith({ name: 'nobody' }));
-    else if (luck < 0.9) socket.write(answerWith({}, { status: '503 Busy' }));
-    else if (!subject.startsWith('hurried')) socket.write(answer);
+    } else if (luck < 0.74) socket.write(answer.slice(0, cut), () => socket.destroy());
+    else if (luck < 0.78) socket.write(answer + answerWith({ name: 'nobody' }));
+    else if (luck < 0.8) socket.write(answerWith({}, { status: '503 Busy' }));
+    else if (luck < 0.9 || !subject.startsWith('hurried')) socket.write(answer);
   });
 }
 
@@ -65,7 +65,7 @@ describe('5,000 asks of a server that stalls, dribbles and drops', () => {
     console.log(`many-asks: ${JSON.stringify(counts)}`);
     expect(counts.known).toBeGreaterThan(500);
     expect(counts.late).toBeGreaterThan(50);
-    expect(counts.failed).toBeGreaterThan(50);
+    expect(counts.failed).toBeGreaterThan(10);
     expect(source.counts().calls / source.counts().asks).toBeLessThanOrEqual(1.1);
     await expect.poll(() => server.connections.filter((socket) => !socket.destroyed).length).toBeLessThanOrEqual(connections);
   });
@@ -190,5 +190,21 @@ describe('a dead server', () => {
     expect(await askAndWait(5, 16)).toEqual({ state: 'late' });
     expect(source.status().breaker).toBe('open');
     expect(await source.ask(askAbout('anna', 50))).toEqual({ state: 'failed', why: 'circuit_open' });
+  });
+
+  it('is not found again by an ask that could not even be sent', async () => {
+    const clock = new VirtualClock();
+    const { promise: never } = Promise.withResolvers<readonly []>();
+    const options = { clock, resolve: () => never };
+    const source = profileSource('http://cdp.example/{subject}', { budgetMs: 50, options, source: { connections: 5 } });
+    for (let ask = 0; ask < 5; ask++) {
+      const asking = source.ask(askAbout('anna', 50));
+      clock.advance(50);
+      expect(await asking).toEqual({ state: 'late' });
+    }
+    expect(source.status().breaker).toBe('open');
+    clock.advance(1_000);
+    expect(await source.ask(askAbout('anna', 50))).toEqual({ state: 'failed', why: 'overload' });
+    expect(source.status().breaker).toBe('open');
   });
 });
