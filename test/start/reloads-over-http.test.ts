@@ -2,7 +2,6 @@
  * A service in a process of its own answers over HTTP while policies are published one after another: every answer is wholly of one
  * of them, nobody goes without, and each comes into force. How late answers were is a matter of the bench, not of a test.
  */
-import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { editionFault } from '../../bench/reload-editions.ts';
 import { runReloadTrial } from '../../bench/reload-trial.ts';
@@ -39,6 +38,8 @@ test(`over ${reloads} published policies every answer over HTTP is wholly of one
   });
   expect(traffic.torn).toEqual([]);
   expect(traffic.tornCount).toBe(0);
+  // A machine that has much else to do may be told to come again.
+  expect(Object.keys(traffic.lost).filter((why) => why !== 'status 503')).toEqual([]);
   expect(published).toBe(reloads);
   expect(effectiveMs).toHaveLength(reloads);
   expect(traffic.sentAtMs.length).toBeGreaterThan(reloads);
