@@ -46,6 +46,8 @@ export const entryBytes = 256;
 const bytesPerChar = 2;
 /** One that is larger would push out too many others. */
 const recordShareMax = 1 / 16;
+/** What nobody asks about for so long is let go of, so that nobody's data stays here for days because nobody else's came. */
+export const idleMaxMs = 600_000;
 /** Changes that are remembered for the reads that were under way when they came. */
 const changesMax = 4_096;
 
@@ -77,7 +79,7 @@ export class NearCache {
 
   constructor({ bytesMax, now = () => performance.now() }: NearCacheOptions) {
     this.now = now;
-    this.#room = new Room(bytesMax);
+    this.#room = new Room(bytesMax, now);
     this.#changes = new Changes();
     const shelf = <T>(keyOf: (tag: string) => string): Shelf<T> => new Shelf<T>(keyOf, this.#room, this.#changes);
     this.profiles = shelf(profileKey);
@@ -102,6 +104,7 @@ export class NearCache {
   }
 
   figures(): NearCacheFigures {
+    this.#room.releaseIdle();
     return { reads: this.reads, bytes: this.#room.bytes, evictions: this.#room.evictions };
   }
 
@@ -159,7 +162,17 @@ export class Shelf<T> {
     const bytes = entryBytes + chars * bytesPerChar;
     if (bytes > this.#room.bytesMax * recordShareMax) return;
     // Many decisions share it, and one that changed it would change it for the next visitor.
-    const entry: Entry<T> = { home: this.#entries, tag, value: frozen(value), version, provedAtMs, bytes, newer: null, older: null };
+    const entry: Entry<T> = {
+      home: this.#entries,
+      tag,
+      value: frozen(value),
+      version,
+      provedAtMs,
+      bytes,
+      usedAtMs: 0,
+      newer: null,
+      older: null,
+    };
     this.#entries.set(tag, entry);
     this.#room.add(entry);
   }
@@ -186,6 +199,7 @@ interface Entry<T> extends Held<T> {
   readonly home: { delete(tag: string): unknown };
   readonly tag: string;
   readonly bytes: number;
+  usedAtMs: number;
   provedAtMs: number;
   newer: Entry<unknown> | null;
   older: Entry<unknown> | null;
@@ -194,24 +208,31 @@ interface Entry<T> extends Held<T> {
 /** The bound, and in which order what is held was used last. */
 class Room {
   readonly bytesMax: number;
+  readonly #now: () => number;
   bytes = 0;
   evictions = 0;
   #newest: Entry<unknown> | null = null;
   #oldest: Entry<unknown> | null = null;
 
-  constructor(bytesMax: number) {
+  constructor(bytesMax: number, now: () => number) {
     this.bytesMax = bytesMax;
+    this.#now = now;
   }
 
   add(entry: Entry<unknown>): void {
+    entry.usedAtMs = this.#now();
     this.#link(entry);
     this.bytes += entry.bytes;
     while (this.bytes > this.bytesMax && this.#oldest !== null) {
-      const oldest = this.#oldest;
-      oldest.home.delete(oldest.tag);
-      this.remove(oldest);
+      this.#release(this.#oldest);
       this.evictions += 1;
     }
+    this.releaseIdle();
+  }
+
+  releaseIdle(): void {
+    const idleSinceMs = this.#now() - idleMaxMs;
+    while (this.#oldest !== null && this.#oldest.usedAtMs < idleSinceMs) this.#release(this.#oldest);
   }
 
   remove(entry: Entry<unknown>): void {
@@ -220,9 +241,16 @@ class Room {
   }
 
   touch(entry: Entry<unknown>): void {
-    if (entry === this.#newest) return;
-    this.#unlink(entry);
-    this.#link(entry);
+    if (entry !== this.#newest) {
+      this.#unlink(entry);
+      this.#link(entry);
+    }
+    entry.usedAtMs = this.#now();
+  }
+
+  #release(entry: Entry<unknown>): void {
+    entry.home.delete(entry.tag);
+    this.remove(entry);
   }
 
   #link(entry: Entry<unknown>): void {

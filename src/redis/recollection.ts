@@ -38,6 +38,7 @@ export class Recollection {
   }
 
   erased(subjectTag: string | null, value: boolean): void {
+    if (value && subjectTag !== null) this.#cache.profiles.drop(subjectTag);
     this.#prove(this.#cache.tombstones, subjectTag, value);
   }
 
@@ -105,7 +106,9 @@ class Recalled<T> {
     const { shelf, tag, decode, sentAtMs } = this.#parts;
     if (tag === null) return absent;
     if (text === null) {
-      if (sentAtMs !== null) shelf.keep(tag, { value: null, sentAtMs });
+      // What is gone from Redis does not stay here.
+      if (sentAtMs === null) shelf.drop(tag);
+      else shelf.keep(tag, { value: null, sentAtMs });
       return absent;
     }
     const held = this.#held;

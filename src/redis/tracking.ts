@@ -14,7 +14,7 @@ import { faultCode } from './reply.ts';
 const channel = '__redis__:invalidate';
 const connectTimeoutMs = 250;
 /** A node that owes the answer to a heartbeat for so long is not believed to tell of every change. */
-export const trackingSilenceMaxMs = 1_000;
+const silenceMaxMs = 1_000;
 const heartbeatMs = 250;
 /** After a refusal, which will not be taken back soon. */
 const refusedDelayMs = 5_000;
@@ -205,7 +205,7 @@ function openTrackingLine({ endpoint, access, onTracking, onChanged, onAllChange
     if (hasEnded) return;
     const nowMs = performance.now();
     if (owedSinceMs !== null) {
-      if (nowMs - owedSinceMs >= trackingSilenceMaxMs) end(null);
+      if (nowMs - owedSinceMs >= silenceMaxMs) end(null);
       return;
     }
     if (!isTracking) return;

@@ -28,7 +28,7 @@ export async function openStore({ redisUrl, nearCacheBytes, dataDir }: Config, o
   const { clock, onState, onTrackingRefused, patienceMs } = opening;
   if (redisUrl === null) return { store: await openEmbedded(dataDir, clock), connected: async () => true, nearCache: null };
   const { NearCache } = await import('../redis/near-cache.ts');
-  const nearCache = new NearCache({ bytesMax: nearCacheBytes, now: clock.monotonicMs });
+  const nearCache = new NearCache({ bytesMax: nearCacheBytes });
   const patience = { commandTimeoutMs: patienceMs, silenceMaxMs: patienceMs };
   const store = await openRedis({ url: redisUrl, nearCache, onState, onTrackingRefused, ...patience });
   return { store, connected: store.connected, nearCache: nearCacheBytes === 0 ? null : () => nearCache.figures() };

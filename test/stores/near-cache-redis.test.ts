@@ -178,6 +178,19 @@ describe('with versions asked for', () => {
     }
   });
 
+  it('nothing stays in memory of a profile that is found deleted, or of a person found erased', async () => {
+    const { store, nearCache } = await remembering(0);
+    const other = await holding();
+    for (const remove of [() => other.deleteProfile('anna'), () => observer.set(tombstoneKey(annaTag), '1')]) {
+      await writeAnna(other);
+      await store.read(annaPlan);
+      expect(nearCache.profiles.get(annaTag)).not.toBeNull();
+      await remove();
+      await store.read(annaPlan);
+      expect(nearCache.profiles.get(annaTag)).toBeNull();
+    }
+  });
+
   it('nothing is subscribed to', async () => {
     const { store } = await remembering(0);
     await store.read(annaPlan);

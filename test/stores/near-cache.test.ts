@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Profile } from '../../src/decision/facts.ts';
 import { keyParts, profileKey, tagOf } from '../../src/records/keys.ts';
-import { entryBytes, NearCache } from '../../src/redis/near-cache.ts';
+import { entryBytes, idleMaxMs, NearCache } from '../../src/redis/near-cache.ts';
 
 const runs = process.env.STEPWELL_TEST_LONG === '1' ? 20_000 : 500;
 const tags = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map(tagOf);
@@ -160,6 +160,16 @@ describe('a proof', () => {
 });
 
 describe('what is held', () => {
+  it('is let go of when nobody asks about it any more, and for that it is enough that somebody looks at the figures', () => {
+    const { cache, clock } = cacheAt(2 ** 20);
+    for (const each of tags) cache.profiles.keep(each, { value: profileOf(1), version: 'v', sentAtMs: null });
+    clock.nowMs += idleMaxMs;
+    cache.profiles.get(tag);
+    clock.nowMs += 1;
+    expect(cache.figures()).toMatchObject({ bytes: entryBytes, evictions: 0 });
+    expect(cache.profiles.get(tag)?.value).toEqual(profileOf(1));
+  });
+
   it('can be changed by nobody', () => {
     const { cache } = cacheAt(2 ** 20);
     const value = { attributes: { brands: ['a'] }, audiences: ['b'] };

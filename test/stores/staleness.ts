@@ -30,7 +30,7 @@ export interface Written {
   readonly profileAckedAtMs: readonly number[];
 }
 
-export function sharedNowMs(): number {
+function sharedNowMs(): number {
   return Number(process.hrtime.bigint()) / 1e6;
 }
 
