@@ -19,8 +19,8 @@ export function isOverloaded({ waitedMs }: FastifyRequest, budgetMs: number, ask
 /** Made once: it says the same to everybody, and a stack would cost more than the refusal. */
 const overloaded = new ProblemError('overloaded');
 
-/** Turns that leave less than half of its time to a request are followed by answers that come too late. */
-const lastingShareMax = 0.5;
+/** What is read now is answered after the rest of this turn; where turns last nearly as long as there is time, that is too late. */
+const lastingShareMax = 0.75;
 
 /**
  * Throws the problem for a request that is too late, or would be. The body is not read yet, so without the header it is held to the

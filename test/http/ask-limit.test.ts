@@ -18,7 +18,7 @@ interface Rules {
 }
 
 const ours: Rules = {
-  refuses: (queue, waitedMs) => waitedMs >= deadlineMs || queue.lastingMs() >= deadlineMs / 2,
+  refuses: (queue, waitedMs) => waitedMs >= deadlineMs || queue.lastingMs() >= deadlineMs * 0.75,
   asks: (limit, waitedMs) => !limit.isReached() && waitedMs <= deadlineMs / 4,
 };
 
