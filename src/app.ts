@@ -3,11 +3,13 @@ import type { Server } from 'node:http';
 import { type FastifyHttpOptions, type FastifyInstance, fastify, LogController } from 'fastify';
 import type { ExampleCredentials } from './contract/openapi-examples.ts';
 import { compilations } from './contract/validate.ts';
-import { createGatherer, type TokenVerification } from './evidence/gather.ts';
+import { createGatherer } from './evidence/gather.ts';
+import type { TokenVerification } from './evidence/gathering.ts';
 import { afterListening } from './http/after-listening.ts';
 import { createAskLimit } from './http/ask-limit.ts';
 import type { ServiceDependencies, ServiceLogger } from './http/dependencies.ts';
 import { type Managed, managedProcess, managementRoutes } from './http/management.ts';
+import { createOwnMargin } from './http/own-margin.ts';
 import { bodyBytesMax, jsonBody } from './http/plugins/json-body.ts';
 import { createAuthority } from './http/plugins/keys.ts';
 import { answerClientError, answerConnect, answerExpectation, answerFrameworkError, problems } from './http/plugins/problems.ts';
@@ -27,7 +29,8 @@ import { type StoreWatch, watchStore } from './http/store-watch.ts';
 import { ulid } from './http/ulid.ts';
 import type { Clock } from './time/clock.ts';
 
-export interface AppDependencies extends Omit<ServiceDependencies, 'gatherer' | 'askLimit' | 'queue' | 'tokenIssuer' | 'demoCredentials'> {
+export interface AppDependencies
+  extends Omit<ServiceDependencies, 'gatherer' | 'askLimit' | 'ownMargin' | 'queue' | 'tokenIssuer' | 'demoCredentials'> {
   readonly verifier: TokenVerification;
   /** The `iss` of the tokens we accept. */
   readonly tokenIssuer?: string | null;
@@ -88,8 +91,13 @@ function toServiceDependencies(given: AppDependencies): ServiceDependencies {
     onAbandoned: ({ outcome }) => given.telemetry.metrics.replyAbandoned(outcome),
   });
   const askLimit = createAskLimit();
-  const queue = given.queue ?? createQueueGauge({ clock: given.clock, onTurn: askLimit.turnEnded });
-  return { tokenIssuer: null, demoCredentials: null, ...given, gatherer, askLimit, queue };
+  const ownMargin = createOwnMargin();
+  const onTurn = (endMs: number, durationMs: number): void => {
+    askLimit.turnEnded(endMs, durationMs);
+    ownMargin.turnEnded(endMs, durationMs);
+  };
+  const queue = given.queue ?? createQueueGauge({ clock: given.clock, onTurn });
+  return { tokenIssuer: null, demoCredentials: null, ...given, gatherer, askLimit, ownMargin, queue };
 }
 
 function storeWatchOf({ storeWatch, store, clock }: AppDependencies): StoreWatch {

@@ -2,9 +2,8 @@
 import type { Asking } from '../contract/convert.ts';
 import { invalidRequest } from '../contract/problem.ts';
 import type { Artefact } from '../decision/artefact.ts';
+import type { OwnMargin } from './own-margin.ts';
 
-/** Kept back for writing the answer and for timers that fire late. */
-const marginMs = 2;
 export const deadlineHeader = 'stepwell-deadline-ms';
 
 export interface Deadline {
@@ -18,11 +17,12 @@ export function deadlineOf(
   header: string | string[] | undefined,
   bounds: Artefact['deadline'],
   startedAtMs: number,
+  ownMargin: OwnMargin,
 ): Deadline {
   const declared = [asking.deadlineMs, checkedHeaderMs(header)].filter((ms) => ms !== null);
   const declaredMs = declared.length === 0 ? null : Math.min(...declared);
   const budgetMs = withinBounds(declaredMs ?? asking.defaultDeadlineMs, bounds);
-  return { declaredMs, atMs: startedAtMs + Math.max(0, budgetMs - marginMs) };
+  return { declaredMs, atMs: startedAtMs + Math.max(0, budgetMs - ownMargin.of(budgetMs)) };
 }
 
 /** Whole milliseconds that are left. */

@@ -9,7 +9,7 @@ import type { Decision, ZoneDecision } from '../decision/decision.ts';
 import type { Evidence } from '../decision/facts.ts';
 import type { Question } from '../decision/question.ts';
 import type { Batch } from '../evidence/batches.ts';
-import type { Gathering } from '../evidence/gather.ts';
+import type { Gathering } from '../evidence/gathering.ts';
 import type { Clock } from '../time/clock.ts';
 
 export interface Walk {

@@ -3,12 +3,13 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { PolicyInForce } from '../contract/convert.ts';
 import type { ApiKey } from '../contract/key-scopes.ts';
 import type { ExampleCredentials } from '../contract/openapi-examples.ts';
-import type { Gatherer } from '../evidence/gather.ts';
+import type { Gatherer } from '../evidence/gathering.ts';
 import type { SessionIds } from '../identity/session-id.ts';
 import type { Store } from '../records/store.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { Clock } from '../time/clock.ts';
 import type { AskLimit } from './ask-limit.ts';
+import type { OwnMargin } from './own-margin.ts';
 import type { QueueGauge } from './queue-gauge.ts';
 
 export interface ServiceDependencies {
@@ -19,6 +20,7 @@ export interface ServiceDependencies {
   readonly sessionIds: SessionIds;
   readonly askLimit: AskLimit;
   readonly queue: QueueGauge;
+  readonly ownMargin: OwnMargin;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   /** Null: loopback callers have every scope, and nobody else gets in. */

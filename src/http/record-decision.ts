@@ -2,7 +2,7 @@
 import type { PolicyInForce } from '../contract/convert.ts';
 import type { Evidence, TokenEvidence } from '../decision/facts.ts';
 import { type Dependency, dependencies } from '../decision/vocabulary.ts';
-import type { GatherTiming, StageTiming } from '../evidence/gather.ts';
+import type { GatherTiming, StageTiming } from '../evidence/gathering.ts';
 import type { DecisionTrace, FactState, FactStates, Metrics, Stage } from '../telemetry/telemetry.ts';
 import type { Decided } from './decide-in-batches.ts';
 import type { TimedStage } from './plugins/server-timing.ts';

@@ -8,7 +8,7 @@ import { readDecideRequest, toAsking, toEnvelope } from '../../contract/convert.
 import type { DecideRequest } from '../../contract/schemas.ts';
 import { needs } from '../../decision/needs.ts';
 import { batchesOf } from '../../evidence/batches.ts';
-import type { GatherTiming } from '../../evidence/gather.ts';
+import type { GatherTiming } from '../../evidence/gathering.ts';
 import { answerTo } from '../answer.ts';
 import { deadlineHeader, deadlineOf, remainingMs } from '../deadline.ts';
 import { type DecidedBatch, decideInBatches } from '../decide-in-batches.ts';
@@ -21,7 +21,7 @@ import { recordDecision } from '../record-decision.ts';
 import { traceCarrier } from '../trace-carrier.ts';
 
 export function decideRoute(app: FastifyInstance, dependencies: ServiceDependencies, authority: Authority): void {
-  const { clock, gatherer, telemetry, askLimit } = dependencies;
+  const { clock, gatherer, telemetry, askLimit, ownMargin } = dependencies;
 
   // Compiled now: no decision waits for it.
   readDecideRequest({});
@@ -34,7 +34,7 @@ export function decideRoute(app: FastifyInstance, dependencies: ServiceDependenc
     const { artefact } = policy;
     const nowMs = clock.nowMs();
     const asking = toAsking(wire, artefact, nowMs);
-    const deadline = deadlineOf(asking, request.headers[deadlineHeader], artefact.deadline, startedAtMs);
+    const deadline = deadlineOf(asking, request.headers[deadlineHeader], artefact.deadline, startedAtMs, ownMargin);
     const effectiveMs = remainingMs(deadline, clock.monotonicMs());
 
     const consentStartMs = clock.monotonicMs();
