@@ -2,7 +2,6 @@
  * Asks again what failed quickly, within a budget that a dependency earns by being asked: however dead it is, it sees at most a
  * tenth more than what was asked of it. The loop is cockatiel's; a first attempt that succeeds never meets it.
  */
-import { DelegateBackoff, handleWhen, retry } from 'cockatiel';
 
 export interface Retrier {
   /**
@@ -18,6 +17,9 @@ export interface RetrierOptions {
   readonly random?: () => number;
 }
 
+/** Loaded with the first ask that may be repeated: most policies allow no retries, and a start does not wait for what it may not use. */
+const loadLoop = () => import('cockatiel');
+
 /** In tenths of a retry, so that nothing is rounded. */
 const earnedByAsk = 1;
 const costOfRetry = 10;
@@ -31,6 +33,7 @@ export function createRetrier({ isWorthRetrying, random = Math.random }: Retrier
   /** The first retry is lent, so that a first failure need not be final; the first ten asks pay it back. */
   let saved = costOfRetry;
   let owed = costOfRetry;
+  let loading: ReturnType<typeof loadLoop> | null = null;
 
   function earn(): void {
     if (owed > 0) owed -= earnedByAsk;
@@ -43,12 +46,13 @@ export function createRetrier({ isWorthRetrying, random = Math.random }: Retrier
     return true;
   }
 
-  function again<T>(firstError: unknown, retries: number, hasTime: () => boolean, attempt: () => Promise<T>): Promise<T> {
+  async function again<T>(firstError: unknown, retries: number, hasTime: () => boolean, attempt: () => Promise<T>): Promise<T> {
     let left = retries;
     let lastError = firstError;
     const mayRetry = (error: unknown) => left > 0 && isWorthRetrying(error) && hasTime() && spend();
-    if (!mayRetry(firstError)) return Promise.reject(firstError);
+    if (!mayRetry(firstError)) throw firstError;
     let isPaid = true;
+    const { DelegateBackoff, handleWhen, retry } = await (loading ?? loadLoop());
     const policy = retry(
       handleWhen((error) => {
         lastError = error;
@@ -72,6 +76,7 @@ export function createRetrier({ isWorthRetrying, random = Math.random }: Retrier
   return {
     run(retries, hasTime, attempt) {
       earn();
+      if (retries > 0) loading ??= loadLoop();
       const first = attempt();
       return retries === 0 ? first : first.catch((error: unknown) => again(error, retries, hasTime, attempt));
     },

@@ -2,16 +2,12 @@
  * The HTTP services that a policy names, ready to be asked. A policy that names one it may not ask, or a header whose variable is
  * not set, is told so before anything is opened; a source that the next policy leaves as it is keeps its connections.
  */
-import type { Artefact, DependencySettings, HttpSourceSettings } from '../decision/artefact.ts';
+import type { Artefact, HttpSourceSettings } from '../decision/artefact.ts';
 import type { IdentityLink, Profile } from '../decision/facts.ts';
-import type { Attributes, Value } from '../decision/value.ts';
 import type { Clock } from '../time/clock.ts';
 import { createAddressGuard } from './address-guard.ts';
-import { createHttpSource, createSourceLine, type HttpSource, type SourceLine } from './http-source.ts';
-import { audienceReader, identityReader, profileReader, propensityReader, type Reader } from './mapped.ts';
+import type { HttpSource, SourceLine } from './http-source.ts';
 import { type ResolveName, sparingly, systemResolve } from './name-lookup.ts';
-import { createRequestTemplate, type Variable } from './request-template.ts';
-import { createTransport } from './transport.ts';
 
 export interface Sources {
   /** Null: not an HTTP service, so the store is asked, or nobody. */
@@ -52,8 +48,11 @@ export class SourceProblem extends Error {
 export interface SourceKeeper {
   /** What stands against the artefact's sources; empty where nothing does. Opens nothing. */
   problemsOf(artefact: Artefact): readonly string[];
-  /** Opens what the artefact names and is not open yet. Throws a `SourceProblem`, and then everything is as it was. */
-  sourcesFor(artefact: Artefact): Sources;
+  /**
+   * Opens what the artefact names and is not open yet. Rejects with a `SourceProblem`, and then everything is as it was. A promise,
+   * because the client is loaded with the first policy that needs it: a start without one does not wait for it.
+   */
+  sourcesFor(artefact: Artefact): Promise<Sources>;
   /** What is under way fails, and so does everything that is asked from now on. */
   close(): Promise<void>;
 }
@@ -67,8 +66,13 @@ const retiredAfterMs = 10_000;
 export function createSourceKeeper(options: SourceOptions): SourceKeeper {
   const { environment, clock } = options;
   const origins: ReadonlySet<string> = new Set(options.origins);
-  const guard = createAddressGuard(options.networks);
-  const resolve = sparingly(options.resolve ?? systemResolve, clock);
+  const surroundings = {
+    guard: createAddressGuard(options.networks),
+    resolve: sparingly(options.resolve ?? systemResolve, clock),
+    clock,
+    certificateAuthority: options.certificateAuthority,
+  };
+  let isClosed = false;
   /** By all that a connection and a request depend on. */
   let open = new Map<string, SourceLine>();
   const retiring = new Map<SourceLine, () => void>();
@@ -78,14 +82,6 @@ export function createSourceKeeper(options: SourceOptions): SourceKeeper {
       const { source } = dependencies[dependency];
       return source === null ? [] : problemsOfSource(dependency, source, origins, environment);
     });
-  }
-
-  function openLine(dependency: SourceDependency, source: HttpSourceSettings): SourceLine {
-    const template = createRequestTemplate(source, variableOf[dependency], headersOf(source, environment));
-    const { connections, maxBytes } = source;
-    const { certificateAuthority } = options;
-    const transport = createTransport({ origin: template.origin, connections, maxBytes, guard, resolve, clock, certificateAuthority });
-    return createSourceLine(template, transport, clock);
   }
 
   function retire(line: SourceLine): void {
@@ -98,32 +94,26 @@ export function createSourceKeeper(options: SourceOptions): SourceKeeper {
 
   return {
     problemsOf,
-    sourcesFor(artefact) {
+    async sourcesFor(artefact) {
       const problems = problemsOf(artefact);
       if (problems.length > 0) throw new SourceProblem(problems);
+      const opening = namesAny(artefact) ? await import('./opening.ts') : null;
+      // From here on nothing waits, so that of two policies the later one is in force.
+      if (isClosed) throw new Error('the sources are closed');
       const lines = new Map<string, SourceLine>();
-      const sourceOf = <T>(dependency: SourceDependency, readerOf: (map: HttpSourceSettings['map']) => Reader<T>): HttpSource<T> | null => {
-        const settings: DependencySettings = artefact.dependencies[dependency];
-        const { source, budgetMs, retries } = settings;
-        if (source === null) return null;
-        const read = readerOf(source.map);
-        const key = keyOf(dependency, source);
-        const line = open.get(key) ?? openLine(dependency, source);
-        lines.set(key, line);
-        const written = attributeWriter(artefact.attributes.request, source.send);
-        return createHttpSource({ line, variable: variableOf[dependency], budgetMs, retries, read, written, clock });
-      };
-      const sources = {
-        identity: sourceOf('identity', identityReader),
-        profile: sourceOf('profile', (map) => profileReader(map, artefact)),
-        audience: sourceOf('audience', (map) => audienceReader(map, artefact)),
-        model: sourceOf('model', (map) => propensityReader(map, artefact)),
-      };
+      const sources =
+        opening?.sourcesOver(artefact, clock, (dependency, source) => {
+          const key = keyOf(dependency, source);
+          const line = open.get(key) ?? opening.openLine(dependency, source, headersOf(source, environment), surroundings);
+          lines.set(key, line);
+          return line;
+        }) ?? noSources;
       for (const [key, line] of open) if (!lines.has(key)) retire(line);
       open = lines;
       return sources;
     },
     async close() {
+      isClosed = true;
       for (const cancel of retiring.values()) cancel();
       const lines = [...open.values(), ...retiring.keys()];
       open = new Map();
@@ -133,12 +123,9 @@ export function createSourceKeeper(options: SourceOptions): SourceKeeper {
   };
 }
 
-const variableOf: Readonly<Record<SourceDependency, Variable>> = {
-  identity: 'deviceId',
-  profile: 'subject',
-  audience: 'subject',
-  model: 'subject',
-};
+function namesAny({ dependencies }: Artefact): boolean {
+  return sourceDependencies.some((dependency) => dependencies[dependency].source !== null);
+}
 
 function problemsOfSource(
   dependency: SourceDependency,
@@ -163,23 +150,6 @@ function problemsOfSource(
   });
   return [...ofOrigin, ...ofHeaders];
 }
-
-/** Only what is sent, with times as text: integers of milliseconds are ours. */
-function attributeWriter(declarations: Artefact['attributes']['request'], send: readonly string[]): (request: Attributes) => Attributes {
-  return (request) => {
-    const written: Record<string, Value> = Object.create(null);
-    for (const name of send) {
-      const value = Object.hasOwn(request, name) ? request[name] : undefined;
-      if (value === undefined) continue;
-      const isInstant = typeof value === 'number' && Math.abs(value) <= instantMax && declarations[name]?.type === 'timestamp';
-      written[name] = isInstant ? new Date(value).toISOString() : value;
-    }
-    return written;
-  };
-}
-
-/** Beyond it no calendar has a date. */
-const instantMax = 8_640_000_000_000_000;
 
 function headersOf({ headers }: HttpSourceSettings, environment: SourceOptions['environment']): Readonly<Record<string, string>> {
   return Object.fromEntries(

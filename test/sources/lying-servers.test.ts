@@ -170,7 +170,7 @@ describe('a server that', () => {
   it.each(lies)('$what', async ({ tell, fault, state = 'failed' }) => {
     let liesLeft = 1;
     const server = await rawServer((socket) => (liesLeft-- > 0 ? tell(socket) : socket.write(honest)));
-    const source = profileSource(`${server.url}/{subject}`);
+    const source = await profileSource(`${server.url}/{subject}`);
     const fact = await source.ask(askAbout('anna'));
     expect(fact).toMatchObject(state === 'known' ? known('honest') : { state });
     expect(source.status().fault).toBe(fault);
@@ -192,7 +192,7 @@ const poisons = [
 describe('after an answer that is followed by', () => {
   it.each(poisons)('$what in the same packet, the next ask hears its own', async ({ extra }) => {
     const server = await rawServer((socket, _head, count) => socket.write(count === 1 ? answerWith({ name: 'first' }) + extra : honest));
-    const source = profileSource(`${server.url}/{subject}`);
+    const source = await profileSource(`${server.url}/{subject}`);
     expect(await source.ask(askAbout('anna'))).toEqual(known('first'));
     expect(await source.ask(askAbout('berta'))).toEqual(known('honest'));
     expect(server.connections.length).toBe(2);
@@ -200,7 +200,7 @@ describe('after an answer that is followed by', () => {
 
   it.each(poisons)('$what in a later packet, the next ask hears its own', async ({ extra }) => {
     const server = await rawServer((socket, _head, count) => socket.write(count === 1 ? answerWith({ name: 'first' }) : honest));
-    const source = profileSource(`${server.url}/{subject}`);
+    const source = await profileSource(`${server.url}/{subject}`);
     expect(await source.ask(askAbout('anna'))).toEqual(known('first'));
     await new Promise<void>((resolve) => server.connections[0]?.write(extra, () => setImmediate(resolve)));
     expect(await source.ask(askAbout('berta'))).toEqual(known('honest'));
@@ -210,7 +210,7 @@ describe('after an answer that is followed by', () => {
     const server = await rawServer((socket, _head, count) =>
       socket.write(count === 1 ? `HTTP/1.1 204 None\r\ncontent-length: ${honest.length}\r\n\r\n${answerWith({ name: 'poison' })}` : honest),
     );
-    const source = profileSource(`${server.url}/{subject}`);
+    const source = await profileSource(`${server.url}/{subject}`);
     expect(await source.ask(askAbout('anna'))).toEqual({ state: 'absent' });
     expect(await source.ask(askAbout('berta'))).toEqual(known('honest'));
   });
@@ -219,7 +219,7 @@ describe('after an answer that is followed by', () => {
 describe('a connection', () => {
   it('is kept while all is well', async () => {
     const server = await rawServer((socket) => socket.write(honest));
-    const source = profileSource(`${server.url}/{subject}`);
+    const source = await profileSource(`${server.url}/{subject}`);
     for (let ask = 0; ask < 20; ask++) expect(await source.ask(askAbout('anna'))).toEqual(known('honest'));
     // An ask in the very turn of an answer does not wait for that connection to be looked at again.
     expect(server.connections.length).toBeLessThanOrEqual(2);
@@ -227,7 +227,7 @@ describe('a connection', () => {
 
   it('that the server closed while it was idle is not used again', async () => {
     const server = await rawServer((socket) => socket.write(honest));
-    const source = profileSource(`${server.url}/{subject}`);
+    const source = await profileSource(`${server.url}/{subject}`);
     for (let ask = 0; ask < 5; ask++) {
       expect(await source.ask(askAbout('anna'))).toEqual(known('honest'));
       const last = server.connections.at(-1);
@@ -238,10 +238,10 @@ describe('a connection', () => {
 
   it('that the server closes under an ask makes it fail, or asks again where the policy allows', async () => {
     const server = await rawServer((socket, _head, count) => (count % 2 === 1 ? socket.write(honest) : socket.destroy()));
-    const once = profileSource(`${server.url}/{subject}`);
+    const once = await profileSource(`${server.url}/{subject}`);
     expect(await once.ask(askAbout('anna'))).toEqual(known('honest'));
     expect(await once.ask(askAbout('anna'))).toEqual({ state: 'failed' });
-    const again = profileSource(`${server.url}/{subject}`, { retries: 1 });
+    const again = await profileSource(`${server.url}/{subject}`, { retries: 1 });
     expect(await again.ask(askAbout('anna'))).toEqual(known('honest'));
     expect(await again.ask(askAbout('anna'))).toEqual(known('honest'));
     expect(again.counts()).toEqual({ asks: 2, calls: 3 });
@@ -268,7 +268,7 @@ describe('a slow server', () => {
       isFirst = false;
       socket.write(begin);
     });
-    const source = profileSource(`${server.url}/{subject}`, { budgetMs: 50, options: { clock } });
+    const source = await profileSource(`${server.url}/{subject}`, { budgetMs: 50, options: { clock } });
     let isAnswered = false;
     const asking = source.ask(askAbout('anna', 50)).then((fact) => {
       isAnswered = true;
@@ -298,7 +298,7 @@ describe('a slow server', () => {
       const freeAtMs = performance.now() + (count === 1 ? 0 : 60);
       while (performance.now() < freeAtMs);
     });
-    const source = profileSource(`${server.url}/{subject}`, { source: { connections: 1 } });
+    const source = await profileSource(`${server.url}/{subject}`, { source: { connections: 1 } });
     expect(await source.ask(askAbout('anna'))).toEqual(known('honest'));
     expect(await source.ask(askAbout('anna', 40))).toEqual(known('honest'));
   });
@@ -309,7 +309,7 @@ describe('a slow server', () => {
       clock.advance(8);
       socket.write(honest);
     });
-    const source = profileSource(`${server.url}/{subject}`, { budgetMs: 50, options: { clock } });
+    const source = await profileSource(`${server.url}/{subject}`, { budgetMs: 50, options: { clock } });
     for (const leftMs of [0, 0.5, -3, Number.NaN])
       expect(await source.ask(askAbout('anna', leftMs))).toEqual({ state: 'late', why: 'deadline_too_short' });
     expect(source.typicalMs()).toBe(null);
@@ -325,7 +325,7 @@ describe('a slow server', () => {
       clock.advance(40);
       socket.write(honest);
     });
-    const source = profileSource(`${server.url}/{subject}`, { budgetMs: 50, options: { clock } });
+    const source = await profileSource(`${server.url}/{subject}`, { budgetMs: 50, options: { clock } });
     for (let ask = 0; ask < 20; ask++) await source.ask(askAbout('anna', 50));
     expect(source.typicalMs()).toBe(25);
   });
@@ -335,7 +335,7 @@ describe('a slow server', () => {
     const server = await rawServer((socket) => socket.write(honest));
     const { promise: isResolved, resolve: resolveName } = Promise.withResolvers<void>();
     const resolve = () => isResolved.then(() => [{ address: '127.0.0.1', family: 4 }]);
-    const source = profileSource(`http://cdp.example:${server.port}/{subject}`, {
+    const source = await profileSource(`http://cdp.example:${server.port}/{subject}`, {
       options: { clock, resolve },
       source: { connections: 1 },
     });
@@ -356,7 +356,7 @@ describe('a slow server', () => {
 describe('the request', () => {
   it('says who is asked about, what is accepted and how long it may take, and nothing else of ours', async () => {
     const server = await rawServer((socket) => socket.write(honest));
-    const source = profileSource(`${server.url}/v1/{subject}?full=1`, {
+    const source = await profileSource(`${server.url}/v1/{subject}?full=1`, {
       source: { headers: { authorization: { env: 'STEPWELL_SOURCE_CDP' }, 'accept-language': { text: 'de' } } },
       options: { environment: { STEPWELL_SOURCE_CDP: 'Bearer s3cret' }, clock: new VirtualClock() },
     });
@@ -369,7 +369,7 @@ describe('the request', () => {
 
   it('carries what the policy sends, with times as text, where it is a POST', async () => {
     const server = await rawServer((socket) => socket.write(honest));
-    const source = profileSource(`${server.url}/score`, { source: { method: 'POST', send: ['country', 'device', 'seen'] } });
+    const source = await profileSource(`${server.url}/score`, { source: { method: 'POST', send: ['country', 'device', 'seen'] } });
     const request = { country: 'DE', seen: Date.UTC(2026, 0, 2), referrer: 'search' };
     expect(await source.ask({ subject: 'anna', deviceId: 'd-1', request, leftMs: plentyMs })).toEqual(known('honest'));
     expect(server.requests[0]).toContain('content-type: application/json\r\n');
@@ -380,7 +380,7 @@ describe('the request', () => {
 
   it('is not made for nobody, or for what no address can hold', async () => {
     const server = await rawServer((socket) => socket.write(honest));
-    const source = profileSource(`${server.url}/{subject}`);
+    const source = await profileSource(`${server.url}/{subject}`);
     for (const subject of ['', '.', '..', '\ud800']) expect(await source.ask(askAbout(subject))).toEqual({ state: 'failed' });
     expect(await source.ask({ ...askAbout('x'), subject: null })).toEqual({ state: 'failed' });
     expect(server.requests).toEqual([]);

@@ -46,7 +46,7 @@ describe('5,000 asks of a server that stalls, dribbles and drops', () => {
     const random = randomFrom(seed);
     const server = await echoing(random);
     const connections = 24;
-    const source = profileSource(`${server.url}/{subject}`, { budgetMs: plentyMs, retries: 1, source: { connections } });
+    const source = await profileSource(`${server.url}/{subject}`, { budgetMs: plentyMs, retries: 1, source: { connections } });
     const counts: Record<string, number> = {};
     let next = 0;
     const asker = async () => {
@@ -77,7 +77,7 @@ describe('5,000 asks of a server that stalls, dribbles and drops', () => {
       else if (subject.endsWith('0')) socket.write('HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{"na');
     });
     const connections = 16;
-    const source = profileSource(`${server.url}/{subject}`, { budgetMs: plentyMs, source: { connections } });
+    const source = await profileSource(`${server.url}/{subject}`, { budgetMs: plentyMs, source: { connections } });
     let next = 0;
     const asker = async () => {
       while (next < 2_000) {
@@ -93,7 +93,7 @@ describe('5,000 asks of a server that stalls, dribbles and drops', () => {
 
   it('are told from a server that mixes them up: the check sees it', async () => {
     const server = await rawServer((socket) => socket.write(answerWith({ name: 'another' })));
-    const source = profileSource(`${server.url}/{subject}`);
+    const source = await profileSource(`${server.url}/{subject}`);
     const fact = await source.ask(askAbout('anna'));
     expect(fact.state === 'known' && fact.value.attributes.name).not.toBe('anna');
   });
@@ -103,7 +103,7 @@ describe('more asks than connections', () => {
   it('fail at once with `overload`, and the others are answered', async () => {
     const waiting: (() => void)[] = [];
     const server = await rawServer((socket, head) => waiting.push(() => socket.write(answerWith({ name: subjectIn(head) }))));
-    const source = profileSource(`${server.url}/{subject}`, { source: { connections: 4 } });
+    const source = await profileSource(`${server.url}/{subject}`, { source: { connections: 4 } });
     const asked = Array.from({ length: 10 }, (_, index) => source.ask(askAbout(`s${index}`)));
     const refused = await Promise.all(asked.slice(4));
     expect(refused).toEqual(new Array(6).fill({ state: 'failed', why: 'overload' }));
@@ -122,7 +122,7 @@ describe('a server that fails now and then', () => {
     const server = await rawServer((socket, _head, count) =>
       socket.write(count % 5 < 2 ? answerWith({}, { status: '503 Busy' }) : answerWith({ name: 'x' })),
     );
-    const source = profileSource(`${server.url}/{subject}`, { retries: 2 });
+    const source = await profileSource(`${server.url}/{subject}`, { retries: 2 });
     for (let ask = 0; ask < 2_000; ask++) await source.ask(askAbout('anna'));
     expect(source.status().breaker).toBe('closed');
     expect(server.requests.length).toBe(source.counts().calls);
@@ -138,7 +138,7 @@ describe('a dead server', () => {
       const clock = new VirtualClock();
       let isDead = true;
       const server = await rawServer((socket) => (isDead ? socket.destroy() : socket.write(answerWith({ name: 'x' }))));
-      const source = profileSource(`${server.url}/{subject}`, { retries, options: { clock } });
+      const source = await profileSource(`${server.url}/{subject}`, { retries, options: { clock } });
       for (let ask = 0; ask < 5; ask++) await source.ask(askAbout('anna'));
       expect(source.status()).toMatchObject({ state: 'down', breaker: 'open', fault: 'connection_reset' });
       const before = source.counts();
@@ -165,7 +165,7 @@ describe('a dead server', () => {
   it('that refuses connections is a failure like any other', async () => {
     const server = await rawServer(() => {});
     await server.close();
-    const source = profileSource(`${server.url}/{subject}`, { retries: 1 });
+    const source = await profileSource(`${server.url}/{subject}`, { retries: 1 });
     expect(await source.ask(askAbout('anna'))).toEqual({ state: 'failed' });
     expect(source.status()).toMatchObject({ state: 'down', fault: 'connection_refused' });
     expect(source.counts()).toEqual({ asks: 1, calls: 2 });
@@ -174,7 +174,7 @@ describe('a dead server', () => {
   it('that says nothing opens the breaker, and a probe that hears nothing keeps it open however little time it had', async () => {
     const clock = new VirtualClock();
     const server = await rawServer(() => {});
-    const source = profileSource(`${server.url}/{subject}`, { budgetMs: 50, options: { clock } });
+    const source = await profileSource(`${server.url}/{subject}`, { budgetMs: 50, options: { clock } });
     const askAndWait = async (leftMs: number, count: number) => {
       const asking = source.ask(askAbout('anna', leftMs));
       await server.received(count);
@@ -196,7 +196,7 @@ describe('a dead server', () => {
     const clock = new VirtualClock();
     const { promise: never } = Promise.withResolvers<readonly []>();
     const options = { clock, resolve: () => never };
-    const source = profileSource('http://cdp.example/{subject}', { budgetMs: 50, options, source: { connections: 5 } });
+    const source = await profileSource('http://cdp.example/{subject}', { budgetMs: 50, options, source: { connections: 5 } });
     for (let ask = 0; ask < 5; ask++) {
       const asking = source.ask(askAbout('anna', 50));
       clock.advance(50);

@@ -111,7 +111,7 @@ export function keeperFor(artefact: Artefact, more: Partial<SourceOptions> = {})
 }
 
 /** One source for profiles, ready to be asked. */
-export function profileSource(
+export async function profileSource(
   url: string,
   {
     source,
@@ -123,7 +123,7 @@ export function profileSource(
   } = {},
 ) {
   const artefact = artefactWith({ profile: { ...settings, source: sourceAt(url, source) } });
-  const { profile } = keeperFor(artefact, options).sourcesFor(artefact);
+  const { profile } = await keeperFor(artefact, options).sourcesFor(artefact);
   if (profile === null) throw new Error('the policy names one');
   return profile;
 }

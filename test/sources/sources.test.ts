@@ -14,28 +14,20 @@ afterEach(tidyUp);
 
 const known = { state: 'known', value: { attributes: { name: 'x' }, audiences: [] } };
 const saying = (body: unknown) => rawServer((socket) => void socket.write(answerWith(body)));
-const thrownBy = (what: () => unknown): unknown => {
-  try {
-    return what();
-  } catch (error) {
-    return error;
-  }
-};
-
 describe('a policy', () => {
-  it('without HTTP sources has none', () => {
+  it('without HTTP sources has none', async () => {
     const artefact = artefactWith({});
-    expect(keeperFor(artefact).sourcesFor(artefact)).toEqual(noSources);
+    expect(await keeperFor(artefact).sourcesFor(artefact)).toEqual(noSources);
   });
 
-  it('that asks what is not allowed is told the origin and the variable to put it in', () => {
+  it('that asks what is not allowed is told the origin and the variable to put it in', async () => {
     const artefact = artefactWith({
       profile: { source: sourceAt('https://cdp.example/v1/{subject}') },
       audience: { source: sourceAt('http://aud.internal:8080/{subject}', { map: mapOf({ audiences: 'response' }) }) },
       model: { source: sourceAt('https://REC.example:443/{subject}', { map: mapOf({ propensityPpm: 'response' }) }) },
     });
     const keeper = keeperFor(artefact, { origins: ['https://rec.example', 'https://aud.internal:8080', 'http://cdp.example'] });
-    const problem = thrownBy(() => keeper.sourcesFor(artefact));
+    const problem = await keeper.sourcesFor(artefact).catch((error: unknown) => error);
     expect(problem).toBeInstanceOf(SourceProblem);
     expect((problem as SourceProblem).problems).toEqual([
       'dependency `profile` asks `https://cdp.example`, which may not be asked: add it to `STEPWELL_HTTP_ORIGINS`',
@@ -50,7 +42,7 @@ describe('a policy', () => {
     ['ends in a line break', 'secret\n', 'which holds what no header may: write one line of ASCII'],
     ['starts another header', 'secret\r\nx-more: 1', 'which holds what no header may: write one line of ASCII'],
     ['is no ASCII', 'gehëim', 'which holds what no header may: write one line of ASCII'],
-  ])('whose header takes a variable that %s is told its name, and nobody what it holds', (_what, value, why) => {
+  ])('whose header takes a variable that %s is told its name, and nobody what it holds', async (_what, value, why) => {
     const artefact = artefactWith({
       profile: { source: sourceAt('https://cdp.example/{subject}', { headers: { authorization: { env: 'STEPWELL_SOURCE_CDP' } } }) },
     });
@@ -58,7 +50,7 @@ describe('a policy', () => {
     expect(keeper.problemsOf(artefact)).toEqual([
       `dependency \`profile\` takes its header \`authorization\` from \`STEPWELL_SOURCE_CDP\`, ${why}`,
     ]);
-    expect(() => keeper.sourcesFor(artefact)).toThrow(SourceProblem);
+    await expect(keeper.sourcesFor(artefact)).rejects.toThrow(SourceProblem);
   });
 
   it('has every dependency answered by its own service', async () => {
@@ -88,7 +80,7 @@ describe('a policy', () => {
         source: sourceAt(`${server.url}/scores`, { method: 'POST', send: ['country'], map: mapOf({ propensityPpm: 'response.scores' }) }),
       },
     });
-    const sources = keeperFor(artefact).sourcesFor(artefact);
+    const sources = await keeperFor(artefact).sourcesFor(artefact);
     const ask = { subject: 'anna', deviceId: 'd-1', request: { country: 'DE' }, leftMs: plentyMs };
     const facts = await Promise.all([
       sources.identity?.ask(ask),
@@ -109,8 +101,8 @@ describe('a policy', () => {
 describe('an address', () => {
   it('inside the named networks is asked, and the same server is not where none is named', async () => {
     const server = await saying({ name: 'x' });
-    expect(await profileSource(`${server.url}/{subject}`).ask(askAbout('anna'))).toEqual(known);
-    const closed = profileSource(`${server.url}/{subject}`, { options: { networks: [] } });
+    expect(await (await profileSource(`${server.url}/{subject}`)).ask(askAbout('anna'))).toEqual(known);
+    const closed = await profileSource(`${server.url}/{subject}`, { options: { networks: [] } });
     expect(await closed.ask(askAbout('anna'))).toEqual({ state: 'failed' });
     expect(closed.status().fault).toBe('address_forbidden');
     expect(server.connections.length).toBe(1);
@@ -120,7 +112,7 @@ describe('an address', () => {
     'written as %s is what it is',
     async (host) => {
       const server = await saying({ name: 'x' });
-      const source = profileSource(`http://${host}:${server.port}/{subject}`, { options: { networks: ['10.0.0.0/8'] } });
+      const source = await profileSource(`http://${host}:${server.port}/{subject}`, { options: { networks: ['10.0.0.0/8'] } });
       expect(await source.ask(askAbout('anna'))).toEqual({ state: 'failed' });
       expect(source.status().fault).toBe('address_forbidden');
       expect(server.connections.length).toBe(0);
@@ -130,7 +122,7 @@ describe('an address', () => {
   it.each(['169.254.169.254', '[fe80::1]', '[::ffff:169.254.169.254]', '[64:ff9b::a9fe:a9fe]', '0.0.0.0', '[::]', '255.255.255.255'])(
     '%s is never asked, whatever is named',
     async (host) => {
-      const source = profileSource(`http://${host}/{subject}`, { options: { networks: ['0.0.0.0/0', '::/0'] } });
+      const source = await profileSource(`http://${host}/{subject}`, { options: { networks: ['0.0.0.0/0', '::/0'] } });
       expect(await source.ask(askAbout('anna'))).toEqual({ state: 'failed' });
       expect(source.status().fault).toBe('address_forbidden');
     },
@@ -141,7 +133,7 @@ describe('an address', () => {
     async (...addresses) => {
       const server = await saying({ name: 'x' });
       const resolve = () => Promise.resolve(addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })));
-      const source = profileSource(`http://cdp.example:${server.port}/{subject}`, { options: { resolve, networks: [] } });
+      const source = await profileSource(`http://cdp.example:${server.port}/{subject}`, { options: { resolve, networks: [] } });
       expect(await source.ask(askAbout('anna'))).toEqual({ state: 'failed' });
       expect(source.status().fault).toBe('address_forbidden');
       expect(server.connections.length).toBe(0);
@@ -153,7 +145,7 @@ describe('an address', () => {
     const server = await saying({ name: 'x' });
     const answers = ['127.0.0.1', '169.254.169.254'];
     const resolve = () => Promise.resolve([{ address: answers.shift() ?? '', family: 4 }]);
-    const source = profileSource(`http://cdp.example:${server.port}/{subject}`, { options: { resolve, clock } });
+    const source = await profileSource(`http://cdp.example:${server.port}/{subject}`, { options: { resolve, clock } });
     expect(await source.ask(askAbout('anna'))).toEqual(known);
     const [connection] = server.connections;
     await new Promise<void>((closed) => connection?.once('close', () => closed()).end());
@@ -164,7 +156,7 @@ describe('an address', () => {
 
   it('of a name that nobody knows is a failure', async () => {
     for (const resolve of [() => Promise.reject(new Error('ENOTFOUND anna')), () => Promise.resolve([])]) {
-      const source = profileSource('http://cdp.example/{subject}', { options: { resolve } });
+      const source = await profileSource('http://cdp.example/{subject}', { options: { resolve } });
       expect(await source.ask(askAbout('anna'))).toEqual({ state: 'failed' });
       expect(source.status().fault).toBe('name_unresolved');
     }
@@ -176,7 +168,7 @@ describe('an address', () => {
     const before = { ...process.env };
     Object.assign(process.env, { http_proxy: proxy.url, HTTP_PROXY: proxy.url, NODE_USE_ENV_PROXY: '1', no_proxy: '' });
     try {
-      expect(await profileSource(`${server.url}/{subject}`).ask(askAbout('anna'))).toEqual(known);
+      expect(await (await profileSource(`${server.url}/{subject}`)).ask(askAbout('anna'))).toEqual(known);
     } finally {
       for (const name of ['http_proxy', 'HTTP_PROXY', 'NODE_USE_ENV_PROXY', 'no_proxy']) {
         if (before[name] === undefined) delete process.env[name];
@@ -248,11 +240,11 @@ describe('a server over TLS', () => {
     process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0';
     try {
       const options = { resolve, certificateAuthority: certificate };
-      const named = profileSource(`https://localhost:${port}/{subject}`, { options });
+      const named = await profileSource(`https://localhost:${port}/{subject}`, { options });
       expect(await named.ask(askAbout('anna'))).toEqual(known);
-      const misnamed = profileSource(`https://cdp.example:${port}/{subject}`, { options });
+      const misnamed = await profileSource(`https://cdp.example:${port}/{subject}`, { options });
       expect(await misnamed.ask(askAbout('anna'))).toEqual({ state: 'failed' });
-      const untrusted = profileSource(`https://localhost:${port}/{subject}`, { options: { resolve } });
+      const untrusted = await profileSource(`https://localhost:${port}/{subject}`, { options: { resolve } });
       expect(await untrusted.ask(askAbout('anna'))).toEqual({ state: 'failed' });
       expect(untrusted.status().fault).toBe('unreachable');
     } finally {
@@ -272,19 +264,19 @@ describe('a policy that replaces another', () => {
     const keeper = keeperFor(artefact, { clock, environment: { STEPWELL_SOURCE_A: 'a' } });
     return { server, source, artefact, clock, keeper };
   };
-  const profileOf = (keeper: ReturnType<typeof keeperFor>, artefact: Artefact) => {
-    const { profile } = keeper.sourcesFor(artefact);
+  const profileOf = async (keeper: ReturnType<typeof keeperFor>, artefact: Artefact) => {
+    const { profile } = await keeper.sourcesFor(artefact);
     if (profile === null) throw new Error('the policy names one');
     return profile;
   };
 
   it('and leaves a source as it is keeps its connections and what was learnt of it, and reads its answers in the new way', async () => {
     const { server, source, artefact, keeper } = await settled();
-    expect(await profileOf(keeper, artefact).ask(askAbout('anna'))).toEqual(known);
+    expect(await (await profileOf(keeper, artefact)).ask(askAbout('anna'))).toEqual(known);
     const next = artefactWith({
       profile: { budgetMs: 30, retries: 1, source: { ...source, map: mapOf({ attributes: { loyalty: 'response.tier' } }) } },
     });
-    const after = profileOf(keeper, next);
+    const after = await profileOf(keeper, next);
     await new Promise<void>((resolve) => setImmediate(resolve));
     expect(await after.ask(askAbout('anna'))).toMatchObject({ value: { attributes: { loyalty: 'gold' } } });
     expect(server.connections.length).toBe(1);
@@ -294,9 +286,9 @@ describe('a policy that replaces another', () => {
 
   it('and changes it opens new connections; what still asks the old one is answered, until nobody can be asking any more', async () => {
     const { server, source, artefact, clock, keeper } = await settled();
-    const before = profileOf(keeper, artefact);
+    const before = await profileOf(keeper, artefact);
     expect(await before.ask(askAbout('anna'))).toEqual(known);
-    const after = profileOf(
+    const after = await profileOf(
       keeper,
       artefactWith({ profile: { source: { ...source, headers: { 'x-key': { env: 'STEPWELL_SOURCE_A' } } } } }),
     );
@@ -311,15 +303,23 @@ describe('a policy that replaces another', () => {
 
   it('and may not be put in force changes nothing', async () => {
     const { server, source, artefact, clock, keeper } = await settled();
-    const before = profileOf(keeper, artefact);
+    const before = await profileOf(keeper, artefact);
     expect(await before.ask(askAbout('anna'))).toEqual(known);
-    expect(() => keeper.sourcesFor(artefactWith({ profile: { source: { ...source, url: 'https://other.example/{subject}' } } }))).toThrow(
-      SourceProblem,
-    );
+    await expect(
+      keeper.sourcesFor(artefactWith({ profile: { source: { ...source, url: 'https://other.example/{subject}' } } })),
+    ).rejects.toThrow(SourceProblem);
     clock.advance(60_000);
     await new Promise<void>((resolve) => setImmediate(resolve));
     expect(await before.ask(askAbout('anna'))).toEqual(known);
     expect(server.connections.length).toBe(1);
+  });
+
+  it('and comes while another is being put in force is the one that stays, and after the end none does', async () => {
+    const { source, artefact, keeper } = await settled();
+    const [first, second] = await Promise.all([keeper.sourcesFor(artefact), keeper.sourcesFor(artefactWith({ audience: { source } }))]);
+    expect([first.profile !== null, second.profile, second.audience !== null]).toEqual([true, null, true]);
+    await keeper.close();
+    await expect(keeper.sourcesFor(artefact)).rejects.toThrow('the sources are closed');
   });
 
   it('and closing ends everything, also what was replaced and what is under way', async () => {
@@ -327,8 +327,8 @@ describe('a policy that replaces another', () => {
     const artefact = artefactWith({ profile: { source: sourceAt(`${server.url}/{subject}`) } });
     const clock = new VirtualClock();
     const keeper = keeperFor(artefact, { clock });
-    const asking = profileOf(keeper, artefact).ask(askAbout('anna'));
-    keeper.sourcesFor(artefactWith({}));
+    const asking = (await profileOf(keeper, artefact)).ask(askAbout('anna'));
+    await keeper.sourcesFor(artefactWith({}));
     await server.received(1);
     await keeper.close();
     expect(await asking).toEqual({ state: 'failed' });
@@ -342,7 +342,7 @@ describe('what is said of a source', () => {
     const server = await rawServer((socket) =>
       socket.write('HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 20\r\n\r\n{"name":"leaked-bod'),
     );
-    const source = profileSource(`${server.url}/leaked-path/{subject}`, {
+    const source = await profileSource(`${server.url}/leaked-path/{subject}`, {
       source: { headers: { authorization: { text: 'leaked-header' } } },
       options: { clock: new VirtualClock() },
     });
@@ -364,7 +364,7 @@ describe('what is said of a source', () => {
   it('tells since when it is up, and when it was last of use', async () => {
     const clock = new VirtualClock(1_000);
     const server = await saying({ name: 'x' });
-    const source = profileSource(`${server.url}/{subject}`, { options: { clock } });
+    const source = await profileSource(`${server.url}/{subject}`, { options: { clock } });
     expect(source.status()).toEqual({ state: 'unknown', sinceMs: null, lastGoodMs: null, breaker: 'closed', fault: null });
     await source.ask(askAbout('anna'));
     clock.advance(500);
