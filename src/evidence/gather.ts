@@ -1,119 +1,63 @@
 /**
- * Gathers what a question needs, in one round trip, until its instants come; never rejects, never waits beyond them, never
- * decides. What has not come when an instant comes is `late` there, and stays so for what was decided then.
+ * Gathers what a question needs until its instants come; never rejects, never waits beyond them, never decides. The token and a device
+ * link of a source's own come first, then the store in one round trip, then the HTTP sources that may be asked about a person, side by
+ * side. What has not come when an instant comes is `late` there, and stays so for what was decided then.
  *
  * A route walks its batches: `await gathering.until(batch.atMs)`, decide with `gathering.snapshot(batch.atMs)`, and `close()`
  * after the last. Once gathering is complete nothing more can come, so every zone that remains can be decided at once.
  */
 import type { Artefact } from '../decision/artefact.ts';
-import type { Evidence, Fact, Failed, RequestConsent, SessionIdEvidence, StoredConsent, TokenEvidence } from '../decision/facts.ts';
-import type { Needs } from '../decision/needs.ts';
+import type { Evidence, Fact, Failed, IdentityLink, SessionIdEvidence, StoredConsent, TokenEvidence } from '../decision/facts.ts';
 import { meansNobody } from '../records/nobody.ts';
-import type { ReadPlan, Store, StoreReading } from '../records/store.ts';
-import { StoreError } from '../records/store-error.ts';
-import type { Clock } from '../time/clock.ts';
-import { type Asker, type Asking, type Reading, readingFor, type StoreDependency, storeDependencies } from './plan.ts';
-
-export interface GatherRequest {
-  readonly artefact: Artefact;
-  readonly needs: Needs;
-  /** As the caller gave them; an empty string is as good as none. */
-  readonly identity: PresentedIdentity;
-  readonly consent: RequestConsent;
-  /** Wall clock of the decision. */
-  readonly nowMs: number;
-  /** Monotonic: the latest instant any zone waits for. A dependency's budget counts from when it is asked. */
-  readonly deadlineAtMs: number;
-  /** The service is too busy: nothing is verified and nobody is asked. What would have been is `failed`, for `overload`. */
-  readonly overloaded?: boolean;
-}
-
-export interface PresentedIdentity {
-  readonly token?: string | undefined;
-  readonly proof?: string | undefined;
-  readonly sessionId?: string | undefined;
-  readonly deviceId?: string | undefined;
-}
-
-export interface Gathering {
-  /** Whether nothing more can come: everything answered, or every budget ran out. */
-  readonly complete: boolean;
-  /** Resolves at the instant, or earlier when gathering is complete. Never rejects. */
-  until(atMs: number): Promise<void>;
-  /** What had come by an instant that is past or present: for the same instant, the same evidence. */
-  snapshot(atMs: number): Evidence;
-  /** For spans and `Server-Timing`: what has been begun and ended so far. */
-  timing(): GatherTiming;
-  /** The last zone is decided: lets go of every timer. A reply that comes after this is dropped and counted. */
-  close(): void;
-}
-
-/** Monotonic. Null where the stage never began; `endMs` null where it has not ended. */
-export interface GatherTiming {
-  readonly token: StageTiming | null;
-  readonly store: StoreTiming | null;
-}
-
-export interface StageTiming {
-  readonly startMs: number;
-  readonly endMs: number | null;
-}
-
-export interface StoreTiming extends StageTiming {
-  /** What the one round trip asked for. */
-  readonly asked: readonly StoreDependency[];
-}
-
-export interface Gatherer {
-  gather(request: GatherRequest): Gathering;
-}
-
-export interface GathererParts {
-  /** Gathering reads and does nothing else. */
-  readonly store: Pick<Store, 'read'>;
-  readonly verifier: TokenVerification;
-  readonly sessionIds: SessionIdVerification;
-  readonly clock: Clock;
-  /** A store's reply came when nobody waited any more. */
-  readonly onAbandoned?: (reply: AbandonedReply) => void;
-}
-
-export interface AbandonedReply {
-  readonly outcome: 'answered' | 'failed';
-  /** From asking to the reply. */
-  readonly durationMs: number;
-}
-
-/** What gathering asks of token verification. A promise is for a signature seen the first time. */
-export interface TokenVerification {
-  verify(
-    token: string,
-    presentation: { readonly proof?: string | undefined; readonly nowMs: number },
-  ): TokenFinding | Promise<TokenFinding>;
-}
-
-export interface TokenFinding {
-  readonly evidence: TokenEvidence;
-  readonly tokenId: string | null;
-}
-
-export interface SessionIdVerification {
-  verify(sessionId: string, nowMs: number): SessionIdEvidence;
-}
-
-/** With less left than this, asking costs the store a reply that nobody can use. */
-const askingFloorMs = 1;
-/** A timer is never more punctual than this. */
-const lagFloorMs = 2;
+import { mayReadProfile } from '../records/permission.ts';
+import type { Permission, ReadPlan, StoreReading } from '../records/store.ts';
+import type { HttpSource } from '../sources/http-source.ts';
+import { noSources, type SourceDependency, type Sources } from '../sources/sources.ts';
+import type {
+  Gatherer,
+  GathererParts,
+  Gathering,
+  GatherRequest,
+  GatherTiming,
+  SessionIdVerification,
+  SourceTiming,
+  StageTiming,
+  TokenFinding,
+} from './gathering.ts';
+import { Patience } from './patience.ts';
+import {
+  type AfterStore,
+  type Asker,
+  type Asking,
+  type PersonSource,
+  personSources,
+  type Reading,
+  readingFor,
+  type StoreDependency,
+  storeDependencies,
+} from './plan.ts';
+import { type AskedSource, askSource, unasked } from './source-asks.ts';
+import { askingFloorMs, createStoreReader, failureOf, isTimeout, isUnreadable, type StoreReader, shed } from './store-reader.ts';
 
 const lateToken: TokenFinding = { evidence: { state: 'late' }, tokenId: null };
 const noToken: TokenFinding = { evidence: { state: 'none' }, tokenId: null };
 const failedToken: TokenFinding = { evidence: { state: 'failed' }, tokenId: null };
-const shed = { state: 'failed', why: 'overload' } as const;
 const shedToken: TokenFinding = { evidence: shed, tokenId: null };
 
-export function createGatherer(parts: GathererParts): Gatherer {
+const refused = { state: 'refused' } as const;
+const absent = { state: 'absent' } as const;
+const late = { state: 'late' } as const;
+const tooShort = { state: 'late', why: 'deadline_too_short' } as const;
+const noReading = { plan: null, afterStore: null };
+const noTimings: readonly SourceTiming[] = [];
+
+export function createGatherer(given: GathererParts): Gatherer {
+  const parts = { ...given, reader: createStoreReader(given.store, given.clock) };
   return { gather: (request) => new RunningGathering(parts, request) };
+}
+
+interface Parts extends GathererParts {
+  readonly reader: StoreReader;
 }
 
 interface TokenArrival extends TokenFinding {
@@ -128,73 +72,60 @@ type Reply = {
   readonly isUnproved: boolean;
 } & ({ readonly reading: StoreReading; readonly failure: null } | { readonly reading: null; readonly failure: Failed });
 
-interface Waiter {
-  readonly atMs: number;
-  readonly resolve: () => void;
-  disarm: () => void;
-}
+/** What was asked about a person when the store had answered. */
+type PersonAsks = { [D in PersonSource]: AskedSource<SourceValue<D>> | null };
+type SourceValue<D extends SourceDependency> = NonNullable<Sources[D]> extends HttpSource<infer T> ? T : never;
 
-class RunningGathering implements Gathering {
-  readonly #parts: GathererParts;
+class RunningGathering extends Patience implements Gathering {
+  readonly #parts: Parts;
   readonly #request: GatherRequest;
   readonly #session: SessionIdEvidence;
   readonly #deviceId: string | null;
   #tokenStartMs: number | null = null;
   #token: TokenArrival | null = null;
   /** Null while the token is being verified: what to ask depends on whose it is. */
+  #finding: TokenFinding | null = null;
+  /** Null where the store looks device links up, or nobody does. */
+  #link: AskedSource<IdentityLink> | null = null;
+  /** Null until the store is asked, or nobody. */
   #reading: Reading | null = null;
   #asked: readonly StoreDependency[] = [];
   #askedAtMs: number | null = null;
   #reply: Reply | null = null;
-  /** After this instant no reply can be used any more. */
-  #lastUsefulAtMs: number;
-  /** By how much budgets are longer because we ourselves were late to look. */
-  #lagMs = 0;
-  #complete = false;
-  readonly #waiters = new Set<Waiter>();
+  /** Null until the store has answered, and where nobody is to be asked then. */
+  #persons: PersonAsks | null = null;
 
-  constructor(parts: GathererParts, request: GatherRequest) {
+  constructor(parts: Parts, request: GatherRequest) {
+    super(parts.clock, request.artefact, request.deadlineAtMs);
     this.#parts = parts;
     this.#request = request;
-    this.#lastUsefulAtMs = request.deadlineAtMs;
-    const { identity, needs, nowMs } = request;
+    const { artefact, identity, needs, nowMs } = request;
     this.#session = needs.identity && identity.sessionId ? sessionEvidence(parts.sessionIds, identity.sessionId, nowMs) : { state: 'none' };
     this.#deviceId = needs.identity && isSomebody(identity.deviceId) ? identity.deviceId : null;
     if (request.overloaded) this.#shed(needs.identity && Boolean(identity.token));
-    else if (needs.identity && identity.token) this.#verifyToken(identity.token, identity.proof);
-    else this.#ask(noToken);
-  }
-
-  get complete(): boolean {
-    return this.#complete;
-  }
-
-  until(atMs: number): Promise<void> {
-    const nowMs = this.#parts.clock.monotonicMs();
-    if (nowMs >= this.#lastUsefulAtMs) this.#finish();
-    if (this.#complete || nowMs >= atMs) return Promise.resolve();
-    return new Promise((resolve) => {
-      const waiter: Waiter = { atMs, resolve, disarm: () => {} };
-      this.#waiters.add(waiter);
-      this.#arm(waiter);
-    });
+    else {
+      if (this.#deviceId !== null && artefact.dependencies.identity.source !== null) this.#resolveLink(this.#deviceId);
+      if (needs.identity && identity.token) this.#verifyToken(identity.token, identity.proof);
+      else this.#tokenFound(noToken);
+    }
   }
 
   snapshot(atMs: number): Evidence {
-    const reading = this.#reading ?? readingFor(this.#asker(lateToken));
+    const reading = this.#reading ?? readingFor(this.#asker(this.#finding ?? lateToken));
     const fact = <T>(asking: Asking, dependency: StoreDependency, pick: (from: StoreReading) => Fact<T>): Fact<T> => {
-      if (asking === 'refused') return { state: 'refused' };
-      if (asking === 'too_short') return { state: 'late', why: 'deadline_too_short' };
+      if (asking === 'refused') return refused;
+      if (asking === 'too_short') return tooShort;
       const reply = this.#reply;
-      if (reply === null || reply.atMs > Math.min(atMs, this.#limitOf(dependency, this.#askedAtMs ?? atMs))) return { state: 'late' };
-      if (reply.isUnproved && (dependency === 'profile' || dependency === 'session')) return { state: 'refused' };
+      if (reply === null || reply.atMs > Math.min(atMs, this.limitOf(dependency, this.#askedAtMs ?? atMs))) return late;
+      if (reply.isUnproved && (dependency === 'profile' || dependency === 'session')) return refused;
       return reply.failure ?? pick(reply.reading);
     };
+    const { dependencies } = this.#request.artefact;
     return {
       identity: {
         token: this.#tokenAt(atMs),
         session: this.#session,
-        device: fact(reading.device, 'identity', ({ link }) => knownOrAbsent(link)),
+        device: this.#deviceAt(atMs) ?? fact(reading.device, 'identity', ({ link }) => knownOrAbsent(link)),
         generation: fact(reading.token, 'identity', ({ generation }) => ({ state: 'known', value: generation })),
         tokenRevoked: fact(reading.token, 'identity', ({ tokenRevoked }) => ({ state: 'known', value: tokenRevoked })),
       },
@@ -204,36 +135,49 @@ class RunningGathering implements Gathering {
         stored: fact(reading.stored, 'consent', ({ consent }) => knownOrAbsent(consent)),
         linked: fact(reading.linked, 'consent', (from) => linkedConsent(from, reading.plan)),
       },
-      profile: fact(reading.profile, 'profile', ({ profile }) => profile),
-      session: this.#hasNoSession() ? { state: 'absent' } : fact(reading.session, 'session', ({ session }) => session),
-      audience: { state: 'refused' },
-      model: { state: 'refused' },
+      profile:
+        dependencies.profile.source === null
+          ? fact(reading.profile, 'profile', ({ profile }) => profile)
+          : this.#sourceFact('profile', reading.profile, atMs),
+      session: this.#hasNoSession() ? absent : fact(reading.session, 'session', ({ session }) => session),
+      audience: this.#sourceFact('audience', reading.audience, atMs),
+      model: this.#sourceFact('model', reading.model, atMs),
     };
   }
 
   timing(): GatherTiming {
     const store = stage(this.#askedAtMs, this.#reply?.atMs);
-    return { token: stage(this.#tokenStartMs, this.#token?.endMs), store: store === null ? null : { ...store, asked: this.#asked } };
+    return {
+      token: stage(this.#tokenStartMs, this.#token?.endMs),
+      store: store === null ? null : { ...store, asked: this.#asked },
+      sources: this.#link === null && this.#persons === null ? noTimings : this.#sourceTimings(),
+    };
   }
 
   close(): void {
-    this.#finish();
+    this.finish();
+  }
+
+  protected lastLimit(): number | null {
+    if (this.#persons !== null) return this.#lastPersonLimit(this.#persons);
+    const askedAtMs = this.#askedAtMs;
+    return askedAtMs === null ? null : Math.max(...this.#asked.map((dependency) => this.limitOf(dependency, askedAtMs)));
   }
 
   /** As if the token and the store had failed at once. */
   #shed(hasToken: boolean): void {
     const token = hasToken ? shedToken : noToken;
-    if (hasToken) this.#token = { ...token, usableFromMs: Number.NEGATIVE_INFINITY, endMs: this.#parts.clock.monotonicMs() };
+    if (hasToken) this.#token = { ...token, usableFromMs: Number.NEGATIVE_INFINITY, endMs: this.clock.monotonicMs() };
     this.#reading = readingFor(this.#asker(token));
     this.#reply = { atMs: Number.NEGATIVE_INFINITY, reading: null, failure: shed, isUnproved: false };
-    this.#finish();
+    this.finish();
   }
 
   #verifyToken(token: string, proof: string | undefined): void {
-    const { clock, verifier } = this.#parts;
+    const { clock } = this;
     this.#tokenStartMs = clock.monotonicMs();
     try {
-      const verified = verifier.verify(token, { proof, nowMs: this.#request.nowMs });
+      const verified = this.#parts.verifier.verify(token, { proof, nowMs: this.#request.nowMs });
       if (!(verified instanceof Promise)) this.#tokenVerified(verified, Number.NEGATIVE_INFINITY);
       else {
         verified.then(
@@ -247,87 +191,179 @@ class RunningGathering implements Gathering {
   }
 
   #tokenVerified(verified: TokenFinding, usableFromMs: number): void {
-    if (this.#complete) return;
-    this.#token = { ...verified, usableFromMs, endMs: this.#parts.clock.monotonicMs() };
+    if (this.complete) return;
+    this.#token = { ...verified, usableFromMs, endMs: this.clock.monotonicMs() };
     // Of a token that came too late nothing may be used, so nothing is asked about its subject.
-    this.#ask(this.#isTokenInTime(this.#token) ? verified : lateToken);
+    this.#tokenFound(this.#isTokenInTime(this.#token) ? verified : lateToken);
+  }
+
+  #tokenFound(finding: TokenFinding): void {
+    this.#finding = finding;
+    if (this.#link === null || this.#link.answer !== null) this.#ask(finding);
+  }
+
+  #resolveLink(deviceId: string): void {
+    const nowMs = this.clock.monotonicMs();
+    this.#link = askSource({
+      source: this.#sources().identity,
+      ask: { subject: null, deviceId, request: this.#sendable(), leftMs: this.limitOf('identity', nowMs) - nowMs },
+      nowMs,
+      onAnswer: (fact) => this.#linkResolved(fact),
+    });
+  }
+
+  #linkResolved(fact: Fact<IdentityLink>): void {
+    if (!this.#takes('identity', this.#link, fact)) return;
+    if (this.#finding !== null) this.#ask(this.#finding);
   }
 
   /** The one round trip, or none where nothing would use it. */
   #ask(token: TokenFinding): void {
     const reading = readingFor(this.#asker(token));
     this.#reading = reading;
-    if (reading.plan === null) this.#finish();
+    if (reading.plan === null) this.finish();
     else this.#read(reading, reading.plan);
   }
 
   #read(reading: Reading, plan: ReadPlan): void {
-    this.#asked = askedDependencies(reading);
-    const { clock, store } = this.#parts;
+    this.#asked = askedDependencies(reading, plan);
+    const { clock } = this;
+    const { reader, onStoreAsked } = this.#parts;
     this.#askedAtMs = clock.monotonicMs();
-    this.#lastUsefulAtMs = this.#lastLimit(this.#askedAtMs);
-    for (const waiter of this.#waiters) this.#arm(waiter);
-    readFrom(store, plan).then(
-      (answer) => this.#replied({ atMs: clock.monotonicMs(), reading: answer, failure: null, isUnproved: false }),
-      (error: unknown) => {
-        // The store gave up waiting before we did: nothing came, and nothing will.
-        if (isTimeout(error)) this.#finish();
-        else this.#replied({ atMs: clock.monotonicMs(), reading: null, failure: failureOf(error), isUnproved: isUnreadable(error) });
-      },
-    );
+    this.waitAnew();
+    onStoreAsked?.();
+    const retries = leastRetries(this.#request.artefact, this.#asked);
+    reader
+      .read(plan, retries, () => (this.complete ? 0 : this.lastUsefulAtMs - clock.monotonicMs()))
+      .then(
+        (answer) => this.#replied({ atMs: clock.monotonicMs(), reading: answer, failure: null, isUnproved: false }),
+        (error: unknown) => {
+          // The store gave up waiting before we did: nothing came, and nothing will.
+          if (isTimeout(error)) this.finish();
+          else this.#replied({ atMs: clock.monotonicMs(), reading: null, failure: failureOf(error), isUnproved: isUnreadable(error) });
+        },
+      );
   }
 
   #replied(reply: Reply): void {
-    if (this.#complete || reply.atMs > this.#lastUsefulAtMs) {
+    if (this.complete || reply.atMs > this.lastUsefulAtMs) {
       const durationMs = reply.atMs - (this.#askedAtMs ?? reply.atMs);
-      this.#parts.onAbandoned?.({ outcome: reply.failure === null ? 'answered' : 'failed', durationMs });
+      this.#parts.onAbandoned?.({ from: 'store', outcome: reply.failure === null ? 'answered' : 'failed', durationMs });
     } else {
       this.#reply = reply;
+      if (this.#asksAboutPerson(reply)) return;
     }
-    this.#finish();
+    this.finish();
   }
 
-  #finish(): void {
-    this.#complete = true;
-    for (const waiter of this.#waiters) {
-      waiter.disarm();
-      waiter.resolve();
+  /** True where there is somebody to wait for. */
+  #asksAboutPerson(reply: Reply): boolean {
+    const { plan, afterStore } = this.#reading ?? noReading;
+    if (afterStore === null || plan === null || reply.reading === null || !this.#proves(reply)) return false;
+    const asks = this.#askAboutPerson(afterStore, plan, reply.reading);
+    this.#persons = asks;
+    if (isSettled(asks)) return false;
+    this.waitAnew();
+    return true;
+  }
+
+  /** Who somebody is and what they consented to: both have to have come in time, or nothing about them can be used. */
+  #proves({ atMs }: Reply): boolean {
+    const askedAtMs = this.#askedAtMs ?? atMs;
+    return atMs <= this.limitOf('identity', askedAtMs) && atMs <= this.limitOf('consent', askedAtMs);
+  }
+
+  #askAboutPerson(afterStore: AfterStore, plan: ReadPlan, reading: StoreReading): PersonAsks {
+    const sources = this.#sources();
+    const nowMs = this.clock.monotonicMs();
+    const { subject } = plan;
+    const askFor = <D extends PersonSource>(
+      dependency: D,
+      source: HttpSource<SourceValue<D>> | null,
+    ): AskedSource<SourceValue<D>> | null => {
+      const permission = afterStore[dependency];
+      if (permission === null) return null;
+      if (!isPermitted(permission, plan, reading)) return unasked<SourceValue<D>>(refused, nowMs);
+      if (reading.erased) return unasked<SourceValue<D>>(absent, nowMs);
+      const leftMs = this.limitOf(dependency, nowMs) - nowMs;
+      return askSource({
+        source,
+        ask: { subject, deviceId: null, request: this.#sendable(), leftMs },
+        nowMs,
+        onAnswer: (fact) => this.#personAnswered(dependency, fact),
+      });
+    };
+    return {
+      profile: askFor('profile', sources.profile),
+      audience: askFor('audience', sources.audience),
+      model: askFor('model', sources.model),
+    };
+  }
+
+  #personAnswered<D extends PersonSource>(dependency: D, fact: Fact<SourceValue<D>>): void {
+    const asks = this.#persons;
+    if (asks === null || !this.#takes(dependency, asks[dependency] as AskedSource<SourceValue<D>> | null, fact)) return;
+    if (isSettled(asks)) this.finish();
+  }
+
+  /** False for an answer that nobody waits for any more. */
+  #takes<T>(from: SourceDependency, asked: AskedSource<T> | null, fact: Fact<T>): boolean {
+    const atMs = this.clock.monotonicMs();
+    const startMs = asked?.askedAtMs ?? atMs;
+    if (!this.complete && asked !== null) {
+      asked.answer = { fact, atMs };
+      return true;
     }
-    this.#waiters.clear();
+    // That a source gave up at the end of its budget is no reply.
+    const outcome = fact.state === 'failed' ? 'failed' : 'answered';
+    if (fact.state !== 'late') this.#parts.onAbandoned?.({ from, outcome, durationMs: atMs - startMs });
+    return false;
   }
 
-  #lastLimit(askedAtMs: number): number {
-    return Math.max(...this.#asked.map((dependency) => this.#limitOf(dependency, askedAtMs)));
+  #lastPersonLimit(asks: PersonAsks): number {
+    let lastMs = Number.NEGATIVE_INFINITY;
+    for (const dependency of personSources) {
+      const asked = asks[dependency];
+      if (asked?.answer === null && asked.askedAtMs !== null) lastMs = Math.max(lastMs, this.limitOf(dependency, asked.askedAtMs));
+    }
+    return lastMs;
   }
 
-  /** A timer that fires a little early still counts as its instant: to answer in time matters more. */
-  #arm(waiter: Waiter): void {
-    waiter.disarm();
-    const { clock } = this.#parts;
-    const lastUsefulAtMs = this.#lastUsefulAtMs;
-    const atMs = Math.min(waiter.atMs, lastUsefulAtMs);
-    waiter.disarm = clock.after(Math.max(0, atMs - clock.monotonicMs()), () => {
-      if (atMs < waiter.atMs && this.#grantsLag(clock.monotonicMs() - atMs)) return this.#arm(waiter);
-      this.#waiters.delete(waiter);
-      waiter.resolve();
-      if (atMs === lastUsefulAtMs) this.#finish();
+  /** Null where it is the store's to say. */
+  #deviceAt(atMs: number): Fact<IdentityLink> | null {
+    const asked = this.#link;
+    if (asked === null) return null;
+    const fact = this.#answerAt('identity', asked, atMs);
+    // Whether the person it names was erased, and what they denied, the store knows.
+    return fact.state === 'known' ? null : fact;
+  }
+
+  #sourceFact<D extends PersonSource>(dependency: D, asking: Asking, atMs: number): Fact<SourceValue<D>> {
+    if (asking === 'refused') return refused;
+    if (asking === 'too_short') return tooShort;
+    const asked = this.#persons?.[dependency] as AskedSource<SourceValue<D>> | null | undefined;
+    if (asked !== null && asked !== undefined) return this.#answerAt(dependency, asked, atMs);
+    const reply = this.#reply;
+    if (reply === null || reply.atMs > atMs || reply.failure === null) return late;
+    return reply.isUnproved ? refused : reply.failure;
+  }
+
+  #answerAt<T>(dependency: SourceDependency, { askedAtMs, answer }: AskedSource<T>, atMs: number): Fact<T> {
+    if (answer === null || answer.atMs > atMs) return late;
+    return askedAtMs !== null && answer.atMs > this.limitOf(dependency, askedAtMs) ? late : answer.fact;
+  }
+
+  #sourceTimings(): readonly SourceTiming[] {
+    const asks = { identity: this.#link, ...this.#persons };
+    return (Object.entries(asks) as [SourceDependency, AskedSource<unknown> | null][]).flatMap(([dependency, asked]) => {
+      const timing = asked === null ? null : stage(asked.askedAtMs, asked.answer?.atMs);
+      return timing === null ? [] : [{ dependency, ...timing }];
     });
-  }
-
-  /**
-   * A timer that fires late shows that we were busy, and the reply may lie unread: what is our own delay is not the dependency's.
-   * Once, and never beyond the deadline. True where there is something to wait for now.
-   */
-  #grantsLag(lateMs: number): boolean {
-    if (lateMs < lagFloorMs || this.#lagMs > 0 || this.#askedAtMs === null) return false;
-    this.#lagMs = 2 * lateMs;
-    this.#lastUsefulAtMs = this.#lastLimit(this.#askedAtMs);
-    return this.#lastUsefulAtMs > this.#parts.clock.monotonicMs();
   }
 
   #asker({ evidence, tokenId }: TokenFinding): Asker {
     const { artefact, needs, consent, nowMs } = this.#request;
-    const atMs = this.#parts.clock.monotonicMs();
+    const atMs = this.clock.monotonicMs();
     return {
       artefact,
       needs,
@@ -336,8 +372,9 @@ class RunningGathering implements Gathering {
       token: evidence,
       tokenId,
       deviceId: this.#deviceId,
+      resolved: this.#link === null ? null : this.#answerAt('identity', this.#link, atMs),
       sessionId: this.#session.state === 'verified' ? this.#session.id : null,
-      hasTime: (dependency) => this.#limitOf(dependency, atMs) - atMs >= askingFloorMs,
+      hasTime: (dependency) => this.limitOf(dependency, atMs) - atMs >= askingFloorMs,
     };
   }
 
@@ -347,27 +384,19 @@ class RunningGathering implements Gathering {
   }
 
   #isTokenInTime({ usableFromMs }: TokenArrival): boolean {
-    return usableFromMs <= this.#limitOf('identity', this.#tokenStartMs ?? usableFromMs);
+    return usableFromMs <= this.limitOf('identity', this.#tokenStartMs ?? usableFromMs);
   }
 
   #hasNoSession(): boolean {
     return this.#request.needs.sessionKinds.length > 0 && this.#session.state !== 'verified';
   }
 
-  /** The last instant at which an answer counts that was asked for at `askedAtMs`. */
-  #limitOf(dependency: StoreDependency, askedAtMs: number): number {
-    const { artefact, deadlineAtMs } = this.#request;
-    const { budgetMs } = artefact.dependencies[dependency];
-    return budgetMs === null ? deadlineAtMs : Math.min(deadlineAtMs, askedAtMs + budgetMs + this.#lagMs);
+  #sources(): Sources {
+    return this.#request.sources ?? noSources;
   }
-}
 
-/** A store may also throw before it returns a promise; to gathering that is the same rejection. */
-function readFrom(store: GathererParts['store'], plan: ReadPlan): Promise<StoreReading> {
-  try {
-    return store.read(plan);
-  } catch (error) {
-    return Promise.reject(error);
+  #sendable() {
+    return this.#request.attributes ?? {};
   }
 }
 
@@ -381,9 +410,29 @@ function sessionEvidence(sessionIds: SessionIdVerification, sessionId: string, n
   return verified.state === 'verified' ? { state: 'verified', id: verified.id } : { state: verified.state };
 }
 
-function askedDependencies({ token, device, stored, linked, profile, session }: Reading): readonly StoreDependency[] {
-  const asked = { identity: [token, device], consent: [stored, linked], profile: [profile], session: [session] };
-  return storeDependencies.filter((dependency) => asked[dependency].includes('asked'));
+function askedDependencies({ token, device, stored, linked }: Reading, { profile, session }: ReadPlan): readonly StoreDependency[] {
+  const asked = {
+    identity: token === 'asked' || device === 'asked',
+    consent: stored === 'asked' || linked === 'asked',
+    profile: profile !== null,
+    session: session !== null,
+  };
+  return storeDependencies.filter((dependency) => asked[dependency]);
+}
+
+function leastRetries({ dependencies }: Artefact, asked: readonly StoreDependency[]): number {
+  let least = Number.POSITIVE_INFINITY;
+  for (const dependency of asked) least = Math.min(least, dependencies[dependency].retries);
+  return Number.isFinite(least) ? least : 0;
+}
+
+/** What a store asks before it reads a stored profile is asked before anybody else is asked about a person. */
+function isPermitted(permission: Permission, plan: ReadPlan, reading: StoreReading): boolean {
+  return mayReadProfile({ ...plan, profile: permission }, reading);
+}
+
+function isSettled(asks: PersonAsks): boolean {
+  return personSources.every((dependency) => asks[dependency]?.answer !== null);
 }
 
 /**
@@ -391,27 +440,12 @@ function askedDependencies({ token, device, stored, linked, profile, session }: 
  * token that turns out revoked or late only the device link is left, and the person's denials must not leave with the token.
  */
 function linkedConsent({ link, consent, linkedConsent }: StoreReading, plan: ReadPlan | null): Fact<StoredConsent> {
-  if (link === null) return { state: 'refused' };
+  if (link === null) return refused;
   return knownOrAbsent(link.subject === plan?.subject ? consent : linkedConsent);
 }
 
 function knownOrAbsent<T>(value: T | null): Fact<T> {
-  return value === null ? { state: 'absent' } : { state: 'known', value };
-}
-
-function failureOf(error: unknown): Failed {
-  const code = error instanceof StoreError ? error.code : null;
-  if (code === 'circuit_open') return { state: 'failed', why: 'circuit_open' };
-  // Our own bound: more is under way than may be.
-  return code === 'overloaded' ? shed : { state: 'failed' };
-}
-
-function isTimeout(error: unknown): boolean {
-  return error instanceof StoreError && error.code === 'timed_out';
-}
-
-function isUnreadable(error: unknown): boolean {
-  return error instanceof StoreError && error.code === 'unreadable';
+  return value === null ? absent : { state: 'known', value };
 }
 
 function stage(startMs: number | null, endMs: number | undefined): StageTiming | null {

@@ -1,10 +1,11 @@
 /**
- * What one decision asks the store: no more than its rules can use, and nothing that the request itself already forbids. Pure.
- * Each dependency is `asked`, `too_short` (no time was left to ask it) or `refused` (consent, identity or the rules rule it out).
+ * What one decision asks the store, and after it the HTTP sources: no more than its rules can use, and nothing that the request itself
+ * already forbids. Pure. Each dependency is `asked`, `too_short` (no time was left to ask it) or `refused` (consent, identity or the
+ * rules rule it out).
  */
 import type { Artefact } from '../decision/artefact.ts';
 import { deniedByGpc, grantsCountFromMs, grantsCountUntilMs } from '../decision/consent.ts';
-import type { ConsentSignal, RequestConsent, TokenEvidence } from '../decision/facts.ts';
+import type { ConsentSignal, Fact, IdentityLink, RequestConsent, TokenEvidence } from '../decision/facts.ts';
 import type { Needs } from '../decision/needs.ts';
 import { type Kind, type PersonalUseCase, type UseCase, useCasesOfKind } from '../decision/vocabulary.ts';
 import type { Alternative, AskedUseCase, Permission, ReadPlan } from '../records/store.ts';
@@ -23,9 +24,20 @@ export interface Reading {
   readonly linked: Asking;
   readonly profile: Asking;
   readonly session: Asking;
+  readonly audience: Asking;
+  readonly model: Asking;
   /** Null: the store is not to be asked at all. */
   readonly plan: ReadPlan | null;
+  /** Null: nobody is to be asked when the store has answered. */
+  readonly afterStore: AfterStore | null;
 }
+
+/** HTTP sources that are asked about a person: only once the store has proved who it is, and what consent allows. */
+export const personSources = ['profile', 'audience', 'model'] as const;
+export type PersonSource = (typeof personSources)[number];
+
+/** What each of them may be asked under; null where it is not to be asked. */
+export type AfterStore = Readonly<Record<PersonSource, Permission | null>>;
 
 export interface Asker {
   readonly artefact: Artefact;
@@ -34,6 +46,8 @@ export interface Asker {
   readonly token: TokenEvidence;
   readonly tokenId: string | null;
   readonly deviceId: string | null;
+  /** Whom the device is linked to, as a resolver of its own said or failed to say; null where the store looks it up. */
+  readonly resolved: Fact<IdentityLink> | null;
   /** The random part of a verified session id. */
   readonly sessionId: string | null;
   readonly nowMs: number;
@@ -53,35 +67,65 @@ const askedForSession = {
 type AskedOfKind = Readonly<Record<Kind, readonly PersonalUseCase[]>>;
 
 export function readingFor(asker: Asker): Reading {
-  const { needs, token, deviceId } = asker;
+  const { artefact, needs, token, resolved } = asker;
+  const hasDevice = asker.deviceId !== null && (resolved === null || resolved.state === 'known');
+  // Behind a link that did not come may stand a denial, so with it nothing is granted, whatever else may come.
+  const hidesDenial = resolved !== null && resolved.state !== 'known' && resolved.state !== 'absent';
   const subject = token.state === 'verified' ? token.subject : null;
   const asking = (dependency: StoreDependency, isWanted: boolean): Asking =>
     !isWanted ? 'refused' : asker.hasTime(dependency) ? 'asked' : 'too_short';
   const facts = {
     token: asking('identity', needs.identity && subject !== null),
-    device: asking('identity', needs.identity && deviceId !== null),
+    device: asking('identity', needs.identity && hasDevice),
     stored: asking('consent', needs.consent && subject !== null),
-    linked: asking('consent', needs.consent && deviceId !== null),
+    linked: asking('consent', needs.consent && hasDevice),
   };
   // Without the token's standing and the stored record nobody is proved.
   const isProvable = facts.token === 'asked' && facts.stored === 'asked';
   // A stored record may hold a denial, so with no time for one that counts nothing is granted.
-  const isHeard =
-    (subject === null || facts.stored === 'asked') && (deviceId === null || (facts.device === 'asked' && facts.linked === 'asked'));
+  const isHeard = (subject === null || facts.stored === 'asked') && (!hasDevice || (facts.device === 'asked' && facts.linked === 'asked'));
   const mayBeProved = mayBeHighConfidence(token);
-  const ofProfile = profilePermission(asker);
-  const ofSession = sessionPermission(asker, mayBeProved);
+  const ofPerson = hidesDenial || !mayBeProved ? nothingPersonal : personPermissions(asker);
+  const ofSession = hidesDenial ? null : sessionPermission(asker, mayBeProved);
   const ofSessionNow = mayBeProved && !isProvable ? sessionPermission(asker, false) : ofSession;
 
-  const profile = ofProfile === null ? 'refused' : isProvable ? asking('profile', true) : 'too_short';
+  // Whether there is time for a source is found out when the store has answered.
+  const askingSource = (permission: Permission | null): Asking => (permission === null ? 'refused' : isProvable ? 'asked' : 'too_short');
+  const isProfileStored = artefact.dependencies.profile.source === null;
+  const isProfileSought = askingSource(ofPerson.profile);
+  const profile = isProfileStored && isProfileSought === 'asked' ? asking('profile', true) : isProfileSought;
+  const audience = askingSource(ofPerson.audience);
+  const model = askingSource(ofPerson.model);
   const session = ofSession === null ? 'refused' : isHeard && ofSessionNow !== null ? asking('session', true) : 'too_short';
-  const permissions = { profile: profile === 'asked' ? ofProfile : null, session: session === 'asked' ? ofSessionNow : null };
-  return { ...facts, profile, session, plan: planOf(asker, facts, permissions) };
+  const permissions = {
+    profile: profile === 'asked' && isProfileStored ? ofPerson.profile : null,
+    session: session === 'asked' ? ofSessionNow : null,
+  };
+  const isSourced = (profile === 'asked' && !isProfileStored) || audience === 'asked' || model === 'asked';
+  const afterStore = isSourced ? { ...ofPerson, profile: isProfileStored ? null : ofPerson.profile } : null;
+  return { ...facts, profile, session, audience, model, plan: planOf(asker, facts, permissions), afterStore };
+}
+
+const nothingPersonal: AfterStore = { profile: null, audience: null, model: null };
+
+/**
+ * Null: whatever the store says, no user rung could open, so what is known of a person stays shut. The check is finished with what only
+ * the store knows: the stored record, the generation, the denylist and the device link.
+ */
+function personPermissions(asker: Asker): AfterStore {
+  const { needs, artefact } = asker;
+  const { audience, model } = artefact.dependencies;
+  const permission = (kinds: readonly Kind[]) => permissionFor(asker, kinds, askedForProfile, true);
+  return {
+    profile: permission(needs.profileKinds),
+    audience: audience.source === null ? null : permission(needs.audienceKinds),
+    model: model.source === null ? null : permission(needs.modelKinds),
+  };
 }
 
 /** Subject and device go along whenever anything about the person is asked: the store's own checks need both. */
 function planOf(asker: Asker, facts: Pick<Reading, 'token' | 'device' | 'stored' | 'linked'>, permissions: Permissions): ReadPlan | null {
-  const { artefact, token, tokenId, deviceId, sessionId } = asker;
+  const { artefact, token, tokenId, deviceId, resolved, sessionId } = asker;
   const { profile, session } = permissions;
   const consent = facts.stored === 'asked' || facts.linked === 'asked';
   const isPersonal = consent || facts.token === 'asked' || facts.device === 'asked' || profile !== null;
@@ -91,8 +135,8 @@ function planOf(asker: Asker, facts: Pick<Reading, 'token' | 'device' | 'stored'
     subject: verified?.subject ?? null,
     tokenId: verified === null ? null : tokenId,
     tokenGeneration: verified?.generation ?? 0,
-    deviceId: isPersonal ? deviceId : null,
-    resolvedLink: null,
+    deviceId: isPersonal && resolved === null ? deviceId : null,
+    resolvedLink: isPersonal && resolved?.state === 'known' ? resolved.value : null,
     sessionId: session === null ? null : sessionId,
     consent,
     profile,
@@ -102,14 +146,6 @@ function planOf(asker: Asker, facts: Pick<Reading, 'token' | 'device' | 'stored'
 }
 
 type Permissions = Pick<ReadPlan, 'profile' | 'session'>;
-
-/**
- * Null: whatever the store says, no user rung could open, so the profile stays shut. The store finishes the check with what only
- * it knows: the stored record, the generation, the denylist and the device link.
- */
-function profilePermission(asker: Asker): Permission | null {
-  return mayBeHighConfidence(asker.token) ? permissionFor(asker, asker.needs.profileKinds, askedForProfile, true) : null;
-}
 
 /**
  * Null: no rung that reads the session could open. A stored grant counts for a proved person only; anybody else's session needs a

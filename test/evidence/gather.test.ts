@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { weighConsent } from '../../src/decision/consent.ts';
 import type { Evidence, Fact } from '../../src/decision/facts.ts';
 import { weighIdentity } from '../../src/decision/identity.ts';
-import type { TokenFinding } from '../../src/evidence/gather.ts';
+import type { TokenFinding } from '../../src/evidence/gathering.ts';
 import { StoreError } from '../../src/records/store-error.ts';
 import { artefactWith, type Budgets, begin, everything, fullReading, nothing, person, type Scene, type Setting, settled } from './scene.ts';
 
@@ -57,6 +57,8 @@ describe('gathering', () => {
       },
       profile: fullReading.profile,
       session: fullReading.session,
+      audience: { state: 'refused' },
+      model: { state: 'refused' },
     });
   });
 
@@ -190,7 +192,7 @@ describe('lateness', () => {
     expect(at(scene, 50)).toEqual(allStore('late'));
     await scene.store.answer();
     expect(at(scene, 50)).toEqual(allStore('late'));
-    expect(scene.abandoned).toEqual([{ outcome: 'answered', durationMs: 30 }]);
+    expect(scene.abandoned).toEqual([{ from: 'store', outcome: 'answered', durationMs: 30 }]);
   });
 
   it('counts from asking: what a request waited for us is no fault of the store', async () => {
@@ -423,7 +425,7 @@ describe('waiting', () => {
     await waiting;
     expect(scene.clock.pendingTimers).toBe(0);
     await scene.store.fail(new Error('reset'));
-    expect(scene.abandoned).toEqual([{ outcome: 'failed', durationMs: 4 }]);
+    expect(scene.abandoned).toEqual([{ from: 'store', outcome: 'failed', durationMs: 4 }]);
     expect(at(scene, 40)).toEqual(allStore('late'));
   });
 
@@ -431,7 +433,7 @@ describe('waiting', () => {
     const scene = begin();
     scene.clock.advance(51);
     await scene.store.answer();
-    expect(scene.abandoned).toEqual([{ outcome: 'answered', durationMs: 51 }]);
+    expect(scene.abandoned).toEqual([{ from: 'store', outcome: 'answered', durationMs: 51 }]);
     expect([scene.gathering.complete, scene.gathering.timing().store?.endMs]).toEqual([true, null]);
   });
 
@@ -444,8 +446,9 @@ describe('waiting', () => {
     expect(scene.gathering.timing()).toEqual({
       token: { startMs: scene.startedAtMs, endMs: scene.startedAtMs },
       store: { startMs: scene.startedAtMs, endMs: scene.startedAtMs + 7, asked },
+      sources: [],
     });
-    expect(begin({ request: { identity: {} } }).gathering.timing()).toEqual({ token: null, store: null });
+    expect(begin({ request: { identity: {} } }).gathering.timing()).toEqual({ token: null, store: null, sources: [] });
   });
 });
 

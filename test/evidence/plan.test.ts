@@ -16,6 +16,7 @@ function asker(changes: Partial<Asker> = {}): Asker {
     token: person,
     tokenId: 'issuer\njti',
     deviceId: 'device',
+    resolved: null,
     sessionId: 'session',
     nowMs,
     hasTime: () => true,

@@ -2,13 +2,8 @@
 import type { Artefact, DependencySettings } from '../../src/decision/artefact.ts';
 import type { TokenEvidence } from '../../src/decision/facts.ts';
 import type { Needs } from '../../src/decision/needs.ts';
-import {
-  type AbandonedReply,
-  createGatherer,
-  type Gathering,
-  type GatherRequest,
-  type TokenVerification,
-} from '../../src/evidence/gather.ts';
+import { createGatherer } from '../../src/evidence/gather.ts';
+import type { AbandonedReply, Gathering, GatherRequest, TokenVerification } from '../../src/evidence/gathering.ts';
 import type { StoreDependency } from '../../src/evidence/plan.ts';
 import type { ReadPlan, StoreReading } from '../../src/records/store.ts';
 import type { Clock } from '../../src/time/clock.ts';

@@ -1,0 +1,77 @@
+/**
+ * The one round trip to the store, made again where it failed quickly and the policy allows it, within a budget for all of them. What
+ * goes wrong is named for the facts that hang on it.
+ */
+import type { Failed } from '../decision/facts.ts';
+import type { ReadPlan, Store, StoreReading } from '../records/store.ts';
+import { StoreError } from '../records/store-error.ts';
+import { createRetrier } from '../sources/retry.ts';
+import { createTypicalTime } from '../sources/typical-time.ts';
+import type { Clock } from '../time/clock.ts';
+
+export interface StoreReader {
+  /** `leftMs`: how long an answer can still be used. */
+  read(plan: ReadPlan, retries: number, leftMs: () => number): Promise<StoreReading>;
+}
+
+/** With less left than this, asking costs the store a reply that nobody can use. */
+export const askingFloorMs = 1;
+
+export function createStoreReader(store: Pick<Store, 'read'>, clock: Pick<Clock, 'monotonicMs'>): StoreReader {
+  const retrier = createRetrier({ isWorthRetrying: isDisconnected });
+  const typical = createTypicalTime(clock);
+
+  function readAndMeasure(plan: ReadPlan): Promise<StoreReading> {
+    const askedAtMs = clock.monotonicMs();
+    return readFrom(store, plan).then((reading) => {
+      typical.answered(clock.monotonicMs() - askedAtMs);
+      return reading;
+    });
+  }
+
+  return {
+    read(plan, retries, leftMs) {
+      if (retries === 0) return readFrom(store, plan);
+      const halfMs = leftMs() / 2;
+      const mayReadAgain = () => leftMs() >= Math.max(askingFloorMs, Math.min(halfMs, typical.medianMs() ?? 0));
+      return retrier.run(retries, mayReadAgain, () => readAndMeasure(plan));
+    },
+  };
+}
+
+/** A store may also throw before it returns a promise; to gathering that is the same rejection. */
+function readFrom(store: Pick<Store, 'read'>, plan: ReadPlan): Promise<StoreReading> {
+  try {
+    return store.read(plan);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+const failed = { state: 'failed' } as const;
+const circuitOpen = { state: 'failed', why: 'circuit_open' } as const;
+export const shed = { state: 'failed', why: 'overload' } as const;
+
+export function failureOf(error: unknown): Failed {
+  const code = codeOf(error);
+  if (code === 'circuit_open') return circuitOpen;
+  // Our own bound: more is under way than may be.
+  return code === 'overloaded' ? shed : failed;
+}
+
+export function isTimeout(error: unknown): boolean {
+  return codeOf(error) === 'timed_out';
+}
+
+export function isUnreadable(error: unknown): boolean {
+  return codeOf(error) === 'unreadable';
+}
+
+/** Nothing was sent, or the connection went: the next one may be there already. */
+function isDisconnected(error: unknown): boolean {
+  return codeOf(error) === 'disconnected';
+}
+
+function codeOf(error: unknown): StoreError['code'] | null {
+  return error instanceof StoreError ? error.code : null;
+}
