@@ -22,7 +22,10 @@ interface ColdAnswer {
 async function coldStart(env: Readonly<Record<string, string>>): Promise<ColdAnswer> {
   const port = await freePort();
   const startedMs = performance.now();
-  const child = startStepwell(['serve'], { env: { ...env, STEPWELL_PORT: String(port), STEPWELL_MANAGEMENT_PORT: '0' } });
+  const child = startStepwell(['serve'], {
+    entry: 'stepwell.js',
+    env: { ...env, STEPWELL_PORT: String(port), STEPWELL_MANAGEMENT_PORT: '0' },
+  });
   let output = '';
   child.stderr.on('data', (text) => {
     output += text;
