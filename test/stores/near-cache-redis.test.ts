@@ -202,7 +202,7 @@ describe('with trust', () => {
   const trusted = (nearCache: NearCache): number => nearCache.reads.all.trusted;
 
   it('a second read asks nobody, also about what is not there', async () => {
-    const { store } = await remembering(minuteMs);
+    const { store, nearCache } = await remembering(minuteMs);
     const plans: readonly ReadPlan[] = [
       fullPlan,
       { ...fullPlan, subject: 'nobody', tokenId: 'x', deviceId: 'y', sessionId: 'z' },
@@ -212,9 +212,12 @@ describe('with trust', () => {
       { ...noPlan, tokenId: 't' },
     ];
     await writeAnna(store);
+    // Before the last write, after it, and when Redis tells of it: then it has told of the others too.
+    await until('all is told', async () => (nearCache.heard.get(sessionKey(tagOf('s'))) ?? 0) >= 3);
     for (const plan of plans) {
       const asked = { ...plan, freshnessMaxMs: minuteMs };
       const first = await store.read(asked);
+      await untilTrusted(store, nearCache, minuteMs, plan);
       expect(await commandsOf(async () => expect(await store.read(asked)).toEqual(first))).toEqual([]);
     }
   });

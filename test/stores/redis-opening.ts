@@ -53,17 +53,14 @@ export async function openRemembering(url: string, freshnessMaxMs: number): Prom
   return { store, nearCache };
 }
 
-/** Asks about somebody nobody knows, until the answer comes from memory. */
-export async function untilTrusted(
-  store: RedisStore,
-  nearCache: NearCache,
-  freshnessMaxMs: number,
-  plan: ReadPlan = noPlan,
-): Promise<void> {
-  const asked = { ...plan, subject: plan.subject ?? 'nobody', consent: true, freshnessMaxMs };
+/** By default about somebody nobody knows. */
+const aboutNobody: ReadPlan = { ...noPlan, subject: 'nobody', consent: true };
+
+/** Asks again and again, until the answer comes from memory: what was just written is still being told of. */
+export async function untilTrusted(store: RedisStore, nearCache: NearCache, freshnessMaxMs: number, plan = aboutNobody): Promise<void> {
   await until('an answer comes from memory', async () => {
     const before = nearCache.reads.all.trusted;
-    await store.read(asked).catch(() => {});
+    await store.read({ ...plan, freshnessMaxMs }).catch(() => {});
     return nearCache.reads.all.trusted > before;
   });
 }
