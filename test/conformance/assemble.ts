@@ -21,9 +21,19 @@ export interface ConformanceCase {
     readonly sessions?: Readonly<Record<string, { readonly attributes: Readonly<Record<string, unknown>> }>>;
     readonly generations?: Readonly<Record<string, number>>;
     readonly revokedTokens?: readonly string[];
+    /** Subjects, erased after everything else was written. */
+    readonly erased?: readonly string[];
   };
-  /** A dependency that does not answer in time, or fails. */
-  readonly trouble: Readonly<Partial<Record<'identity' | 'consent' | 'profile' | 'session', 'late' | 'failed'>>>;
+  /** What each service says of a subject; it answers 404 for anybody else. */
+  readonly services?: {
+    readonly audiences?: Readonly<Record<string, readonly string[]>>;
+    readonly scores?: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  };
+  /** A dependency that does not answer in time, or fails; a service may also not be asked at all, for one of the reasons there are. */
+  readonly trouble: Readonly<
+    Partial<Record<'identity' | 'consent' | 'profile' | 'session', 'late' | 'failed'>> &
+      Partial<Record<'audience' | 'model', keyof typeof sourceTroubles>>
+  >;
   readonly credentials: {
     readonly token?: {
       readonly is: 'good' | 'malformed' | 'expired' | 'expired long ago';
@@ -42,6 +52,14 @@ export interface ConformanceCase {
     | { readonly method: 'GET'; readonly query: string };
   readonly expected: Readonly<Record<string, unknown>>;
 }
+
+const sourceTroubles = {
+  late: { state: 'late' },
+  failed: { state: 'failed' },
+  deadline_too_short: { state: 'late', why: 'deadline_too_short' },
+  circuit_open: { state: 'failed', why: 'circuit_open' },
+  overload: { state: 'failed', why: 'overload' },
+} as const satisfies Record<string, Fact<never>>;
 
 interface Body {
   readonly page?: string;
@@ -99,6 +117,8 @@ const nothing: Evidence = {
   consent: { signals: [], gpc: false, stored: refused, linked: refused },
   profile: refused,
   session: refused,
+  audience: refused,
+  model: refused,
 };
 
 function evidenceOf(given: ConformanceCase, document: PolicyDocument, nowMs: number, body: Body): Evidence {
@@ -108,14 +128,15 @@ function evidenceOf(given: ConformanceCase, document: PolicyDocument, nowMs: num
   const verified = token.state === 'verified' ? token : null;
   const deviceId = body.identity?.deviceId;
   const answered = <T>(dependency: keyof typeof trouble, value: T | undefined): Fact<T> => {
-    const state = trouble[dependency];
-    if (state !== undefined) return { state };
+    const inTrouble = trouble[dependency];
+    if (inTrouble !== undefined) return sourceTroubles[inTrouble];
     return value === undefined ? { state: 'absent' } : { state: 'known', value };
   };
   const device: IdentityEvidence['device'] = deviceId === undefined ? refused : answered('identity', store.devices?.[deviceId]);
   const linkedSubject = device.state === 'known' && device.value.subject !== verified?.subject ? device.value.subject : null;
+  const isErased = (subject: string): boolean => store.erased?.includes(subject) === true;
   const consentOf = (subject: string): Fact<StoredConsent> => {
-    const record = store.consents?.[subject];
+    const record = isErased(subject) ? undefined : store.consents?.[subject];
     return answered(
       'consent',
       record === undefined ? undefined : { useCases: record.useCases, recordedAtMs: Date.parse(record.recordedAt) },
@@ -123,7 +144,13 @@ function evidenceOf(given: ConformanceCase, document: PolicyDocument, nowMs: num
   };
   const session = sessionOf(credentials.session);
   const sessionRecord = credentials.session === undefined ? undefined : store.sessions?.[credentials.session.name];
-  const profile = verified === null ? undefined : store.profiles?.[verified.subject];
+  const person = verified === null || isErased(verified.subject) ? null : verified.subject;
+  const profile = person === null ? undefined : store.profiles?.[person];
+  const said = <T>(dependency: 'audience' | 'model', bySubject: Readonly<Record<string, T>> | undefined): Fact<T> => {
+    if (verified === null || document.dependencies?.[dependency]?.source !== 'http') return refused;
+    // Nobody is asked about a person who is erased, so nobody can be late with it.
+    return person === null ? { state: 'absent' } : answered(dependency, bySubject?.[person]);
+  };
   return {
     identity: {
       token,
@@ -154,6 +181,8 @@ function evidenceOf(given: ConformanceCase, document: PolicyDocument, nowMs: num
             'session',
             sessionRecord === undefined ? undefined : { attributes: inside(sessionRecord.attributes, document.attributes.session) },
           ),
+    audience: said('audience', given.services?.audiences),
+    model: said('model', given.services?.scores),
   };
 }
 

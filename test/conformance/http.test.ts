@@ -9,6 +9,8 @@ import { startCaseService } from './service.ts';
 
 const proofUnread = 'a holder’s proof is not verified yet, so no token can be proved';
 const childUnread = 'no signal that can be sent says that a visitor is a child yet';
+const noErasure = 'nobody can be erased over HTTP yet';
+const tooLittleTime = 'what is left for a service is too little only by its typical time, which takes twenty answers to know';
 const oneRoundTrip = 'one round trip answers for all dependencies, so none of these fails alone';
 
 /** What no caller can bring about today. When one of these can be, its test below says so, and it leaves the list. */
@@ -22,6 +24,8 @@ const beyondHttp: Readonly<Record<string, string>> = {
   'consent-cap': oneRoundTrip,
   'consent-failed': oneRoundTrip,
   'identity-failed': oneRoundTrip,
+  'audience-erased': noErasure,
+  'model-too-little-time': tooLittleTime,
 };
 
 const overHttp = corpus.filter(({ id }) => !Object.hasOwn(beyondHttp, id));
@@ -34,8 +38,8 @@ describe.each(overHttp)('$id', (given) => {
 
 describe('beyond HTTP', () => {
   test(`are ${Object.keys(beyondHttp).length} of the corpus's ${corpus.length} cases, and no more`, () => {
-    expect(overHttp).toHaveLength(corpus.length - 9);
-    expect(Object.keys(beyondHttp)).toHaveLength(9);
+    expect(overHttp).toHaveLength(corpus.length - 11);
+    expect(Object.keys(beyondHttp)).toHaveLength(11);
   });
 
   test.each(corpus.filter(({ id }) => Object.hasOwn(beyondHttp, id)))('$id, until its answer can be had', async (given) => {
@@ -55,6 +59,14 @@ describe('finds a planted fault', () => {
     if (given === undefined) throw new Error(`the corpus has no case ${id}`);
     const spoil = (store: Store): Store => ({ ...store, read: async (plan) => spoiled(await store.read(plan)) });
     expect(await answerTo(given, spoil)).not.toEqual(wholeAnswer(given));
+  });
+});
+
+describe('finds a service that lost its memory', () => {
+  test.each(['audience-of-service', 'audience-joins-context', 'model-turns-winner', 'model-names-another'])('by %s', async (id) => {
+    const given = corpus.find((one) => one.id === id);
+    if (given === undefined) throw new Error(`the corpus has no case ${id}`);
+    expect(await answerTo({ ...given, services: {} })).not.toEqual(wholeAnswer(given));
   });
 });
 

@@ -11,10 +11,12 @@ import { createSessionIds, type SessionIds } from '../../src/identity/session-id
 import { createTokenVerifier } from '../../src/identity/token.ts';
 import { compilePolicy } from '../../src/policy/compile.ts';
 import type { Store } from '../../src/records/store.ts';
+import { createSourceKeeper } from '../../src/sources/sources.ts';
 import { noTelemetry } from '../../src/telemetry/telemetry.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 import type { ConformanceCase } from './assemble.ts';
 import { policyText } from './corpus.ts';
+import { startServices, withServicesAt } from './services.ts';
 import { troubled, withBudgets } from './troubled-store.ts';
 
 const parties = { issuer: 'https://issuer.example', audience: 'stepwell' } as const;
@@ -27,6 +29,8 @@ export interface CaseService {
   readonly revision: string;
   /** Resolves when a read of the store waits for the clock. */
   readonly waiting: Promise<void>;
+  /** Resolves when a service that the policy names does not answer. */
+  readonly unanswered: Promise<void>;
   request(method: string, path: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<Response>;
   mint(token: { subject: string; issuedAtMs: number; claims: Readonly<Record<string, unknown>> }): Promise<string>;
 }
@@ -37,14 +41,17 @@ export async function startCaseService(given: ConformanceCase, spoil: (store: St
   const directory = mkdtempSync(join(tmpdir(), 'stepwell-conformance-'));
   const opened = openEmbeddedStore({ directory, clock, repeat: () => () => {} });
   const { store, waiting } = troubled(spoil(opened), given.trouble, clock);
-  const { artefact, problems } = compilePolicy(withBudgets(policyText(given), given.trouble), {
+  const services = await startServices(given);
+  const { artefact, problems } = compilePolicy(withServicesAt(services.origin, withBudgets(policyText(given), given.trouble)), {
     file: `${given.policy}.json`,
     nowMs: clock.nowMs(),
   });
   if (artefact === null) throw new Error(problems.map(({ message }) => message).join('\n'));
+  const keeper = createSourceKeeper({ environment: {}, origins: [services.origin], networks: ['127.0.0.0/8'], clock });
+  const sources = await keeper.sourcesFor(artefact);
   const sessionIds = createSessionIds({ secret: Buffer.alloc(32, 7), clock });
   const app = await buildApp({
-    policy: { current: () => ({ artefact, stale: false }) },
+    policy: { current: () => ({ artefact, stale: false, sources }) },
     store,
     verifier: createTokenVerifier({ keySet, ...parties, clock }),
     sessionIds,
@@ -57,6 +64,8 @@ export async function startCaseService(given: ConformanceCase, spoil: (store: St
   });
   onTestFinished(async () => {
     await app.close();
+    await keeper.close();
+    await services.close();
     await opened.close();
     rmSync(directory, { recursive: true, force: true });
   });
@@ -66,6 +75,7 @@ export async function startCaseService(given: ConformanceCase, spoil: (store: St
     sessionIds,
     revision: artefact.revision,
     waiting,
+    unanswered: services.waiting,
     request: (method, path, body, headers = {}) =>
       fetch(`${address}${path}`, {
         method,

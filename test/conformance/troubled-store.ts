@@ -11,6 +11,9 @@ import type { ConformanceCase } from './assemble.ts';
 const lateBudgetMs = 10;
 export const replyAfterMs = 20;
 
+/** The others are services of their own. */
+const ofStore = ['identity', 'consent', 'profile', 'session'] as const;
+
 export type Trouble = ConformanceCase['trouble'];
 
 export interface TroubledStore {
@@ -21,8 +24,9 @@ export interface TroubledStore {
 
 export function troubled(store: Store, trouble: Trouble, clock: Clock): TroubledStore {
   const waiting = Promise.withResolvers<void>();
-  const isLate = Object.values(trouble).includes('late');
-  const failing = Object.keys(trouble).filter((dependency) => trouble[dependency as keyof Trouble] === 'failed');
+  const inTrouble = (state: 'late' | 'failed') => ofStore.filter((dependency) => trouble[dependency] === state);
+  const isLate = inTrouble('late').length > 0;
+  const failing = inTrouble('failed');
   const profileAlone = failing.length === 1 && failing[0] === 'profile';
 
   async function read(plan: ReadPlan): Promise<StoreReading> {

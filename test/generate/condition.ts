@@ -29,7 +29,7 @@ function makeReach(reach: Source): Made {
   const freeText: Made = fc
     .constantFrom(...attributesOf(sources, 'string').filter(({ values }) => values === null))
     .map(({ source, name }) => ({ is: 'attribute', source, name }));
-  const audienceNames = reach === 'profile' ? [...edgeAudiences, ...profileAudiences] : [...edgeAudiences];
+  const audienceNames = reach === 'profile' ? [...edgeAudiences, ...profileAudiences, ...profileAudiences] : [...edgeAudiences];
 
   const equality: Made = favoured('string').chain(({ source, name, values }) =>
     fc
@@ -96,7 +96,7 @@ function makeReach(reach: Source): Made {
       { maxDepth: 3, depthIdentifier: `condition-${reach}` },
       { weight: 6, arbitrary: equality },
       { weight: 3, arbitrary: attribute('bool') },
-      { weight: 3, arbitrary: audience },
+      { weight: 5, arbitrary: audience },
       { weight: 2, arbitrary: oneOf },
       { weight: 2, arbitrary: presence },
       {

@@ -8,6 +8,8 @@ import {
   type AttributeDocument,
   type AudienceDocument,
   type Condition,
+  type DependencyDocument,
+  type DependencyDocuments,
   everyPart,
   type Label,
   type OfferDocument,
@@ -15,16 +17,16 @@ import {
   type RuleDocument,
   type RungDocument,
   readingOf,
+  type SourceDocument,
   when,
   type ZoneDocument,
 } from '../oracle/document.ts';
 import { lowestTierOf } from '../oracle/oracle.ts';
 import { conditionReading } from './condition.ts';
-import { attributes, baseNowMs, categories, edgeAudiences, profileAudiences, type Source } from './vocabulary.ts';
+import { attributes, baseNowMs, categories, edgeAudiences, offerIds, profileAudiences, type Source } from './vocabulary.ts';
 
 const zoneIds = ['hero', 'rail', 'banner', 'aside', 'footer'] as const;
 const tags = ['t1', 't2'] as const;
-const offerIds = ['o1', 'o2', 'o3', 'o4', 'o5', 'o6', 'o7'] as const;
 const variantIds = ['v1', 'v2', 'v3', 'v4'] as const;
 
 /** Mostly ordinary; sometimes elevated or special, with and without a category. */
@@ -137,6 +139,7 @@ const offer: fc.Arbitrary<OfferDocument> = fc
       { weight: 4, arbitrary: fc.integer({ min: 1, max: 1_000_000 }) },
       { weight: 2, arbitrary: fc.constantFrom(0, 1, 500_000, 999_999, 1_000_000) },
     ),
+    propensity: fc.constantFrom('written' as const, 'written' as const, 'model' as const, 'model or written' as const),
     value: fc.oneof(
       { weight: 4, arbitrary: fc.integer({ min: 1, max: 1_000_000 }) },
       { weight: 2, arbitrary: fc.constantFrom(0, 1, 7, 999_999, 1_000_000) },
@@ -149,8 +152,10 @@ const offer: fc.Arbitrary<OfferDocument> = fc
     from,
     until,
   })
-  .map(({ said, condition, group, context: factors, from: start, until: end, ...rest }) => ({
+  .map(({ said, condition, group, context: factors, from: start, until: end, propensity, propensityPpm, ...rest }) => ({
     ...rest,
+    ...(propensity === 'model' ? {} : { propensityPpm }),
+    ...(propensity === 'written' ? {} : { propensity: 'model' as const }),
     levers: { ...rest.levers },
     ...said,
     ...(condition === null ? {} : { when: when(condition) }),
@@ -169,7 +174,76 @@ const onFailure = fc.constantFrom(
   'segment' as const,
   'anonymous' as const,
 );
-const dependency = onFailure.map((tier) => (tier === undefined ? {} : { onFailure: tier }));
+const lateOfDependency = fc.constantFrom(undefined, undefined, undefined, 'fallback' as const, 'defer' as const, 'suppress' as const);
+const dependency: fc.Arbitrary<DependencyDocument> = fc
+  .record({ tier: onFailure, late: lateOfDependency, retries: fc.constantFrom(undefined, undefined, 0, 1, 5) })
+  .map(({ tier, late, retries }) => ({
+    ...(tier === undefined ? {} : { onFailure: tier }),
+    ...(late === undefined ? {} : { late }),
+    ...(retries === undefined ? {} : { retries }),
+  }));
+
+/** How each service would be asked: the oracle has no part in it, and the policy must load with it. */
+const services = {
+  identity: {
+    source: 'http',
+    url: 'https://ids.example/v1/devices/{deviceId}',
+    map: { subject: 'response.person', method: 'response.method', confidencePpm: 'response.confidence' },
+  },
+  profile: {
+    source: 'http',
+    url: 'https://cdp.example/v1/people/{subject}?fields=all',
+    headers: { authorization: { env: 'STEPWELL_SOURCE_CDP' }, 'accept-language': 'de' },
+    map: { attributes: { loyalty: 'response.tier', orders: 'response.orders' }, audiences: 'response.segments' },
+    maxBytes: 65_536,
+  },
+  audience: {
+    source: 'http',
+    url: 'https://aud.example/{subject}',
+    method: 'GET',
+    map: { audiences: 'response.members.map(m, m.name)' },
+  },
+  model: {
+    source: 'http',
+    url: 'http://rec.example:8080/score',
+    method: 'POST',
+    send: ['country', 'mobile'],
+    map: { propensityPpm: 'response.scores' },
+    connections: 4,
+  },
+} as const satisfies Record<string, SourceDocument>;
+
+const modelLabel: fc.Arbitrary<Label> = fc.oneof(
+  { weight: 12, arbitrary: fc.constantFrom<Label>({ class: 'S0' }, { class: 'S1' }) },
+  { weight: 2, arbitrary: label },
+  { weight: 1, arbitrary: fc.constant<Label>({}) },
+);
+
+/** Some of the dependencies are services, in every combination. */
+const dependencies: fc.Arbitrary<DependencyDocuments> = fc
+  .record({
+    settings: fc.record({
+      identity: dependency,
+      consent: dependency,
+      profile: dependency,
+      session: dependency,
+      audience: dependency,
+      model: dependency,
+    }),
+    served: fc.record({ identity: fc.boolean(), profile: fc.boolean() }),
+    // Settings of a dependency that nobody is asked for change nothing.
+    audience: fc.constantFrom('http', 'http', 'absent', 'settings alone'),
+    model: fc.constantFrom('http', 'http', 'absent', 'settings alone'),
+    modelLabel,
+  })
+  .map(({ settings, served, audience, model, modelLabel: said }) => ({
+    identity: { ...settings.identity, ...(served.identity ? services.identity : {}) },
+    consent: settings.consent,
+    profile: { ...settings.profile, ...(served.profile ? services.profile : {}) },
+    session: settings.session,
+    ...(audience === 'absent' ? {} : { audience: { ...settings.audience, ...(audience === 'http' ? services.audience : {}) } }),
+    ...(model === 'absent' ? {} : { model: { ...settings.model, ...(model === 'http' ? { ...services.model, ...said } : {}) } }),
+  }));
 
 export const policyDocument: fc.Arbitrary<PolicyDocument> = fc
   .record({
@@ -181,10 +255,7 @@ export const policyDocument: fc.Arbitrary<PolicyDocument> = fc
     onlyEdge: fc.integer({ min: 0, max: 5 }).map((drawn) => drawn === 0),
     contextualWithoutSignal: fc.constantFrom(undefined, true, true, true, false),
     maxAgeDays: fc.constantFrom(30, 180),
-    identity: dependency,
-    consent: dependency,
-    profileDependency: dependency,
-    sessionDependency: dependency,
+    dependencies,
     sensitive: fc.option(
       fc.record({ enabled: fc.constantFrom(true, true, false), categories: fc.subarray([...categories], { minLength: 1 }) }),
       { freq: 3, nil: null },
@@ -212,12 +283,7 @@ export const policyDocument: fc.Arbitrary<PolicyDocument> = fc
       ...(drawn.contextualWithoutSignal === undefined ? {} : { contextualWithoutSignal: drawn.contextualWithoutSignal }),
       consent: { vendorId: 1111, maxAgeDays: drawn.maxAgeDays },
       deadline: { defaultMs: 60, minMs: 5, maxMs: 500 },
-      dependencies: {
-        identity: drawn.identity,
-        consent: drawn.consent,
-        profile: drawn.profileDependency,
-        session: drawn.sessionDependency,
-      },
+      dependencies: drawn.dependencies,
       ...(drawn.sensitive === null ? {} : { sensitive: { S3: drawn.sensitive } }),
       pages: { home: { zones: onPage.length > 0 ? onPage : [zoneIds[0]] } },
       zones,
@@ -236,7 +302,9 @@ function mended(document: PolicyDocument): PolicyDocument {
   const zones = Object.fromEntries(
     Object.entries(document.zones).map(([id, one]) => [id, { ...one, ladder: one.ladder.map((rung) => mendedRung(document, rung)) }]),
   );
-  const offers = Object.fromEntries(Object.entries(document.offers).map(([id, one]) => [id, mendedConditions(document, one)]));
+  const offers = Object.fromEntries(
+    Object.entries(document.offers).map(([id, one]) => [id, mendedConditions(document, scored(document, one))]),
+  );
   const once: PolicyDocument = { ...document, zones, offers };
   return { ...once, offers: Object.fromEntries(Object.entries(once.offers).map(([id, one]) => [id, withReachableTags(once, one)])) };
 }
@@ -253,6 +321,13 @@ function mendedRung(document: PolicyDocument, rung: RungDocument): RungDocument 
     if (rule.when === undefined) break;
   }
   return { ...rung, choose: rules };
+}
+
+/** Nothing is left to a model that the policy does not have. */
+function scored(document: PolicyDocument, one: OfferDocument): OfferDocument {
+  if (one.propensity === undefined || document.dependencies?.model?.source === 'http') return one;
+  const { propensity: _ofModel, ...written } = one;
+  return { ...written, propensityPpm: one.propensityPpm ?? 500_000 };
 }
 
 function mendedConditions(document: PolicyDocument, one: OfferDocument): OfferDocument {
@@ -281,7 +356,7 @@ function has(record: object | undefined, name: string): boolean {
 
 function reachesAtMost(document: PolicyDocument, ast: Condition, tier: Tier): boolean {
   if (tier === 'user') return true;
-  const lowest = lowestTierOf(document, { tags: [], variant: '', when: when(ast), propensityPpm: 0, value: 0 });
+  const lowest = lowestTierOf(document, { tags: [], variant: '', when: when(ast), value: 0 });
   return lowest === 'segment' || (lowest === 'session' && tier === 'session');
 }
 

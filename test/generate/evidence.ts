@@ -12,6 +12,7 @@ import {
   categories,
   edgeAudiences,
   integers,
+  offerIds,
   offsets,
   profileAudiences,
   type Source,
@@ -167,12 +168,63 @@ function signalOf(said: readonly ('granted' | 'denied' | undefined)[]): ConsentS
 }
 
 const ordinary = { known: 16, absent: 1, trouble: 1, refused: 1 };
+const ofSource = { known: 10, absent: 3, trouble: 2, refused: 1 };
+
+/** Somebody who is proved in every way and has granted everything: what then decides is what else is known of them. */
+export function welcome(subject: string): Pick<Evidence, 'identity' | 'consent'> {
+  return {
+    identity: {
+      token: {
+        state: 'verified',
+        subject,
+        method: 'deterministic',
+        expired: false,
+        authTimeSeconds: baseNowMs / 1000 - 60,
+        generation: 1,
+        binding: 'proved',
+      },
+      session: { state: 'verified', id: 'session-one' },
+      device: refused,
+      generation: { state: 'known', value: 1 },
+      tokenRevoked: { state: 'known', value: false },
+    },
+    consent: {
+      signals: [signalOf(useCases.map(() => 'granted'))],
+      gpc: false,
+      stored: {
+        state: 'known',
+        value: {
+          useCases: Object.fromEntries(categories.map((category) => [`category:${category}`, 'granted'])),
+          recordedAtMs: baseNowMs - day,
+        },
+      },
+      linked: refused,
+    },
+  };
+}
 
 export const profile = fc.record({
   attributes: attributesFrom('profile'),
   audiences: fc.subarray([...edgeAudiences, ...profileAudiences]),
 });
 export const session = fc.record({ attributes: attributesFrom('session') });
+export const audience = fc.subarray([...edgeAudiences, ...profileAudiences]);
+/** A model names some of the offers, and more than a policy may have. */
+export const propensities: fc.Arbitrary<Readonly<Record<string, number>>> = fc
+  .subarray([...offerIds])
+  .chain((named) =>
+    fc.record(
+      Object.fromEntries(
+        named.map((offer) => [
+          offer,
+          fc.oneof(
+            { weight: 5, arbitrary: fc.integer({ min: 1, max: 1_000_000 }) },
+            { weight: 1, arbitrary: fc.constantFrom(0, 1_000_000) },
+          ),
+        ]),
+      ),
+    ),
+  );
 
 export const evidence: fc.Arbitrary<Evidence> = fc
   .record({
@@ -198,11 +250,22 @@ export const evidence: fc.Arbitrary<Evidence> = fc
     linked: factOf(storedConsent, { known: 8, absent: 5, trouble: 1, refused: 1 }),
     profile: factOf(profile, ordinary),
     session: factOf(session, ordinary),
+    audience: factOf(audience, ofSource),
+    model: factOf(propensities, ofSource),
+    madeByHand: fc.integer({ min: 0, max: 19 }).map((number) => number === 0),
+    welcome: fc.integer({ min: 0, max: 2 }).map((number) => number === 0),
+    subject: fc.constantFrom(...subjects),
   })
   .map((drawn) => {
+    if (drawn.welcome) {
+      const { profile: known, session: visit, audience: members, model } = drawn;
+      return { ...welcome(drawn.subject), profile: known, session: visit, audience: members, model };
+    }
     const verified = drawn.token.state === 'verified';
     const sameSubject =
       drawn.token.state === 'verified' && drawn.device.state === 'known' && drawn.device.value.subject === drawn.token.subject;
+    // What a source alone could say is often not even mentioned by those who never asked one.
+    const ofSources = drawn.madeByHand ? {} : { audience: verified ? drawn.audience : refused, model: verified ? drawn.model : refused };
     return {
       identity: {
         token: drawn.token,
@@ -219,13 +282,15 @@ export const evidence: fc.Arbitrary<Evidence> = fc
       },
       profile: verified ? drawn.profile : refused,
       session: drawn.sessionId.state === 'verified' ? drawn.session : refused,
-    };
+      ...ofSources,
+    } as Evidence;
   });
 
 /**
- * The same evidence with some facts less known. `absent` only for the profile and the session: an absent consent record or
- * device link can remove a denial or a conflict, so it is another person's evidence, not less of this one's. A device link is
- * never `refused` for the same reason: that says that no device was named.
+ * The same evidence with some facts less known. `absent` only for the profile, the session and what sources say: an absent
+ * consent record or device link can remove a denial or a conflict, so it is another person's evidence, not less of this one's. A
+ * device link is never `refused` for the same reason: that says that no device was named. Nor is an answer of the model that names
+ * fewer offers less than one that names more: what is written then stands for them, and may be worth more.
  */
 export function degrade(full: Evidence): fc.Arbitrary<Evidence> {
   const keep = <T>(fact: Fact<T>): fc.Arbitrary<Fact<T>> => fc.constant(fact);
@@ -233,36 +298,52 @@ export function degrade(full: Evidence): fc.Arbitrary<Evidence> {
     fact.state === 'known' ? fc.oneof(keep(fact), keep(fact), ...forms) : keep(fact);
   const none: Fact<never> = refused;
   const absent: Fact<never> = { state: 'absent' };
-  return fc
-    .record({
-      token:
-        full.identity.token.state === 'verified'
-          ? mostly<IdentityEvidence['token']>(
-              8,
-              full.identity.token,
-              { state: 'late' },
-              { state: 'failed' },
-              { state: 'failed', why: 'overload' },
-            )
-          : fc.constant(full.identity.token),
-      device: less(full.identity.device, late, failed),
-      generation: less(full.identity.generation, late, failed, fc.constant(none)),
-      tokenRevoked: less(full.identity.tokenRevoked, late, failed, fc.constant(none)),
-      stored: less(full.consent.stored, late, failed, fc.constant(none)),
-      linked: less(full.consent.linked, late, failed, fc.constant(none)),
-      profile: less(full.profile, late, failed, fc.constant(none), fc.constant(absent)),
-      session: less(full.session, late, failed, fc.constant(none), fc.constant(absent)),
-    })
-    .map((drawn) => ({
-      identity: {
-        ...full.identity,
-        token: drawn.token,
-        device: drawn.device,
-        generation: drawn.generation,
-        tokenRevoked: drawn.tokenRevoked,
-      },
-      consent: { ...full.consent, stored: drawn.stored, linked: drawn.linked },
-      profile: drawn.profile,
-      session: drawn.session,
-    }));
+  const lessOfEach = {
+    token:
+      full.identity.token.state === 'verified'
+        ? mostly<IdentityEvidence['token']>(
+            8,
+            full.identity.token,
+            { state: 'late' },
+            { state: 'failed' },
+            { state: 'failed', why: 'overload' },
+          )
+        : fc.constant(full.identity.token),
+    device: less(full.identity.device, late, failed),
+    generation: less(full.identity.generation, late, failed, fc.constant(none)),
+    tokenRevoked: less(full.identity.tokenRevoked, late, failed, fc.constant(none)),
+    stored: less(full.consent.stored, late, failed, fc.constant(none)),
+    linked: less(full.consent.linked, late, failed, fc.constant(none)),
+    profile: less(full.profile, late, failed, fc.constant(none), fc.constant(absent)),
+    session: less(full.session, late, failed, fc.constant(none), fc.constant(absent)),
+    audience: less(full.audience ?? refused, late, failed, fc.constant(none), fc.constant(absent)),
+    model: less(full.model ?? refused, late, failed, fc.constant(none), fc.constant(absent)),
+  };
+  // Where every fact may be less, a rung that needs many of them is hardly ever left standing: half of the time it is one alone.
+  const kept = {
+    ...full.identity,
+    ...full.consent,
+    profile: full.profile,
+    session: full.session,
+    audience: full.audience ?? refused,
+    model: full.model ?? refused,
+  };
+  const names = (Object.keys(lessOfEach) as (keyof typeof lessOfEach)[]).filter((name) => kept[name].state === 'known');
+  const lessOfOne = fc
+    .constantFrom<keyof typeof lessOfEach>('token', ...names, ...names)
+    .chain((name) => fc.record({ [name]: lessOfEach[name] as fc.Arbitrary<unknown> }).map((drawn) => ({ ...kept, ...drawn })));
+  return fc.oneof(fc.record(lessOfEach), lessOfOne).map((drawn) => ({
+    identity: {
+      ...full.identity,
+      token: drawn.token,
+      device: drawn.device,
+      generation: drawn.generation,
+      tokenRevoked: drawn.tokenRevoked,
+    },
+    consent: { ...full.consent, stored: drawn.stored, linked: drawn.linked },
+    profile: drawn.profile,
+    session: drawn.session,
+    audience: drawn.audience,
+    model: drawn.model,
+  }));
 }

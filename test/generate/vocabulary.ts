@@ -5,9 +5,10 @@ export const baseNowMs = Date.UTC(2026, 10, 21, 12, 0, 0);
 
 export const subjects = ['subject-one', 'subject-two'] as const;
 export const categories = ['health', 'faith'] as const;
-/** The first two may be named at the edge, the others only by a profile. */
+/** The first two may be named at the edge, the others only by a profile or an audience service. */
 export const edgeAudiences = ['newsletter', 'app'] as const;
 export const profileAudiences = ['lapsed', 'loyal'] as const;
+export const offerIds = ['o1', 'o2', 'o3', 'o4', 'o5', 'o6', 'o7'] as const;
 export const texts = ['', 'a', 'ab', 'shoes', 'é', '😀', '__proto__'] as const;
 export const integers = [-2, -1, 0, 1, 2, 3, 7, 30, 1000, Number.MAX_SAFE_INTEGER, -Number.MAX_SAFE_INTEGER] as const;
 /** Offsets from now, in seconds. */

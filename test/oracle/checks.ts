@@ -7,10 +7,10 @@ import type { Decision, ZoneDecision } from '../../src/decision/decision.ts';
 import type { Evidence, Fact } from '../../src/decision/facts.ts';
 import type { Needs } from '../../src/decision/needs.ts';
 import type { Question } from '../../src/decision/question.ts';
-import { tierHeight, tiers } from '../../src/decision/vocabulary.ts';
+import { type Kind, tierHeight, tiers } from '../../src/decision/vocabulary.ts';
 import type { Case } from '../generate/case.ts';
 import type { PolicyDocument } from './document.ts';
-import { oracleDecide } from './oracle.ts';
+import { kindsThatUse, oracleDecide, weighsUnreadAudiences } from './oracle.ts';
 
 export type Decide = (given: Case) => Decision;
 export type Ask = (document: PolicyDocument, question: Question) => Needs;
@@ -27,12 +27,14 @@ export function equalsOracle(decide: Decide, given: Case): void {
   assert.deepEqual(plainJson(comparable(actual)), plainJson(comparable(expected)));
 }
 
-/** Less evidence never raises the tier of a zone that is asked alone. */
+/** Less evidence never raises the tier of a zone that is asked alone, but for the one exception that the rules leave. */
 export function lessNeverRaises(decide: Decide, given: Case, less: Evidence): void {
   for (const zone of given.question.zones) {
     const question = { ...given.question, zones: [zone] };
     const full = onlyZone(decide({ ...given, question }));
     const poor = onlyZone(decide({ ...given, question, evidence: less }));
+    const wasWorthNothing = poor.tier === 'user' && full.downgrade?.reason === 'no_eligible_offer';
+    if (wasWorthNothing && weighsUnreadAudiences(given.document, given.question, zone)) continue;
     assert.ok(
       tierHeight(poor.tier) <= tierHeight(full.tier),
       `zone ${zone} rose from ${full.tier} to ${poor.tier}: ${JSON.stringify(poor.downgrade)}`,
@@ -45,12 +47,13 @@ export function needsSuffices(decide: Decide, ask: Ask, given: Case): void {
   const question = { ...given.question, explain: false };
   const wanted = ask(given.document, question);
   const everything = withoutIdleTrouble(given.evidence, wanted);
-  const permitted = profileIsPermitted(given, everything, wanted);
   const least: Evidence = {
     identity: wanted.identity ? everything.identity : nobody,
     consent: wanted.consent ? everything.consent : { ...everything.consent, stored: refused, linked: refused },
-    profile: permitted ? everything.profile : refused,
+    profile: activationIsPermitted(given, everything, everything.profile, wanted.profileKinds) ? everything.profile : refused,
     session: sessionIsPermitted(given, everything, wanted) ? everything.session : refused,
+    audience: activationIsPermitted(given, everything, everything.audience, wanted.audienceKinds) ? everything.audience : refused,
+    model: activationIsPermitted(given, everything, everything.model, wanted.modelKinds) ? everything.model : refused,
   };
   assert.deepEqual(decide({ ...given, question, evidence: least }).zones, decide({ ...given, question, evidence: everything }).zones);
 }
@@ -85,19 +88,21 @@ function withoutIdleTrouble(evidence: Evidence, wanted: Needs): Evidence {
     },
     profile: calm(evidence.profile, wanted.profileKinds.length > 0),
     session: calm(evidence.session, wanted.sessionKinds.length > 0),
+    audience: calm(evidence.audience ?? refused, wanted.audienceKinds.length > 0),
+    model: calm(evidence.model ?? refused, wanted.modelKinds.length > 0),
   };
 }
 
-/** The store touches a profile only for a person who is proved, and only for a kind whose consents are granted. */
-function profileIsPermitted(given: Case, evidence: Evidence, wanted: Needs): boolean {
+/** A profile, a person's audiences and a model are asked for only of a proved person, and only for a kind whose consents are granted. */
+function activationIsPermitted(given: Case, evidence: Evidence, fact: Fact<unknown>, kinds: readonly Kind[]): boolean {
   // While it is late or has failed nobody knows whether it would have been permitted, so that stays.
-  if (evidence.profile.state !== 'known' && evidence.profile.state !== 'absent') return true;
+  if (fact.state !== 'known' && fact.state !== 'absent') return true;
   const { identity, consent } = oracleDecide(given.document, { ...given.question, audience: 'personal', zones: [] }, evidence);
   const granted = {
     content: consent.content_personalization === 'granted' && consent.profile_activation_content === 'granted',
     offer: consent.offers === 'granted' && consent.profile_activation_offer === 'granted',
   };
-  return identity.state === 'high_confidence' && wanted.profileKinds.some((kind) => granted[kind]);
+  return identity.state === 'high_confidence' && kinds.some((kind) => granted[kind]);
 }
 
 /** The store touches a session only for a kind whose select use case is granted. */
@@ -106,6 +111,87 @@ function sessionIsPermitted(given: Case, evidence: Evidence, wanted: Needs): boo
   const { consent } = oracleDecide(given.document, { ...given.question, audience: 'personal', zones: [] }, evidence);
   const granted = { content: consent.content_personalization === 'granted', offer: consent.offers === 'granted' };
   return wanted.sessionKinds.some((kind) => granted[kind]);
+}
+
+/** Nothing is asked for that no rule of the zones can use. */
+export function needsNothingIdle(ask: Ask, given: Case): void {
+  const wanted = ask(given.document, given.question);
+  const kinds = {
+    profile: wanted.profileKinds,
+    session: wanted.sessionKinds,
+    audience: wanted.audienceKinds,
+    model: wanted.modelKinds,
+  } as const;
+  for (const source of ['profile', 'session', 'audience', 'model'] as const) {
+    const using = kindsThatUse(given.document, given.question, source);
+    const idle = kinds[source].filter((kind) => !using.has(kind));
+    assert.deepEqual(idle, [], `the ${source} is asked for, and no rule of such a zone can use it`);
+  }
+}
+
+/** Who asks why gets the same answer, kept by nobody; and the reasons that it gives are those of the answer and of the evidence. */
+export function explainsItsAnswer(decide: Decide, given: Case): number {
+  const question: Question = { ...given.question, audience: 'personal' };
+  const silent = decide({ ...given, question: { ...question, explain: false } });
+  const explained = decide({ ...given, question: { ...question, explain: true } });
+  assert.deepEqual(
+    plainJson({ ...explained, zones: explained.zones.map(unexplained) }),
+    plainJson({ ...silent, zones: silent.zones.map(unexplained) }),
+  );
+  const asked = (['audience', 'model'] as const).filter((name) => given.document.dependencies?.[name]?.source === 'http');
+  for (const zone of explained.zones) {
+    const { explain, cache, downgrade } = zone;
+    assert.ok(explain !== undefined, `zone ${zone.zone} does not say why`);
+    assert.equal(cache.scope, 'none');
+    for (const name of ['profile', 'session', ...asked] as const)
+      assert.equal(explain.facts[name], (given.evidence[name] ?? refused).state, name);
+    const failed = explain.rungs.flatMap(({ tier, gate }) => (gate === null ? [] : [{ tier, reason: gate }]));
+    assert.deepEqual(failed, downgrade?.steps ?? []);
+    const chosen = explain.candidates.filter(({ lost }) => lost === null);
+    const suppressed = zone.render === 'suppress';
+    assert.deepEqual(
+      chosen.map(({ tier, variant, offer }) => ({ tier, variant, offer })),
+      [{ tier: zone.tier, variant: suppressed ? chosen[0]?.variant : zone.variant, offer: suppressed ? chosen[0]?.offer : zone.offer }],
+    );
+    for (const { offer, score } of explain.candidates) {
+      if (offer === null || score === null) continue;
+      assert.equal(score.propensityPpm, propensityAsSaid(given, offer), `the propensity of ${offer}`);
+    }
+  }
+  return explained.zones.length;
+}
+
+function unexplained({ explain: _explain, cache: { degraded }, ...zone }: ZoneDecision): unknown {
+  return { ...zone, degraded };
+}
+
+function propensityAsSaid({ document, evidence }: Case, id: string): number {
+  const offer = document.offers[id];
+  const model = evidence.model ?? refused;
+  const ofModel = offer?.propensity === 'model' && model.state === 'known' && Object.hasOwn(model.value, id) ? model.value[id] : undefined;
+  return ofModel ?? offer?.propensityPpm ?? 0;
+}
+
+/** Where the policy asks no audience service and no model, nothing that is said in their name changes anything. */
+export function unaskedChangesNothing(decide: Decide, given: Case): number {
+  const { dependencies } = given.document;
+  const asks = (name: 'audience' | 'model'): boolean => dependencies?.[name]?.source === 'http';
+  if (asks('audience') && asks('model')) return 0;
+  const evidence: Evidence = {
+    ...given.evidence,
+    audience: asks('audience') ? given.evidence.audience : refused,
+    model: asks('model') ? given.evidence.model : refused,
+  };
+  // What facts there were is told to whoever asks why.
+  const question = { ...given.question, explain: false };
+  assert.deepEqual(decide({ ...given, question }), decide({ ...given, question, evidence }));
+  return 1;
+}
+
+/** The same facts, asked for in another way, decide the same. */
+export function sameWhicheverWayAsked(decide: Decide, given: Case, otherwise: PolicyDocument): void {
+  const question = { ...given.question, explain: false };
+  assert.deepEqual(shownBy(decide({ ...given, question, document: otherwise })), shownBy(decide({ ...given, question })));
 }
 
 /** One non-private cache key, one answer: byte for byte. */
@@ -148,9 +234,11 @@ export function belowSessionNothingPersonal(decide: Decide, given: Case, another
 }
 
 /** Somebody else, of whom the same is proved and allowed: other values in every fact, the states all the same. */
-export function anotherPerson(evidence: Evidence, values: { readonly profile: unknown; readonly session: unknown }): Evidence {
+export function anotherPerson(evidence: Evidence, values: Readonly<Record<PersonalFact, unknown>>): Evidence {
   const token = evidence.identity.token;
   const rename = (subject: string): string => `${subject}-of-another`;
+  const other = <T>(name: PersonalFact, fact: Fact<T>): Fact<T> =>
+    fact?.state === 'known' ? { state: 'known', value: values[name] as T } : fact;
   const device = evidence.identity.device;
   return {
     ...evidence,
@@ -160,10 +248,14 @@ export function anotherPerson(evidence: Evidence, values: { readonly profile: un
       session: evidence.identity.session.state === 'verified' ? { state: 'verified', id: 'session-of-another' } : evidence.identity.session,
       device: device.state === 'known' ? { state: 'known', value: { ...device.value, subject: rename(device.value.subject) } } : device,
     },
-    profile: evidence.profile.state === 'known' ? { state: 'known', value: values.profile as never } : evidence.profile,
-    session: evidence.session.state === 'known' ? { state: 'known', value: values.session as never } : evidence.session,
+    profile: other('profile', evidence.profile),
+    session: other('session', evidence.session),
+    audience: other('audience', evidence.audience),
+    model: other('model', evidence.model),
   };
 }
+
+type PersonalFact = 'profile' | 'session' | 'audience' | 'model';
 
 /** The order in which a document lists its offers decides nothing. */
 export function offerOrderDecidesNothing(decide: Decide, given: Case, shuffled: PolicyDocument): void {

@@ -1,8 +1,8 @@
 /** The claims themselves: what each is drawn over, and how it is checked. The short run, the long run and a replay share them. */
 import fc from 'fast-check';
-import type { Evidence } from '../../src/decision/facts.ts';
+import type { Evidence, Fact } from '../../src/decision/facts.ts';
 import type { Question } from '../../src/decision/question.ts';
-import { attributesFrom, degrade, evidence, profile, session } from '../generate/evidence.ts';
+import { attributesFrom, audience, degrade, evidence, profile, propensities, session } from '../generate/evidence.ts';
 import { junkEvidence, oddQuestion, spoiled } from '../generate/junk.ts';
 import { questionAbout } from '../generate/question.ts';
 import { edgeAudiences } from '../generate/vocabulary.ts';
@@ -12,14 +12,18 @@ import {
   belowSessionNothingPersonal,
   type Decide,
   equalsOracle,
+  explainsItsAnswer,
   lessNeverRaises,
+  needsNothingIdle,
   needsSuffices,
   nothingKnownMeansAnonymous,
   offerOrderDecidesNothing,
   sameKeySameBytes,
+  sameWhicheverWayAsked,
   sharedIgnoresEvidence,
+  unaskedChangesNothing,
 } from './checks.ts';
-import type { PolicyDocument } from './document.ts';
+import type { DependencyDocument, PolicyDocument, SourceDocument } from './document.ts';
 import { oracleDecide } from './oracle.ts';
 import type { Claim } from './runs.ts';
 
@@ -68,11 +72,66 @@ export const lessRaisesNothingInOracle: Claim<Poorer> = {
   },
 };
 
+/** Every way in which a source can say less, since what is drawn seldom turns on a source alone. */
+export const lessOfSourcesRaisesNothing: Claim<Asked> = {
+  says: 'a source that says less never raises a zone that is asked alone',
+  over: asked,
+  check(core, document, { question, evidence: given }) {
+    let looked = 0;
+    for (const source of ['audience', 'model'] as const) {
+      if (given[source]?.state !== 'known' || document.dependencies?.[source]?.source !== 'http') continue;
+      for (const fact of lessThanKnown) lessNeverRaises(core.decide, { document, question, evidence: given }, { ...given, [source]: fact });
+      looked += 1;
+    }
+    return looked;
+  },
+};
+
+const lessThanKnown: readonly Fact<never>[] = [
+  { state: 'absent' },
+  { state: 'refused' },
+  { state: 'late' },
+  { state: 'late', why: 'deadline_too_short' },
+  { state: 'failed' },
+  { state: 'failed', why: 'circuit_open' },
+  { state: 'failed', why: 'overload' },
+];
+
 export const readingListSuffices: Claim<Asked> = {
   says: 'what the reading list leaves out changes nothing',
   over: asked,
   check(core, document, { question, evidence: given }) {
     needsSuffices(core.decide, core.needs, { document, question, evidence: given });
+    return 1;
+  },
+};
+
+export const readingListIsShort: Claim<Asked> = {
+  says: 'the reading list has nothing that no rule of the zones can use',
+  over: asked,
+  check(core, document, { question, evidence: given }) {
+    needsNothingIdle(core.needs, { document, question, evidence: given });
+    return 1;
+  },
+};
+
+export const explainedIsAnswered: Claim<Asked> = {
+  says: 'an explained answer is the answer, and its reasons are those of the answer',
+  over: asked,
+  check: (core, document, { question, evidence: given }) => explainsItsAnswer(core.decide, { document, question, evidence: given }),
+};
+
+export const unaskedSourcesSayNothing: Claim<Asked> = {
+  says: 'what is said in the name of a source that the policy does not have changes nothing',
+  over: asked,
+  check: (core, document, { question, evidence: given }) => unaskedChangesNothing(core.decide, { document, question, evidence: given }),
+};
+
+export const askingDecidesNothing: Claim<Asked> = {
+  says: 'how a fact is asked for decides nothing',
+  over: asked,
+  check(core, document, { question, evidence: given }) {
+    sameWhicheverWayAsked(core.decide, { document, question, evidence: given }, askedOtherwise(document));
     return 1;
   },
 };
@@ -128,7 +187,7 @@ export const belowSessionIsImpersonal: Claim<TwoPeople> = {
   says: 'at segment and below nothing personal decides',
   over: (document) =>
     fc
-      .record({ question: questionAbout(document), evidence, values: fc.record({ profile, session }) })
+      .record({ question: questionAbout(document), evidence, values: fc.record({ profile, session, audience, model: propensities }) })
       .map(({ question, evidence: given, values }) => ({
         question: { ...question, audience: 'personal' },
         evidence: given,
@@ -176,7 +235,12 @@ export const claims: readonly Claim<unknown>[] = [
   decidesAsOracle,
   lessRaisesNothing,
   lessRaisesNothingInOracle,
+  lessOfSourcesRaisesNothing,
   readingListSuffices,
+  readingListIsShort,
+  explainedIsAnswered,
+  unaskedSourcesSayNothing,
+  askingDecidesNothing,
   sameKeyMeansSameBytes,
   sharedIsOfItsQuestion,
   belowSessionIsImpersonal,
@@ -203,6 +267,28 @@ const markedOf = onceEach((document) => ({
   ...document,
   variants: Object.fromEntries(Object.entries(document.variants).map(([id, variant]) => [id, { ...variant, content: { marked: true } }])),
 }));
+
+/** Identity and profile come of the store, nothing is asked twice, and services stand elsewhere: what they say is the same. */
+const askedOtherwise = onceEach((document) => {
+  const { identity, consent, profile, session, audience, model } = document.dependencies ?? {};
+  const elsewhere = ({ source, url, retries: _retries, ...settings }: SourceDocument): SourceDocument =>
+    source === 'http' ? { ...settings, source, url: `${url}?elsewhere=1`, maxBytes: 1000, connections: 1 } : settings;
+  return {
+    ...document,
+    dependencies: {
+      ...(identity === undefined ? {} : { identity: whatDecides(identity) }),
+      ...(consent === undefined ? {} : { consent: whatDecides(consent) }),
+      ...(profile === undefined ? {} : { profile: whatDecides(profile) }),
+      ...(session === undefined ? {} : { session: whatDecides(session) }),
+      ...(audience === undefined ? {} : { audience: elsewhere(audience) }),
+      ...(model === undefined ? {} : { model: elsewhere(model) }),
+    },
+  };
+});
+
+function whatDecides({ onFailure, late }: DependencyDocument): DependencyDocument {
+  return { ...(onFailure === undefined ? {} : { onFailure }), ...(late === undefined ? {} : { late }) };
+}
 
 const reordered = {
   backwards: onceEach((document) => inOrder(document, (ids) => ids.toReversed())),

@@ -7,6 +7,9 @@ import type { Class, Kind, LateMode, Tier } from '../../src/decision/vocabulary.
 
 export type AttributeSourceName = 'request' | 'session' | 'profile';
 
+/** What a rung may have to wait for. */
+export type FactSource = 'profile' | 'session' | 'audience' | 'model';
+
 export type Condition =
   | { readonly is: 'string'; readonly value: string }
   | { readonly is: 'int'; readonly value: number }
@@ -86,7 +89,9 @@ export interface OfferDocument extends Label {
   readonly tags: readonly string[];
   readonly variant: string;
   readonly when?: When;
-  readonly propensityPpm: number;
+  /** The model says how likely it is; what is written stands for an offer that it does not name. */
+  readonly propensity?: 'model';
+  readonly propensityPpm?: number;
   readonly value: number;
   readonly context?: readonly { readonly when: When; readonly perMille: number }[];
   readonly levers?: Readonly<Record<string, number>>;
@@ -99,6 +104,31 @@ export interface DependencyDocument {
   readonly budgetMs?: number;
   readonly retries?: number;
   readonly onFailure?: Tier;
+  readonly late?: LateMode;
+}
+
+/** A dependency that may be an HTTP service. What such a service is asked and how its answer is read is not the oracle's business. */
+export interface SourceDocument extends DependencyDocument {
+  readonly source?: 'store' | 'http';
+  readonly url?: string;
+  readonly method?: 'GET' | 'POST';
+  readonly headers?: Readonly<Record<string, string | { readonly env: string }>>;
+  readonly send?: readonly string[];
+  readonly map?: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
+  readonly maxBytes?: number;
+  readonly connections?: number;
+}
+
+/** What every offer that it scores is at least. */
+export interface ModelDocument extends SourceDocument, Label {}
+
+export interface DependencyDocuments {
+  readonly identity?: SourceDocument;
+  readonly consent?: DependencyDocument;
+  readonly profile?: SourceDocument;
+  readonly session?: DependencyDocument;
+  readonly audience?: SourceDocument;
+  readonly model?: ModelDocument;
 }
 
 export interface PolicyDocument {
@@ -110,7 +140,7 @@ export interface PolicyDocument {
   readonly contextualWithoutSignal?: boolean;
   readonly consent?: { readonly path?: 'vendor' | 'publisher'; readonly vendorId?: number; readonly maxAgeDays?: number };
   readonly deadline?: { readonly defaultMs: number; readonly minMs: number; readonly maxMs: number };
-  readonly dependencies?: Readonly<Partial<Record<'identity' | 'consent' | 'profile' | 'session', DependencyDocument>>>;
+  readonly dependencies?: DependencyDocuments;
   readonly sensitive?: { readonly S3: { readonly enabled: boolean; readonly categories: readonly string[] } };
   readonly pages: Readonly<Record<string, { readonly deadlineMs?: number; readonly zones: readonly string[] }>>;
   readonly zones: Readonly<Record<string, ZoneDocument>>;

@@ -6,8 +6,20 @@ import type { ConsentAnswer, Decision, ZoneDecision } from '../../src/decision/d
 import type { Evidence, Fact, StoredConsent } from '../../src/decision/facts.ts';
 import type { Question } from '../../src/decision/question.ts';
 import { causeOf, type Reason } from '../../src/decision/reasons.ts';
-import type { Class, ConsentState, Dependency, IdentityState, Tier, UseCase } from '../../src/decision/vocabulary.ts';
+import type {
+  Class,
+  ConsentState,
+  Dependency,
+  IdentityState,
+  Kind,
+  LateMode,
+  Render,
+  Tier,
+  UseCase,
+} from '../../src/decision/vocabulary.ts';
 import {
+  everyPart,
+  type FactSource,
   type Label,
   type OfferDocument,
   type PolicyDocument,
@@ -80,10 +92,12 @@ interface World {
 
 // ---------------------------------------------------------------------------------------------------------------- identity
 
-/** A reason and the dependency it names, where its cause is data, time or fault. */
+/** A reason and the dependency it came of. An answer names that only where the cause is data, time or fault. */
 interface Failure {
   readonly reason: Reason;
   readonly dependency: Dependency | null;
+  /** The model failed: its reason is of cause data, and yet the zone renders as it does for a fault. */
+  readonly failedModel?: true;
 }
 
 interface Identity {
@@ -108,14 +122,15 @@ function isTrouble<T>(fact: Fact<T>): boolean {
 }
 
 /** The time or fault form of a reason, for a fact that is late or failed (anything else that is not known counts as failed). */
-function troubleOf<T>(fact: Fact<T>, dependency: 'identity' | 'consent' | 'profile' | 'session'): Failure {
+function troubleOf<T>(fact: Fact<T>, dependency: Dependency): Failure {
   if (fact.state === 'late') return { reason: fact.why === 'deadline_too_short' ? fact.why : `${dependency}_timeout`, dependency };
-  if (fact.state === 'failed' && fact.why === 'overload') return { reason: 'overload', dependency: null };
-  const open = fact.state === 'failed' && fact.why === 'circuit_open';
-  return { reason: open ? 'circuit_open' : `${dependency}_failed`, dependency };
+  if (fact.state === 'failed' && fact.why === 'overload') return { reason: 'overload', dependency };
+  if (fact.state === 'failed' && fact.why === 'circuit_open') return { reason: 'circuit_open', dependency };
+  if (dependency === 'model') return { reason: 'model_unavailable', dependency, failedModel: true };
+  return { reason: `${dependency}_failed`, dependency };
 }
 
-function firstTrouble(facts: readonly Fact<unknown>[], dependency: 'identity' | 'consent' | 'profile' | 'session'): Failure | null {
+function firstTrouble(facts: readonly Fact<unknown>[], dependency: Dependency): Failure | null {
   const fact = facts.find(isTrouble);
   return fact === undefined ? null : troubleOf(fact, dependency);
 }
@@ -297,8 +312,7 @@ function decideZone(world: World, id: string, taken: Taken): ZoneDecision {
 
   const first = failures[0]?.failure ?? null;
   const cause = first === null ? null : causeOf(first.reason);
-  const late = cause === 'time' || cause === 'fault' || cause === 'load';
-  const render = late && zone.late === 'defer' ? 'defer' : late && zone.late === 'suppress' ? 'suppress' : 'now';
+  const render = renderOf(world.document, zone, first);
   const suppressed = render === 'suppress';
   return {
     zone: id,
@@ -327,6 +341,20 @@ function decideZone(world: World, id: string, taken: Taken): ZoneDecision {
     holdout: null,
     propensityPpm: null,
   };
+}
+
+const rendersAs: Record<LateMode, Render> = { fallback: 'now', defer: 'defer', suppress: 'suppress' };
+const strictness: Record<LateMode, number> = { fallback: 0, defer: 1, suppress: 2 };
+
+/** By the stricter of the zone's `late` and that of the dependency for which it stepped down, if it stepped down for trouble. */
+function renderOf(document: PolicyDocument, zone: ZoneDocument, failure: Failure | null): Render {
+  if (failure === null) return 'now';
+  const isTroubled = ['time', 'fault', 'load'].includes(causeOf(failure.reason)) || failure.failedModel === true;
+  if (!isTroubled) return 'now';
+  const ofZone = zone.late ?? 'fallback';
+  const ofDependency = failure.dependency === null ? undefined : document.dependencies?.[failure.dependency]?.late;
+  if (ofDependency === undefined) return rendersAs[ofZone];
+  return rendersAs[strictness[ofDependency] > strictness[ofZone] ? ofDependency : ofZone];
 }
 
 function cacheOf(world: World, zone: ZoneDocument, reasons: readonly Reason[]): ZoneDecision['cache'] {
@@ -413,14 +441,35 @@ function identityGate(world: World, tier: Tier): Failure | null {
 }
 
 /** A dependency that is late or failed caps every zone at its `onFailure` tier. */
-function capBy(world: World, dependency: 'identity' | 'consent' | 'profile' | 'session', tier: Tier): Failure | null {
+function capBy(world: World, dependency: Dependency, tier: Tier): Failure | null {
   if (world.question.audience === 'shared') return null;
   const cap = world.document.dependencies?.[dependency]?.onFailure;
   if (cap === undefined || heights[tier] <= heights[cap]) return null;
   if (dependency === 'identity') return world.identity.trouble;
   if (dependency === 'consent') return world.consent.pending;
-  const fact = world.evidence[dependency];
+  const fact = factOf(world, dependency);
   return isTrouble(fact) ? troubleOf(fact, dependency) : null;
+}
+
+/** Evidence made by hand may lack what only a source could say; and without a source nobody could have said anything. */
+function factOf(world: World, source: FactSource): Fact<unknown> {
+  if (source === 'audience') return audienceFact(world);
+  if (source === 'model') return modelFact(world);
+  return world.evidence[source];
+}
+
+const notAsked = { state: 'refused' } as const;
+
+function audienceFact(world: World): Fact<readonly string[]> {
+  return isAsked(world.document, 'audience') ? (world.evidence.audience ?? notAsked) : notAsked;
+}
+
+function modelFact(world: World): Fact<Readonly<Record<string, number>>> {
+  return isAsked(world.document, 'model') ? (world.evidence.model ?? notAsked) : notAsked;
+}
+
+function isAsked(document: PolicyDocument, dependency: 'audience' | 'model'): boolean {
+  return document.dependencies?.[dependency]?.source === 'http';
 }
 
 /** Only for a zone that itself declares S2 or S3. */
@@ -437,42 +486,76 @@ function classGate(world: World, zone: ZoneDocument, tier: Tier): Failure | null
 }
 
 function factsGate(world: World, zone: ZoneDocument, rung: RungDocument): Failure | null {
-  const capped = capBy(world, 'profile', rung.tier) ?? capBy(world, 'session', rung.tier);
-  if (capped !== null) return capped;
+  for (const dependency of ['profile', 'session', 'audience', 'model'] as const) {
+    const capped = capBy(world, dependency, rung.tier);
+    if (capped !== null) return capped;
+  }
   // Everything in a zone is of the zone's class: where that is not enabled, no rule is left that could read anything.
   if (!enabled(world.document, sensitivityOfLabel(zone, 'S0'))) return null;
-  const { profile, session } = world.evidence;
-  if (rung.tier === 'user' && rungReads(world, rung, 'profile') && profile.state !== 'known') {
-    return isTrouble(profile) ? troubleOf(profile, 'profile') : { reason: 'profile_absent', dependency: 'profile' };
-  }
-  if (rung.tier === 'session' && rungReads(world, rung, 'session') && session.state !== 'known') {
-    return isTrouble(session) ? troubleOf(session, 'session') : { reason: 'session_absent', dependency: 'session' };
+  const sources: readonly FactSource[] =
+    rung.tier === 'user' ? ['profile', 'audience', 'model'] : rung.tier === 'session' ? ['session'] : [];
+  for (const source of sources) {
+    const fact = factOf(world, source);
+    if (fact.state === 'known' || !rungReads(world, rung, source)) continue;
+    return isTrouble(fact) ? troubleOf(fact, source) : { reason: withoutFact[source], dependency: source };
   }
   return null;
 }
 
+/** Where a fact is known to be nothing, or was not to be asked for. */
+const withoutFact = {
+  profile: 'profile_absent',
+  session: 'session_absent',
+  audience: 'audience_absent',
+  model: 'model_unavailable',
+} as const satisfies Record<FactSource, Reason>;
+
 /** Looks at the rung as written, leaving out offers outside their window and what is of a class that is not enabled. */
-function rungReads(world: World, rung: RungDocument, source: 'profile' | 'session'): boolean {
+function rungReads(world: Pick<World, 'document' | 'question'>, rung: RungDocument, source: FactSource): boolean {
+  return rungHasUse(
+    world,
+    rung,
+    (rule) => reads(world.document, [rule.when], source),
+    (offer) => offerReads(world.document, offer, source),
+  );
+}
+
+function rungHasUse(
+  world: Pick<World, 'document' | 'question'>,
+  rung: RungDocument,
+  ofRule: (rule: RuleDocument) => boolean,
+  ofOffer: (offer: OfferDocument) => boolean,
+): boolean {
   const { document } = world;
   if (rung.arbitrate === undefined) {
-    return rulesOf(rung).some((rule) => enabled(document, sensitivityOfRule(document, rule)) && reads(document, [rule.when], source));
+    return rulesOf(rung).some((rule) => enabled(document, sensitivityOfRule(document, rule)) && ofRule(rule));
   }
   return offersOf(document, rung).some(
     ([, offer]) =>
       heights[lowestTierOf(document, offer)] <= heights[rung.tier] &&
       inWindow(world, offer) &&
       enabled(document, sensitivityOfOffer(document, offer)) &&
-      reads(document, conditionsOf(offer), source),
+      ofOffer(offer),
   );
 }
 
-function reads(document: PolicyDocument, conditions: readonly (When | undefined)[], source: 'profile' | 'session'): boolean {
+function offerReads(document: PolicyDocument, offer: OfferDocument, source: FactSource): boolean {
+  return source === 'model' ? offer.propensity === 'model' : reads(document, conditionsOf(offer), source);
+}
+
+function reads(document: PolicyDocument, conditions: readonly (When | undefined)[], source: FactSource): boolean {
+  const names = namesAudiences(document);
   return conditions.some((condition) => {
     if (condition === undefined) return false;
     const reading = readingOf(condition.ast);
     if (reading.attributes.some((attribute) => attribute.source === source)) return true;
-    return source === 'profile' && audiencesRead(document, reading).some((name) => document.audiences?.[name]?.edge !== true);
+    return source === names && audiencesRead(document, reading).some((name) => document.audiences?.[name]?.edge !== true);
   });
+}
+
+/** Audiences that no caller may name come of the audience service where the policy has one, else of the profile. */
+function namesAudiences(document: PolicyDocument): FactSource {
+  return isAsked(document, 'audience') ? 'audience' : 'profile';
 }
 
 function audiencesRead(document: PolicyDocument, reading: ReturnType<typeof readingOf>): readonly string[] {
@@ -525,7 +608,12 @@ function sensitivityOfRule(document: PolicyDocument, rule: RuleDocument): Sensit
 
 function sensitivityOfOffer(document: PolicyDocument, offer: OfferDocument): Sensitivity {
   const variant = document.variants[offer.variant] ?? {};
-  return highest([sensitivityOfLabel(offer, 'S3'), sensitivityOfLabel(variant, 'S0'), sensitivityOfRead(document, conditionsOf(offer))]);
+  return highest([
+    sensitivityOfLabel(offer, 'S3'),
+    sensitivityOfLabel(variant, 'S0'),
+    sensitivityOfRead(document, conditionsOf(offer)),
+    ...(offer.propensity === 'model' ? [sensitivityOfLabel(document.dependencies?.model ?? {}, 'S3')] : []),
+  ]);
 }
 
 function conditionsOf(offer: OfferDocument): readonly (When | undefined)[] {
@@ -599,7 +687,7 @@ function tiedWinners(world: World, zone: ZoneDocument, rung: RungDocument, taken
         !taken.offers.has(offerId) &&
         (offer.group === undefined || !taken.groups.has(offer.group)),
     )
-    .map(([offerId, offer]) => ({ offerId, priority: priorityOf(offer, around) }))
+    .map(([offerId, offer]) => ({ offerId, priority: priorityOf(offer, propensityOf(world, offerId, offer), around) }))
     .filter(({ priority }) => priority > 0n);
   const most = eligible.map(({ priority }) => priority).sort((a, b) => (a < b ? 1 : -1))[0];
   return eligible
@@ -608,7 +696,14 @@ function tiedWinners(world: World, zone: ZoneDocument, rung: RungDocument, taken
     .sort();
 }
 
-function priorityOf(offer: OfferDocument, around: Surroundings): bigint {
+/** The model's for this offer, if it is the model that says; else what is written. */
+function propensityOf(world: World, offerId: string, offer: OfferDocument): number {
+  const model = modelFact(world);
+  const said = offer.propensity === 'model' && model.state === 'known' ? own(model.value, offerId) : undefined;
+  return said ?? offer.propensityPpm ?? 0;
+}
+
+function priorityOf(offer: OfferDocument, propensityPpm: number, around: Surroundings): bigint {
   let context = 1000n;
   for (const factor of offer.context ?? []) {
     if (holds(factor.when.ast, around)) context = (context * BigInt(factor.perMille)) / 1000n;
@@ -616,7 +711,7 @@ function priorityOf(offer: OfferDocument, around: Surroundings): bigint {
   context = clamp(context, 1n, 100_000n);
   const added = Object.values(offer.levers ?? {}).reduce((sum, lever) => sum + BigInt(lever), 0n);
   const levers = clamp(1000n + added, 1n, 10_000n);
-  const start = BigInt(offer.propensityPpm) * BigInt(offer.value);
+  const start = BigInt(propensityPpm) * BigInt(offer.value);
   return (((start * context) / 1000n) * levers) / 1000n;
 }
 
@@ -629,8 +724,9 @@ function surroundingsOf(world: World, tier: Tier): Surroundings {
   const session = heights[tier] >= heights.session && evidence.session.state === 'known' ? evidence.session.value : null;
   const profile = tier === 'user' && evidence.profile.state === 'known' ? evidence.profile.value : null;
   const said = question.audiences;
-  const names = [...new Set([...(said ?? []), ...(profile?.audiences ?? [])])];
-  const audiences = said === null && profile === null ? null : { names, complete: tier !== 'user' || profile !== null };
+  const found = tier === 'user' ? foundAudiences(world) : null;
+  const names = [...new Set([...(said ?? []), ...(found ?? [])])];
+  const audiences = said === null && found === null ? null : { names, complete: tier !== 'user' || found !== null };
   return {
     attributes: { request: question.request, session: session?.attributes ?? null, profile: profile?.attributes ?? null },
     audiences,
@@ -638,15 +734,62 @@ function surroundingsOf(world: World, tier: Tier): Surroundings {
   };
 }
 
-/** The lowest tier whose rung may read all that the offer reads. */
-export function lowestTierOf(document: PolicyDocument, offer: OfferDocument): Tier {
-  const conditions = conditionsOf(offer);
-  if (reads(document, conditions, 'profile')) return 'user';
-  if (reads(document, conditions, 'session')) return 'session';
-  return 'segment';
+/** What is known of a person's audiences; null: not known. What is stored with a profile does not count beside an audience service. */
+function foundAudiences(world: World): readonly string[] | null {
+  if (isAsked(world.document, 'audience')) {
+    const audience = audienceFact(world);
+    return audience.state === 'known' ? audience.value : null;
+  }
+  const { profile } = world.evidence;
+  return profile.state === 'known' ? profile.value.audiences : null;
 }
 
-function inWindow(world: World, offer: OfferDocument): boolean {
+/** The lowest tier whose rung may read all that the offer reads. */
+export function lowestTierOf(document: PolicyDocument, offer: OfferDocument): Tier {
+  if ((['profile', 'audience', 'model'] as const).some((source) => offerReads(document, offer, source))) return 'user';
+  return offerReads(document, offer, 'session') ? 'session' : 'segment';
+}
+
+/** To know that somebody is in no audience of the edge either, somebody must be asked: that can make a rule true, and fails no gate. */
+function rungMentionsAudiences(document: PolicyDocument, question: Question, rung: RungDocument): boolean {
+  const mentions = (conditions: readonly (When | undefined)[]): boolean =>
+    conditions.some((condition) => condition !== undefined && [...everyPart(condition.ast)].some(({ is }) => is === 'audiences'));
+  return rungHasUse(
+    { document, question },
+    rung,
+    (rule) => mentions([rule.when]),
+    (offer) => mentions(conditionsOf(offer)),
+  );
+}
+
+/**
+ * The one way in which less evidence can raise a zone by the rules as they are written: a user rung arbitrates and names audiences of
+ * the edge only, so it does not wait for who could tell them; a factor that would have made an offer worth nothing is then left out.
+ */
+export function weighsUnreadAudiences(document: PolicyDocument, question: Question, id: string): boolean {
+  const rung = document.zones[id]?.ladder.find(({ tier }) => tier === 'user');
+  if (rung?.arbitrate === undefined) return false;
+  return rungMentionsAudiences(document, question, rung) && !rungReads({ document, question }, rung, namesAudiences(document));
+}
+
+/**
+ * The kinds of the zones asked for whose rungs can use a fact: user rungs, and for the session those of its own too. Who asks for a
+ * fact for any other kind asks for what no rule of these zones can use.
+ */
+export function kindsThatUse(document: PolicyDocument, question: Question, source: FactSource): ReadonlySet<Kind> {
+  const tiers: readonly Tier[] = source === 'session' ? ['user', 'session'] : ['user'];
+  const rungCanUse = (rung: RungDocument): boolean =>
+    rungReads({ document, question }, rung, source) ||
+    (source === namesAudiences(document) && rungMentionsAudiences(document, question, rung));
+  const zones = question.audience === 'shared' ? [] : question.zones.map((id) => document.zones[id] as ZoneDocument);
+  const using = zones.filter(
+    (zone) =>
+      enabled(document, sensitivityOfLabel(zone, 'S0')) && zone.ladder.some((rung) => tiers.includes(rung.tier) && rungCanUse(rung)),
+  );
+  return new Set(using.map(({ kind }) => kind));
+}
+
+function inWindow(world: Pick<World, 'question'>, offer: OfferDocument): boolean {
   const from = offer.from === undefined ? Number.NEGATIVE_INFINITY : Date.parse(offer.from);
   const until = offer.until === undefined ? Number.POSITIVE_INFINITY : Date.parse(offer.until);
   return from <= world.question.nowMs && world.question.nowMs < until;
