@@ -75,6 +75,8 @@ const evidence: Evidence = {
   },
   profile: { state: 'known', value: { attributes: visitor, audiences: ['newsletter'] } },
   session: { state: 'known', value: { attributes: { last_category: 'shoes', cart_items: 1 } } },
+  audience: { state: 'refused' },
+  model: { state: 'refused' },
 };
 
 const goldEvidence: Evidence = {
@@ -100,6 +102,8 @@ const lateEvidence: Evidence = {
   consent: { ...evidence.consent, stored: { state: 'late' } },
   profile: { state: 'late' },
   session: { state: 'late' },
+  audience: { state: 'refused' },
+  model: { state: 'refused' },
 };
 
 function question(zones: readonly string[], request: Question['request']): Question {

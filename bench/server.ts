@@ -13,7 +13,7 @@ export interface Server {
 }
 
 const pathOf = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
-export const commandLine = pathOf('../src/cli/main.ts');
+export const commandLine = pathOf('../src/cli/stepwell.js');
 const preload = ['--import', new URL('report-cpu.ts', import.meta.url).href];
 
 export async function startBare(given: { directory: string; socketPath: string; bytes: number }): Promise<Server> {

@@ -7,7 +7,7 @@ import { Redis } from 'ioredis';
 import { findRedisServer, freePort } from '../../test/support/redis-server.ts';
 import type { Order } from './preload.ts';
 
-const commandLine = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+const commandLine = fileURLToPath(new URL('../../src/cli/stepwell.js', import.meta.url));
 
 const running = new Set<ChildProcess>();
 process.on('exit', () => {
