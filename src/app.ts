@@ -85,10 +85,12 @@ export async function buildManagementOf(
 }
 
 function toServiceDependencies(given: AppDependencies): ServiceDependencies {
+  const storeWatch = storeWatchOf(given);
   const gatherer = createGatherer({
     ...given,
-    store: storeWatchOf(given).reads,
-    onAbandoned: ({ outcome }) => given.telemetry.metrics.replyAbandoned(outcome),
+    store: storeWatch.reads,
+    onStoreAsked: storeWatch.asked,
+    onAbandoned: ({ from, outcome }) => given.telemetry.metrics.replyAbandoned(from, outcome),
   });
   const askLimit = createAskLimit();
   const ownMargin = createOwnMargin();

@@ -5,6 +5,8 @@
 import { BlockList } from 'node:net';
 import { nearestName } from './policy/suggest.ts';
 import { parseRedisUrl } from './redis/address.ts';
+import { isNetwork } from './sources/address-guard.ts';
+import { originOf } from './sources/origins.ts';
 
 export interface Config {
   readonly host: string;
@@ -19,6 +21,10 @@ export interface Config {
   readonly dataDir: string;
   /** Null: the demo policy with its demo data. */
   readonly policyPath: string | null;
+  /** What HTTP sources of a policy may be asked, each in its one form. */
+  readonly httpOrigins: readonly string[];
+  /** CIDR: addresses that are not public and may be asked all the same. */
+  readonly httpNetworks: readonly string[];
   /** Path of the token issuer's key set; null: no token verifies, except those of the demo's own issuer. */
   readonly jwksPath: string | null;
   readonly tokenIssuer: string | null;
@@ -50,6 +56,8 @@ export const variables = {
   STEPWELL_NEAR_CACHE_BYTES: "how much of Redis' records each worker may hold in memory (67108864, 64 MiB); 0: none",
   STEPWELL_DATA_DIR: 'where the embedded store and generated secrets live (.stepwell)',
   STEPWELL_POLICY: 'path of a .yaml, .yml or .json policy (absent: the demo policy and its demo data)',
+  STEPWELL_HTTP_ORIGINS: "what a policy's HTTP sources may be asked: origins, comma-separated (absent: nothing)",
+  STEPWELL_HTTP_NETWORKS: 'networks that are not public and may be asked all the same: CIDR, comma-separated (absent: none)',
   STEPWELL_JWKS: "path of the token issuer's key set (absent: in the demo its own issuer; with STEPWELL_POLICY no token verifies)",
   STEPWELL_TOKEN_ISSUER: 'the `iss` a token must carry',
   STEPWELL_TOKEN_AUDIENCE: 'the `aud` a token must carry',
@@ -90,6 +98,8 @@ export function readConfig(env: Environment): Config {
     nearCacheBytes: read('STEPWELL_NEAR_CACHE_BYTES', 64 * 2 ** 20, byteCount),
     dataDir: read('STEPWELL_DATA_DIR', '.stepwell', anyText),
     policyPath: read('STEPWELL_POLICY', null, policyPath),
+    httpOrigins: Object.freeze(read('STEPWELL_HTTP_ORIGINS', [], originList)),
+    httpNetworks: Object.freeze(read('STEPWELL_HTTP_NETWORKS', [], networkList)),
     jwksPath: read('STEPWELL_JWKS', null, filePath),
     tokenIssuer: read('STEPWELL_TOKEN_ISSUER', null, anyText),
     tokenAudience: read('STEPWELL_TOKEN_AUDIENCE', null, anyText),
@@ -138,11 +148,15 @@ function createReader(env: Environment, problems: string[]) {
 
 /** The test suites' own: they reach a service that a test starts, and are none of its business. */
 const testPrefix = 'STEPWELL_TEST_';
+/** Named by policies, for the headers of their sources; read where a policy is put in force. */
+const sourcePrefix = 'STEPWELL_SOURCE_';
 
 function unknownVariables(env: Environment): string[] {
   const known = Object.keys(variables);
   return Object.keys(env)
-    .filter((name) => name.startsWith('STEPWELL_') && !name.startsWith(testPrefix) && !known.includes(name))
+    .filter(
+      (name) => name.startsWith('STEPWELL_') && !name.startsWith(testPrefix) && !name.startsWith(sourcePrefix) && !known.includes(name),
+    )
     .map((name) => {
       const nearest = nearestName(name, known);
       return `${name} is not a variable of this service; ${nearest === null ? `it knows ${known.join(', ')}` : `did you mean ${nearest}?`}`;
@@ -215,11 +229,31 @@ function filePath(text: string): Parsed<string> {
   return /^[a-z][a-z+]+:\/\//i.test(text) ? { allowed: 'write the path of a file; addresses are not read' } : { value: text };
 }
 
-function urlList(text: string): Parsed<string[]> {
-  const targets = text
+function listed(text: string): string[] {
+  return text
     .split(',')
-    .map((target) => target.trim())
-    .filter((target) => target !== '');
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+}
+
+/** Of an address with a user in it nothing is repeated. */
+function originList(text: string): Parsed<string[]> {
+  const origins = listed(text).map(originOf);
+  return origins.every((origin) => origin !== null)
+    ? { value: [...new Set(origins)] }
+    : { allowed: 'write origins, comma-separated, without path or user: `https://cdp.example, http://aud.internal:8080`', secret: true };
+}
+
+function networkList(text: string): Parsed<string[]> {
+  const networks = listed(text);
+  const wrong = networks.find((network) => !isNetwork(network));
+  return wrong === undefined
+    ? { value: networks }
+    : { allowed: `write networks as CIDR, comma-separated, such as 10.0.0.0/8; \`${wrong}\` is not one` };
+}
+
+function urlList(text: string): Parsed<string[]> {
+  const targets = listed(text);
   const wrong = targets.find((target) => !/^https?:$/.test(URL.parse(target)?.protocol ?? ''));
   return wrong === undefined
     ? { value: targets }

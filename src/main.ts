@@ -10,10 +10,12 @@ import { type AppDependencies, buildApp, buildManagement, buildManagementOf } fr
 import type { Config } from './config.ts';
 import { afterListening } from './http/after-listening.ts';
 import { type ManagedProcess, managedProcess } from './http/management.ts';
+import { countsOf } from './http/source-statuses.ts';
 import { watchStore } from './http/store-watch.ts';
 import { createSessionIds } from './identity/session-id.ts';
 import { createTokenVerifier } from './identity/token.ts';
 import type { Store } from './records/store.ts';
+import { createSourceKeeper } from './sources/sources.ts';
 import { readApiKeys } from './start/api-keys.ts';
 import { watchApprovals } from './start/approval-watch.ts';
 import { CannotRun, systemSentence } from './start/cannot-run.ts';
@@ -181,6 +183,9 @@ async function openService(config: Config, logger: Logger, ending: AsyncDisposab
     logger.warn({ zone, tier, expiredAt: new Date(untilMs).toISOString() }, 'an approval has expired; what it approved is served on');
   });
   ending.defer(() => approvals.dispose());
+  const { httpOrigins: origins, httpNetworks: networks } = config;
+  const sources = createSourceKeeper({ environment: process.env, origins, networks, clock });
+  ending.defer(() => sources.close());
   let closing = false;
   const lost = Promise.withResolvers<void>();
   const [policy, { store, connected, nearCache }] = await bothOrNeither(
@@ -190,6 +195,7 @@ async function openService(config: Config, logger: Logger, ending: AsyncDisposab
       keptIn: config.policyPath === null ? null : config.dataDir,
       clock,
       logger,
+      openSources: sources.sourcesFor,
       onReplaced: ({ artefact }) => approvals.follow(artefact),
     }),
     openStore(config, {
@@ -213,7 +219,12 @@ async function openService(config: Config, logger: Logger, ending: AsyncDisposab
   ending.defer(() => telemetry.shutdown());
   const held = policy.current();
   const publications = await policyPublications(config, logger);
-  telemetry.showService(() => ({ ...policyState(policy.current(), policy.loads), nearCache: nearCache?.() ?? null }));
+  const storeWatch = watchStore(store, clock);
+  telemetry.showService(() => ({
+    ...policyState(policy.current(), policy.loads),
+    asks: [{ dependency: 'store', ...storeWatch.counts() }, ...countsOf(policy.current().sources)],
+    nearCache: nearCache?.() ?? null,
+  }));
   // The rest of the start is done meanwhile.
   const connecting = Promise.race([connected(connectWaitMs), lost.promise]);
   if (config.policyPath === null) {
@@ -228,7 +239,7 @@ async function openService(config: Config, logger: Logger, ending: AsyncDisposab
     telemetry,
     policy,
     store,
-    storeWatch: watchStore(store, clock),
+    storeWatch,
     sessionIds,
     verifier: createTokenVerifier({ ...trust, clock }),
     tokenIssuer: trust.issuer,
@@ -287,7 +298,7 @@ async function bothOrNeither<P>(openingPolicy: Promise<P>, openingStore: Promise
   throw policy.status === 'rejected' ? policy.reason : opened.status === 'rejected' && opened.reason;
 }
 
-function policyState({ artefact, stale }: HeldPolicy, policyLoads: ServiceState['policyLoads']): Omit<ServiceState, 'nearCache'> {
+function policyState({ artefact, stale }: HeldPolicy, policyLoads: ServiceState['policyLoads']): Omit<ServiceState, 'nearCache' | 'asks'> {
   const nowMs = clock.nowMs();
   const { expired, nextExpiryMs } = approvalStanding(artefact, nowMs);
   const secondsToNextApprovalExpiry = nextExpiryMs === null ? null : Math.ceil((nextExpiryMs - nowMs) / 1000);

@@ -11,7 +11,7 @@ import type { StoreDependency } from './plan.ts';
 export interface GatherRequest {
   readonly artefact: Artefact;
   /** The HTTP sources that the artefact names. One that is missing here has failed. */
-  readonly sources?: Sources;
+  readonly sources?: Sources | undefined;
   readonly needs: Needs;
   /** As the caller gave them; an empty string is as good as none. */
   readonly identity: PresentedIdentity;

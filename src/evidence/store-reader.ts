@@ -5,7 +5,7 @@
 import type { Failed } from '../decision/facts.ts';
 import type { ReadPlan, Store, StoreReading } from '../records/store.ts';
 import { StoreError } from '../records/store-error.ts';
-import { createRetrier } from '../sources/retry.ts';
+import type { Retrier } from '../sources/retry.ts';
 import { createTypicalTime } from '../sources/typical-time.ts';
 import type { Clock } from '../time/clock.ts';
 
@@ -18,8 +18,18 @@ export interface StoreReader {
 export const askingFloorMs = 1;
 
 export function createStoreReader(store: Pick<Store, 'read'>, clock: Pick<Clock, 'monotonicMs'>): StoreReader {
-  const retrier = createRetrier({ isWorthRetrying: isDisconnected });
+  let retrier: Retrier | null = null;
+  let isLoading = false;
   const typical = createTypicalTime(clock);
+
+  /** With the first policy that allows retries: a start without one does not wait for it, and the first reads go without. */
+  function loadRetrier(): void {
+    if (isLoading) return;
+    isLoading = true;
+    void import('../sources/retry.ts').then(({ createRetrier }) => {
+      retrier = createRetrier({ isWorthRetrying: isDisconnected });
+    });
+  }
 
   function readAndMeasure(plan: ReadPlan): Promise<StoreReading> {
     const askedAtMs = clock.monotonicMs();
@@ -31,7 +41,8 @@ export function createStoreReader(store: Pick<Store, 'read'>, clock: Pick<Clock,
 
   return {
     read(plan, retries, leftMs) {
-      if (retries === 0) return readFrom(store, plan);
+      if (retries > 0 && retrier === null) loadRetrier();
+      if (retries === 0 || retrier === null) return readFrom(store, plan);
       const halfMs = leftMs() / 2;
       const mayReadAgain = () => leftMs() >= Math.max(askingFloorMs, Math.min(halfMs, typical.medianMs() ?? 0));
       return retrier.run(retries, mayReadAgain, () => readAndMeasure(plan));

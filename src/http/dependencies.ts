@@ -6,15 +6,24 @@ import type { ExampleCredentials } from '../contract/openapi-examples.ts';
 import type { Gatherer } from '../evidence/gathering.ts';
 import type { SessionIds } from '../identity/session-id.ts';
 import type { Store } from '../records/store.ts';
+import type { Sources } from '../sources/sources.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { Clock } from '../time/clock.ts';
 import type { AskLimit } from './ask-limit.ts';
 import type { OwnMargin } from './own-margin.ts';
 import type { QueueGauge } from './queue-gauge.ts';
 
+/** A policy and what it needs to be decided with. */
+export interface ServingPolicy extends PolicyInForce {
+  /** The HTTP services that it names. Absent: it names none. */
+  readonly sources?: Sources;
+  /** Why a newer one is not in force. */
+  readonly refused?: readonly string[];
+}
+
 export interface ServiceDependencies {
   /** Null until a policy has loaded for the first time. */
-  readonly policy: { current(): PolicyInForce | null };
+  readonly policy: { current(): ServingPolicy | null };
   readonly store: Store;
   readonly gatherer: Gatherer;
   readonly sessionIds: SessionIds;

@@ -3,9 +3,9 @@
  * anonymous, so it never makes the service unready.
  */
 import type { FastifyInstance } from 'fastify';
-import type { PolicyInForce } from '../contract/convert.ts';
 import { approvalStanding } from '../telemetry/approvals.ts';
-import type { ServiceDependencies } from './dependencies.ts';
+import type { ServiceDependencies, ServingPolicy } from './dependencies.ts';
+import { withSources } from './source-statuses.ts';
 import type { StoreWatch } from './store-watch.ts';
 
 /** What is looked after. */
@@ -27,7 +27,8 @@ export function managedProcess({ policy, storeWatch, telemetry, clock }: Managed
     isReady: () => policy.current() !== null,
     async status() {
       const current = policy.current();
-      return { policy: current && policyStatus(current, clock.nowMs()), dependencies: await storeWatch.look() };
+      const dependencies = withSources(await storeWatch.look(), current?.sources);
+      return { policy: current && policyStatus(current, clock.nowMs()), dependencies };
     },
     metricsText: telemetry.metricsText,
   };
@@ -48,8 +49,8 @@ export function managementRoutes(app: FastifyInstance, managed: Managed): void {
   });
 }
 
-function policyStatus({ artefact, stale }: PolicyInForce, nowMs: number) {
+function policyStatus({ artefact, stale, refused = [] }: ServingPolicy, nowMs: number) {
   const { expired, nextExpiryMs } = approvalStanding(artefact, nowMs);
   const nextExpiry = nextExpiryMs === null ? null : new Date(nextExpiryMs).toISOString();
-  return { id: artefact.policy, revision: artefact.revision, stale, approvals: { expired, nextExpiry } };
+  return { id: artefact.policy, revision: artefact.revision, stale, refused, approvals: { expired, nextExpiry } };
 }

@@ -37,6 +37,7 @@ export function recordDecision(record: DecisionRecord): void {
   }
   const facts = evidence.map(factStatesOf).reduce(least);
   answered(metrics, facts, timing, last.startMs);
+  if (timing.sources.length > 0) sourcesAnswered(metrics, evidence.at(-1), timing, last.startMs);
   trace.end({
     zones,
     scope: zones.some(({ cache }) => cache.scope === 'none') ? 'none' : 'private',
@@ -60,6 +61,15 @@ function answered(metrics: Metrics, facts: FactStates, { token, store }: GatherT
   for (const dependency of store.asked) if (dependency !== 'identity') tell(dependency, store);
 }
 
+/** Each answers for itself; of identity, a source says only whom a device is linked to. */
+function sourcesAnswered(metrics: Metrics, evidence: Evidence | undefined, { sources }: GatherTiming, givenUpMs: number): void {
+  if (evidence === undefined) return;
+  for (const { dependency, startMs, endMs } of sources) {
+    const { state } = dependency === 'identity' ? evidence.identity.device : evidence[dependency];
+    metrics.dependencyAnswered(dependency, (endMs ?? givenUpMs) - startMs, state);
+  }
+}
+
 /** Where zones were decided one after another, a dependency counts by the least that any of them had. */
 function least(before: FactStates, after: FactStates): FactStates {
   const facts: Partial<Record<Dependency, FactState>> = { ...after };
@@ -71,13 +81,15 @@ function least(before: FactStates, after: FactStates): FactStates {
 }
 
 /** What was not asked for is `refused`, and left out. */
-function factStatesOf({ identity, consent, profile, session }: Evidence): FactStates {
+function factStatesOf({ identity, consent, profile, session, audience, model }: Evidence): FactStates {
   const facts: Partial<Record<Dependency, FactState>> = {};
   const token = stateOfToken(identity.token);
   if (token !== null) facts.identity = token;
   if (consent.stored.state !== 'refused') facts.consent = consent.stored.state;
   if (profile.state !== 'refused') facts.profile = profile.state;
   if (session.state !== 'refused') facts.session = session.state;
+  if (audience.state !== 'refused') facts.audience = audience.state;
+  if (model.state !== 'refused') facts.model = model.state;
   return facts;
 }
 

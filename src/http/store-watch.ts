@@ -25,7 +25,16 @@ export type DependencyStatuses = Readonly<Record<StoreDependency, DependencyStat
 export interface StoreWatch {
   /** The store's reads, overheard. */
   readonly reads: Pick<Store, 'read'>;
+  /** Somebody asks the store something; the reads it takes to answer are counted apart. */
+  asked(): void;
+  counts(): AskCounts;
   look(): Promise<DependencyStatuses>;
+}
+
+/** Since the start: how often a dependency was asked, and how many calls that came to. They differ by the retries, and by what a breaker refused. */
+export interface AskCounts {
+  readonly asks: number;
+  readonly calls: number;
 }
 
 const patienceMs = 500;
@@ -45,6 +54,7 @@ interface Health {
 export function watchStore(store: Pick<Store, 'kind' | 'read' | 'ping'>, clock: Clock): StoreWatch {
   const ofStore = newHealth();
   let breaker: DependencyStatus['breaker'] = 'closed';
+  const counts = { asks: 0, calls: 0 };
   const ofDependency = { identity: newHealth(), consent: newHealth(), profile: newHealth(), session: newHealth() };
 
   function readAnswered(plan: ReadPlan): void {
@@ -70,6 +80,7 @@ export function watchStore(store: Pick<Store, 'kind' | 'read' | 'ping'>, clock: 
   return {
     reads: {
       read(plan) {
+        counts.calls += 1;
         const reading = store.read(plan);
         reading.then(
           () => readAnswered(plan),
@@ -78,6 +89,10 @@ export function watchStore(store: Pick<Store, 'kind' | 'read' | 'ping'>, clock: 
         return reading;
       },
     },
+    asked() {
+      counts.asks += 1;
+    },
+    counts: () => counts,
     async look() {
       const isAnswering = await answers(store, clock);
       const nowMs = clock.nowMs();

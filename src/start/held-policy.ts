@@ -1,18 +1,26 @@
 /**
  * The policy that the service decides with. A policy that fails to load never replaces one that works: the old one keeps
- * serving and says that it is stale.
+ * serving and says that it is stale. To load is also to be allowed to ask the HTTP services that it names.
  */
 import { readFile } from 'node:fs/promises';
 import type { Artefact } from '../decision/artefact.ts';
 import { type Compilation, type CompileOptions, compilePolicy } from '../policy/compile.ts';
-import type { PolicyProblem } from '../policy/problems.ts';
+import { formatProblem, type PolicyProblem } from '../policy/problems.ts';
+import { noSources, SourceProblem, type Sources } from '../sources/sources.ts';
 import type { Clock } from '../time/clock.ts';
 
 export interface HeldPolicy {
   readonly artefact: Artefact;
+  /** The HTTP services that it names, opened. */
+  readonly sources: Sources;
   /** A newer policy was given and did not load. */
   readonly stale: boolean;
+  /** Why that one did not; empty where this is the newest. */
+  readonly refused: readonly string[];
 }
+
+/** Opens what an artefact names; rejects with a `SourceProblem` where it may not be asked. */
+export type OpenSources = (artefact: Artefact) => Promise<Sources>;
 
 /** A policy as its author wrote it. */
 export interface PolicySource {
@@ -32,9 +40,9 @@ export interface PolicyHolder {
   /** The same for what was read already. */
   accept(source: PolicySource): Promise<PolicyLoading>;
   /** For a start whose file does not load: an older policy, judged at the instant when it was put into force. It is stale. */
-  fallBackTo(source: PolicySource, acceptedAtMs: number): Promise<PolicyLoading>;
+  fallBackTo(source: PolicySource, acceptedAtMs: number, refused?: readonly string[]): Promise<PolicyLoading>;
   /** What was given last did not load or cannot be read. */
-  keepTheOldOne(): void;
+  keepTheOldOne(refused: readonly string[]): void;
 }
 
 export interface PolicyLoading {
@@ -43,24 +51,53 @@ export interface PolicyLoading {
   readonly problems: readonly PolicyProblem[];
 }
 
-export function createPolicyHolder(clock: Pick<Clock, 'nowMs'>, compile: Compile = compileHere): PolicyHolder {
+/** Of a policy that was refused, as many reasons are remembered: enough to mend it. */
+const refusedMax = 20;
+
+const openNothing: OpenSources = async () => noSources;
+
+export function createPolicyHolder(
+  clock: Pick<Clock, 'nowMs'>,
+  compile: Compile = compileHere,
+  openSources: OpenSources = openNothing,
+): PolicyHolder {
   let held: HeldPolicy | null = null;
 
-  function keepTheOldOne(): void {
-    if (held !== null) held = { artefact: held.artefact, stale: true };
+  function keepTheOldOne(refused: readonly string[]): void {
+    if (held !== null) held = { ...held, stale: true, refused: refused.slice(0, refusedMax) };
   }
 
   async function accept({ file, bytes }: PolicySource): Promise<PolicyLoading> {
     try {
-      const compilation = await compile(bytes, { file, nowMs: clock.nowMs() });
-      const problems = [...compilation.problems, ...lossOfAllZones(compilation.artefact, held, file)];
-      const artefact = problems.length > compilation.problems.length ? null : compilation.artefact;
-      if (artefact === null) keepTheOldOne();
-      else held = { artefact, stale: false };
-      return { inForce: artefact !== null, problems };
+      const { artefact, problems } = await compile(bytes, { file, nowMs: clock.nowMs() });
+      const loss = lossOfAllZones(artefact, held, file);
+      if (artefact === null || loss.length > 0) return refuse([...problems, ...loss]);
+      const opened = await open(artefact, file);
+      if ('problems' in opened) return refuse([...problems, ...opened.problems]);
+      held = { artefact, sources: opened.sources, stale: false, refused: [] };
+      return { inForce: true, problems };
     } catch (error) {
-      keepTheOldOne();
+      keepTheOldOne(['the policy could not be compiled']);
       throw error;
+    }
+  }
+
+  function refuse(problems: readonly PolicyProblem[]): PolicyLoading {
+    keepTheOldOne(problems.filter(({ severity }) => severity === 'error').map(formatProblem));
+    return { inForce: false, problems };
+  }
+
+  async function open(
+    artefact: Artefact,
+    file: string,
+  ): Promise<{ readonly sources: Sources } | { readonly problems: readonly PolicyProblem[] }> {
+    try {
+      return { sources: await openSources(artefact) };
+    } catch (error) {
+      if (!(error instanceof SourceProblem)) throw error;
+      return {
+        problems: error.problems.map((message) => ({ severity: 'error', code: 'source-not-allowed', file, line: 1, column: 1, message })),
+      };
     }
   }
 
@@ -70,15 +107,18 @@ export function createPolicyHolder(clock: Pick<Clock, 'nowMs'>, compile: Compile
     keepTheOldOne,
     async load(path) {
       const bytes = await readFile(path).catch((error) => {
-        keepTheOldOne();
+        keepTheOldOne(['the policy cannot be read']);
         throw error;
       });
       return accept({ file: path, bytes });
     },
-    async fallBackTo({ file, bytes }, acceptedAtMs) {
+    async fallBackTo({ file, bytes }, acceptedAtMs, refused = []) {
       const { artefact, problems } = await compile(bytes, { file, nowMs: acceptedAtMs });
-      if (artefact !== null) held = { artefact, stale: true };
-      return { inForce: artefact !== null, problems };
+      const opened = artefact === null ? null : await open(artefact, file);
+      if (artefact === null || opened === null) return { inForce: false, problems };
+      if ('problems' in opened) return { inForce: false, problems: [...problems, ...opened.problems] };
+      held = { artefact, sources: opened.sources, stale: true, refused: refused.slice(0, refusedMax) };
+      return { inForce: true, problems };
     },
   };
 }

@@ -68,8 +68,9 @@ export function createPolicyReloader(parts: PolicyReloaderParts): PolicyReloader
   }
 
   function cannotBeRead(error: unknown): false {
-    holder.keepTheOldOne();
-    logger.error({}, `the policy \`${path}\` cannot be read: ${systemSentence(error)}`);
+    const sentence = `the policy \`${path}\` cannot be read: ${systemSentence(error)}`;
+    holder.keepTheOldOne([sentence]);
+    logger.error({}, sentence);
     return false;
   }
 

@@ -8,7 +8,15 @@ import { approvalStanding } from '../telemetry/approvals.ts';
 import type { Clock } from '../time/clock.ts';
 import { CannotRun, systemSentence } from './cannot-run.ts';
 import { createApartCompiler } from './compile-apart.ts';
-import { type Compile, compileHere, createPolicyHolder, type HeldPolicy, type PolicyHolder, type PolicySource } from './held-policy.ts';
+import {
+  type Compile,
+  compileHere,
+  createPolicyHolder,
+  type HeldPolicy,
+  type OpenSources,
+  type PolicyHolder,
+  type PolicySource,
+} from './held-policy.ts';
 import { lastGoodPolicyName, readLastGoodPolicy, saveLastGoodPolicy } from './last-good-policy.ts';
 import { watchFile } from './policy-watch.ts';
 import { createPolicyReloader, type FileRead, type PolicyReloader, readPolicyFile } from './reload-policy.ts';
@@ -19,6 +27,8 @@ export interface ServicePolicyParts {
   readonly keptIn: string | null;
   readonly clock: Clock;
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>;
+  /** Absent: a policy's HTTP sources are not opened, and fail. */
+  readonly openSources?: OpenSources;
   /** Another policy than before is in force. */
   readonly onReplaced: (held: HeldPolicy) => void;
 }
@@ -47,7 +57,7 @@ export async function openServicePolicy(parts: ServicePolicyParts): Promise<Serv
   let isServing = false;
   const compile: Compile = (bytes, options) =>
     isServing || bytes.length > smallBytes ? apart.compile(bytes, options) : compileHere(bytes, options);
-  const holder = createPolicyHolder(clock, compile);
+  const holder = createPolicyHolder(clock, compile, parts.openSources);
   const first = await load(holder, path);
   if (!first.inForce) await fallBack(holder, first, parts);
   else for (const sentence of first.sentences) logger.warn({}, sentence);
@@ -96,7 +106,7 @@ async function load(holder: PolicyHolder, path: string): Promise<FirstLoading> {
 const sentencesToldMax = 20;
 
 async function fallBack(holder: PolicyHolder, { sentences }: FirstLoading, { keptIn, clock, logger }: ServicePolicyParts): Promise<void> {
-  const why = keptIn === null ? null : await useLastGood(holder, keptIn, logger);
+  const why = keptIn === null ? null : await useLastGood({ holder, keptIn, logger, refused: sentences });
   const held = holder.current();
   if (held === null) throw new CannotRun([...sentences, ...(why === null ? [] : [why])].join('\n'));
   for (const sentence of sentences.slice(0, sentencesToldMax)) logger.error({}, sentence);
@@ -106,15 +116,23 @@ async function fallBack(holder: PolicyHolder, { sentences }: FirstLoading, { kep
   if (expired > 0) logger.warn({ expired }, 'approvals of the last good policy have expired; what they approved is served on');
 }
 
+interface Fallback {
+  readonly holder: PolicyHolder;
+  readonly keptIn: string;
+  readonly logger: ServicePolicyParts['logger'];
+  /** Why the file is not in force. */
+  readonly refused: readonly string[];
+}
+
 /** Why it could not be used, or null where it is in force or there is none. */
-async function useLastGood(holder: PolicyHolder, keptIn: string, logger: ServicePolicyParts['logger']): Promise<string | null> {
+async function useLastGood({ holder, keptIn, logger, refused }: Fallback): Promise<string | null> {
   const what = `the last good policy, \`${lastGoodPolicyName}\` in \`${keptIn}\`,`;
   try {
     const reading = await readLastGoodPolicy(keptIn);
     if (reading.state === 'none') return null;
     if (reading.state === 'damaged') return `${what} is damaged and is not used`;
     const { policy } = reading;
-    const { inForce, problems } = await holder.fallBackTo(policy, policy.acceptedAtMs);
+    const { inForce, problems } = await holder.fallBackTo(policy, policy.acceptedAtMs, refused);
     if (!inForce) return [`${what} does not load either`, ...problems.map(formatProblem)].join('\n');
     logger.warn({ acceptedAt: new Date(policy.acceptedAtMs).toISOString(), file: policy.file }, 'the last good policy was kept');
     return null;

@@ -17,7 +17,7 @@ export function createInstruments(meters: readonly Meter[]): Instruments {
   const decisions = createDecisionCounts();
   const facts = createCounts<FactLabels>(({ dependency, state }) => `${dependency} ${state}`);
   const shed = createCounts<Attributes>(() => '');
-  const abandoned = createCounts<{ readonly outcome: 'answered' | 'failed' }>(({ outcome }) => outcome);
+  const abandoned = createCounts<AbandonedLabels>(({ from, outcome }) => `${from} ${outcome}`);
   const duration = createHistograms(meters, metricNames.decisionDuration, {
     description: 'From the headers of a request to its decision',
     boundaries: durationBucketsMs,
@@ -34,7 +34,7 @@ export function createInstruments(meters: readonly Meter[]): Instruments {
     showCounts(meter, metricNames.decisions, 'Zones decided, by tier served and why it is not the intended one', decisions.show);
     showCounts(meter, metricNames.facts, 'Evidence that decisions had, by state', facts.show);
     showCounts(meter, metricNames.requestsShed, 'Requests turned away before any work began', shed.show);
-    showCounts(meter, metricNames.repliesAbandoned, 'Replies of the store that came when nobody waited any more', abandoned.show);
+    showCounts(meter, metricNames.repliesAbandoned, 'Replies that came when nobody waited any more', abandoned.show);
   }
   const durationLabels = remember((route: DecisionRoute, page: string) => ({ route, page }));
   const overshootLabels = remember((page: string, _: '') => ({ page }));
@@ -49,8 +49,13 @@ export function createInstruments(meters: readonly Meter[]): Instruments {
     },
     dependencyAnswered: (name, durationMs, state) => dependency(durationMs, dependencyLabels(name, state)),
     requestShed: () => shed.add({}, 1),
-    replyAbandoned: (outcome) => abandoned.add({ outcome }, 1),
+    replyAbandoned: (from, outcome) => abandoned.add({ from, outcome }, 1),
   };
+}
+
+interface AbandonedLabels extends Attributes {
+  readonly from: 'store' | Dependency;
+  readonly outcome: 'answered' | 'failed';
 }
 
 interface FactLabels extends Attributes {

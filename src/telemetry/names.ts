@@ -15,6 +15,8 @@ export const metricNames = {
   approvalNextExpiry: 'stepwell_approval_next_expiry_seconds',
   policyStale: 'stepwell_policy_stale',
   policyLoads: 'stepwell_policy_loads_total',
+  dependencyAsks: 'stepwell_dependency_asks_total',
+  dependencyCalls: 'stepwell_dependency_calls_total',
   nearCacheReads: 'stepwell_near_cache_reads_total',
   nearCacheBytes: 'stepwell_near_cache_bytes',
   nearCacheEvictions: 'stepwell_near_cache_evictions_total',

@@ -36,6 +36,13 @@ export function createServiceStateInstruments(meters: readonly Meter[]): Service
           for (const [outcome, count] of Object.entries(policyLoads)) result.observe(count, { outcome });
         }),
       );
+    for (const [name, what, description] of dependencyCounts) {
+      meter.createObservableCounter(name, { description }).addCallback(
+        observing((result, { asks }) => {
+          for (const each of asks) result.observe(each[what], { dependency: each.dependency });
+        }),
+      );
+    }
     gauge(meter, metricNames.nearCacheBytes, 'What the near cache holds of the records of Redis', (result, { nearCache }) => {
       if (nearCache !== null) result.observe(nearCache.bytes);
     });
@@ -63,6 +70,11 @@ export function createServiceStateInstruments(meters: readonly Meter[]): Service
     },
   };
 }
+
+const dependencyCounts = [
+  [metricNames.dependencyAsks, 'asks', 'How often the store, or an HTTP source of the policy in force, was asked'],
+  [metricNames.dependencyCalls, 'calls', 'How many calls that came to: more than asks by the retries, fewer where a breaker was open'],
+] as const;
 
 function showNearCacheReads(result: ObservableResult, nearCache: NearCacheState | null): void {
   for (const [record, outcomes] of Object.entries(nearCache?.reads ?? {})) {

@@ -73,8 +73,8 @@ export interface Metrics {
   dependencyAnswered(dependency: Dependency, durationMs: number, state: FactState): void;
   /** A request that was turned away before any work began. */
   requestShed(): void;
-  /** A store's reply that came when nobody waited for it any more. */
-  replyAbandoned(outcome: 'answered' | 'failed'): void;
+  /** A reply that came when nobody waited for it any more. */
+  replyAbandoned(from: 'store' | Dependency, outcome: 'answered' | 'failed'): void;
 }
 
 export interface ServiceState {
@@ -84,8 +84,17 @@ export interface ServiceState {
   readonly secondsToNextApprovalExpiry: number | null;
   readonly policyStale: boolean;
   readonly policyLoads: { readonly in_force: number; readonly refused: number };
+  /** What each was asked: the store, which answers for several dependencies at once, and each HTTP source of the policy in force. */
+  readonly asks: readonly DependencyAsks[];
   /** Null: the store has none. */
   readonly nearCache: NearCacheState | null;
+}
+
+export interface DependencyAsks {
+  readonly dependency: 'store' | Dependency;
+  readonly asks: number;
+  /** With retries there are more calls than asks; with a breaker open, fewer. */
+  readonly calls: number;
 }
 
 export interface NearCacheState {

@@ -24,7 +24,7 @@ const explain = fc.record({
   candidates: fc.array(
     fc.record({ tier, offer: name, variant: text, lost: fc.option(fc.constantFrom(...lossReasons)), score: fc.constant(null) }),
   ),
-  facts: fc.record({ identity: text, consent: text, profile: text, session: text }),
+  facts: fc.record({ identity: text, consent: text, profile: text, session: text, audience: text, model: text }),
 });
 
 const zone = fc.record(

@@ -57,6 +57,8 @@ function evidenceOf(profile: Profile | null, session: Attributes | null): Eviden
     },
     profile: profile === null ? { state: 'refused' } : { state: 'known', value: profile },
     session: session === null ? { state: 'refused' } : { state: 'known', value: { attributes: session } },
+    audience: { state: 'refused' },
+    model: { state: 'refused' },
   };
 }
 

@@ -44,18 +44,16 @@ interface Sourced extends Scene {
 interface SourcedSetting extends Omit<Setting, 'budgets' | 'request'> {
   readonly with: readonly SourceDependency[];
   readonly budgets?: Readonly<Partial<Record<keyof Artefact['dependencies'], number>>>;
-  readonly retries?: number;
   readonly request?: Partial<GatherRequest>;
 }
 
-function beginWith({ with: names, budgets = {}, retries = 0, request, ...setting }: SourcedSetting): Sourced {
+function beginWith({ with: names, budgets = {}, request, ...setting }: SourcedSetting): Sourced {
   const plain = artefactWith({});
   const dependencies = Object.fromEntries(
     Object.entries(plain.dependencies).map(([name, own]) => [
       name,
       {
         ...own,
-        retries,
         budgetMs: budgets[name as SourceDependency] ?? null,
         source: names.includes(name as SourceDependency) ? settings : null,
       },
@@ -340,47 +338,5 @@ describe('a device link of a source', () => {
     ]) {
       expect(beginWith({ with: ['identity'], request }).sources.identity.asks).toEqual([]);
     }
-  });
-});
-
-describe('a store that lost its connection', () => {
-  const flaky = (failures: number, code: 'disconnected' | 'refused' = 'disconnected') => {
-    let reads = 0;
-    return {
-      reads: () => reads,
-      read: () => {
-        reads += 1;
-        return reads > failures ? Promise.resolve(granted) : Promise.reject(new StoreError(code, 'no'));
-      },
-    };
-  };
-  const waitFor = async (scene: Scene) => {
-    while (!scene.gathering.complete) await settled();
-  };
-
-  it('is asked again where every dependency that is asked allows it', async () => {
-    const store = flaky(1);
-    const scene = beginWith({ with: [], retries: 1, store });
-    await waitFor(scene);
-    expect(store.reads()).toBe(2);
-    expect(now(scene).profile.state).toBe('known');
-  });
-
-  it.each([
-    ['no dependency allows it', 0, 'disconnected'],
-    ['it failed in another way', 2, 'refused'],
-  ] as const)('is not where %s', async (_, retries, code) => {
-    const store = flaky(1, code);
-    const scene = beginWith({ with: [], retries, store });
-    await waitFor(scene);
-    expect(store.reads()).toBe(1);
-    expect(now(scene).profile).toEqual({ state: 'failed' });
-  });
-
-  it('is not where no time is left', async () => {
-    const store = flaky(1);
-    const scene = beginWith({ with: [], retries: 1, store, deadlineMs: 1, queuedMs: 0.5 });
-    expect(store.reads()).toBe(0);
-    expect(scene.gathering.complete).toBe(true);
   });
 });

@@ -68,14 +68,14 @@ test('a broken or missing file is told at error, leaves the last good one and ma
 
   await write((text) => text.replace('stepwell: 1', 'stepwell: 7'));
   expect(await reloader.reload()).toBe(false);
-  expect(holder.current()).toEqual({ artefact: before, stale: true });
+  expect(holder.current()).toMatchObject({ artefact: before, stale: true });
   expect(lines.every((line) => line.startsWith('error '))).toBe(true);
   expect(lines.join('\n')).toMatch(/policy\.yaml:\d+:\d+/);
 
   await rm(path);
   expect(await reloader.reload()).toBe(false);
   expect(lines.join('\n')).toContain('there is no such file');
-  expect(holder.current()).toEqual({ artefact: before, stale: true });
+  expect(holder.current()).toMatchObject({ artefact: before, stale: true });
 
   await write((text) => text);
   expect(await reloader.reload()).toBe(true);

@@ -1,7 +1,8 @@
 /** The policy of a running service, on real files, real watches and real threads. */
 import { mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
+import { createSourceKeeper } from '../../src/sources/sources.ts';
 import { CannotRun } from '../../src/start/cannot-run.ts';
 import { lastGoodPolicyName, readLastGoodPolicy } from '../../src/start/last-good-policy.ts';
 import { type OnPolicyPublished, openServicePolicy, type ServicePolicy } from '../../src/start/service-policy.ts';
@@ -20,9 +21,11 @@ afterEach(async () => {
 
 interface Opening {
   readonly clock?: Clock;
+  /** What HTTP sources may be asked. */
+  readonly origins?: readonly string[];
 }
 
-async function open(path: string, keptIn: string | null, { clock = systemClock }: Opening = {}) {
+async function open(path: string, keptIn: string | null, { clock = systemClock, origins = [] }: Opening = {}) {
   const lines: string[] = [];
   const waiting: (() => void)[] = [];
   const at = (level: string) => (_: unknown, line?: string) => {
@@ -32,8 +35,10 @@ async function open(path: string, keptIn: string | null, { clock = systemClock }
   const logger = { info: at('info'), warn: at('warn'), error: at('error') } as never;
   const replaced: string[] = [];
   const onReplaced = ({ artefact }: { artefact: { revision: string } }) => void replaced.push(artefact.revision);
-  const policy = await openServicePolicy({ path, keptIn, clock, logger, onReplaced });
+  const keeper = createSourceKeeper({ environment: {}, origins, networks: [], clock });
+  const policy = await openServicePolicy({ path, keptIn, clock, logger, onReplaced, openSources: keeper.sourcesFor });
   opened.push(policy);
+  onTestFinished(() => keeper.close());
   return {
     policy,
     lines,
@@ -193,7 +198,7 @@ describe('a policy file that changes', () => {
     const { artefact } = policy.current();
     await writeFile(path, broken);
     await said(/^error the policy was not replaced/);
-    expect(policy.current()).toEqual({ artefact, stale: true });
+    expect(policy.current()).toMatchObject({ artefact, stale: true, refused: [expect.any(String)] });
     const from = lines.length;
     await rm(path);
     await said(/there is no such file/, from);
@@ -213,7 +218,7 @@ describe('a policy file that changes', () => {
     const { artefact } = policy.current();
     await writeFile(path, text.slice(0, text.indexOf('pages:')));
     expect(await policy.reload()).toBe(false);
-    expect(policy.current()).toEqual({ artefact, stale: true });
+    expect(policy.current()).toMatchObject({ artefact, stale: true, refused: [expect.any(String)] });
     expect(lines.join('\n')).toMatch(/^error .*has no zones, and the one in force has some/m);
   });
 
@@ -250,5 +255,41 @@ describe('a policy file that changes', () => {
     expect(loads).toEqual({ in_force: 3, refused: 0 });
     await policy.dispose();
     expect(disposed).toBe(1);
+  });
+});
+
+describe('a policy with HTTP sources', () => {
+  const asking = (origin: string) => {
+    const source = `  audience: { source: http, url: '${origin}/{subject}', map: { audiences: response.names } }`;
+    return text.replace('dependencies:', `dependencies:\n${source}`);
+  };
+  const may = 'https://aud.example';
+  const mayNot = /dependency `audience` asks `https:\/\/other\.example`, which may not be asked: add it to `STEPWELL_HTTP_ORIGINS`/;
+
+  test('is in force with its sources opened, where they may be asked', async () => {
+    await using directory = await temporaryDirectory();
+    const path = join(directory.path, 'policy.yaml');
+    await writeFile(path, asking(may));
+    const { policy } = await open(path, null, { origins: [may] });
+    expect(policy.current()).toMatchObject({ stale: false, refused: [], sources: { audience: expect.anything(), model: null } });
+  });
+
+  test('does not replace one that works where a source may not be asked, and says why', async () => {
+    await using directory = await temporaryDirectory();
+    const path = join(directory.path, 'policy.yaml');
+    await writeFile(path, asking(may));
+    const { policy, lines } = await open(path, null, { origins: [may] });
+    const { artefact, sources } = policy.current();
+    await writeFile(path, asking('https://other.example'));
+    expect(await policy.reload()).toBe(false);
+    expect(policy.current()).toEqual({ artefact, sources, stale: true, refused: [expect.stringMatching(mayNot)] });
+    expect(lines.join('\n')).toMatch(mayNot);
+  });
+
+  test('does not start a service that may not ask it', async () => {
+    await using directory = await temporaryDirectory();
+    const path = join(directory.path, 'policy.yaml');
+    await writeFile(path, asking('https://other.example'));
+    await expect(open(path, null, { origins: [may] })).rejects.toThrow(mayNot);
   });
 });

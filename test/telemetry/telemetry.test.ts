@@ -207,7 +207,7 @@ describe('metrics', () => {
     decideOnce(telemetry);
     decideOnce(telemetry);
     telemetry.metrics.dependencyAnswered('profile', 3.5, 'late');
-    telemetry.metrics.replyAbandoned('failed');
+    telemetry.metrics.replyAbandoned('store', 'failed');
     telemetry.metrics.requestShed();
 
     const lines = (await telemetry.metricsText()).split('\n');
@@ -226,7 +226,7 @@ describe('metrics', () => {
         'stepwell_dependency_duration_milliseconds_sum{dependency="profile",state="late"} 3.5',
         'stepwell_facts_total{dependency="consent",state="known"} 2',
         'stepwell_facts_total{dependency="profile",state="late"} 2',
-        'stepwell_replies_abandoned_total{outcome="failed"} 1',
+        'stepwell_replies_abandoned_total{from="store",outcome="failed"} 1',
         'stepwell_requests_shed_total 1',
       ].sort(),
     );
@@ -276,6 +276,10 @@ describe('how the service stands', () => {
     secondsToNextApprovalExpiry: 60,
     policyStale: true,
     policyLoads: { in_force: 3, refused: 1 },
+    asks: [
+      { dependency: 'store', asks: 10, calls: 11 },
+      { dependency: 'model', asks: 4, calls: 1 },
+    ],
     nearCache: null,
   };
 
@@ -308,6 +312,18 @@ describe('how the service stands', () => {
       'stepwell_near_cache_reads_total{record="profile",outcome="validated"} 3',
       'stepwell_near_cache_reads_total{record="profile",outcome="trusted"} 2',
       'stepwell_near_cache_reads_total{record="profile",outcome="fetched"} 1',
+    ]);
+  });
+
+  test('includes how often each dependency was asked, and how many calls that took', async () => {
+    const telemetry = await start();
+    telemetry.showService(() => state);
+    const lines = (await telemetry.metricsText()).split('\n').filter((line) => /^stepwell_dependency_(asks|calls)/.test(line));
+    expect(lines).toEqual([
+      'stepwell_dependency_asks_total{dependency="store"} 10',
+      'stepwell_dependency_asks_total{dependency="model"} 4',
+      'stepwell_dependency_calls_total{dependency="store"} 11',
+      'stepwell_dependency_calls_total{dependency="model"} 1',
     ]);
   });
 

@@ -31,7 +31,7 @@ export function decideRoute(app: FastifyInstance, dependencies: ServiceDependenc
     const wire = readDecideRequest(request.body);
     if (wire.explain === true) authority.demand(request, 'explain');
     const policy = policyInForce(dependencies);
-    const { artefact } = policy;
+    const { artefact, sources } = policy;
     const nowMs = clock.nowMs();
     const asking = toAsking(wire, artefact, nowMs);
     const deadline = deadlineOf(asking, request.headers[deadlineHeader], artefact.deadline, startedAtMs, ownMargin);
@@ -44,7 +44,8 @@ export function decideRoute(app: FastifyInstance, dependencies: ServiceDependenc
     const required = needs(artefact, asking.question);
     const overloaded = isOverloaded(request, deadline.atMs - startedAtMs, askLimit);
     const identity = identityOf(wire, request);
-    const gathering = gatherer.gather({ artefact, needs: required, identity, consent, nowMs, deadlineAtMs: deadline.atMs, overloaded });
+    const from = { artefact, sources, needs: required, identity, consent, attributes: asking.question.request };
+    const gathering = gatherer.gather({ ...from, nowMs, deadlineAtMs: deadline.atMs, overloaded });
     const walk = { artefact, question: asking.question, batches: batchesOf(asking.zones, times), gathering, clock };
 
     const trace = telemetry.startDecision(traceCarrier(request), { startMs: startedAtMs, route: 'post_decide' });

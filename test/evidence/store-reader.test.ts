@@ -1,0 +1,64 @@
+/** Reading the store again: only what failed quickly, only while there is time, and never much more often than it is asked. */
+import { expect, test } from 'vitest';
+import { createStoreReader, type StoreReader } from '../../src/evidence/store-reader.ts';
+import type { ReadPlan, StoreReading } from '../../src/records/store.ts';
+import { StoreError, type StoreErrorCode } from '../../src/records/store-error.ts';
+import { VirtualClock } from '../support/virtual-clock.ts';
+import { fullReading, settled } from './scene.ts';
+
+const plan = {} as ReadPlan;
+const plenty = () => 50;
+
+/** A store that fails in one way until it is told otherwise. */
+class FailingStore {
+  reads = 0;
+  code: StoreErrorCode | null = 'disconnected';
+
+  read(): Promise<StoreReading> {
+    this.reads += 1;
+    return this.code === null ? Promise.resolve(fullReading) : Promise.reject(new StoreError(this.code, 'no'));
+  }
+}
+
+/** What asks again is loaded with the first read that may need it. */
+async function readerOf(store: FailingStore): Promise<StoreReader> {
+  const reader = createStoreReader(store, new VirtualClock());
+  await reader.read(plan, 1, plenty).catch(() => {});
+  await import('../../src/sources/retry.ts');
+  await settled();
+  store.reads = 0;
+  return reader;
+}
+
+test('a read that found no connection is made again, as often as is allowed', async () => {
+  const store = new FailingStore();
+  const reader = await readerOf(store);
+  const reading = reader.read(plan, 1, plenty);
+  await settled();
+  store.code = null;
+  expect(await reading).toBe(fullReading);
+  expect(store.reads).toBe(2);
+});
+
+test.each([
+  ['none is allowed', 0, 'disconnected', 50],
+  ['it failed in another way', 2, 'refused', 50],
+  ['it timed out', 2, 'timed_out', 50],
+  ['less than a millisecond is left', 2, 'disconnected', 0.5],
+] as const)('it is not where %s', async (_, retries, code, leftMs) => {
+  const store = new FailingStore();
+  const reader = await readerOf(store);
+  store.code = code;
+  await expect(reader.read(plan, retries, () => leftMs)).rejects.toMatchObject({ code });
+  expect(store.reads).toBe(1);
+});
+
+test('a store that is gone sees at most a tenth more reads than it was asked for', async () => {
+  const store = new FailingStore();
+  const reader = await readerOf(store);
+  for (let asked = 0; asked < 50; asked += 1) {
+    await Promise.all(Array.from({ length: 20 }, () => reader.read(plan, 5, plenty).catch(() => {})));
+    expect(store.reads).toBeLessThanOrEqual((asked + 1) * 20 * 1.1 + 1);
+  }
+  expect(store.reads).toBeGreaterThan(1_050);
+});
