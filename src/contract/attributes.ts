@@ -3,6 +3,7 @@
  * policy's words; an empty string is an absent signal.
  */
 import type { Artefact, AttributeDeclaration } from '../decision/artefact.ts';
+import { listItemsMax, textLengthMax } from '../decision/expression.ts';
 import type { Attributes, Value } from '../decision/value.ts';
 import { parseRecordedMs } from '../policy/instant.ts';
 import { type ProblemPlace, placesMax, pointerOf } from './problem.ts';
@@ -52,7 +53,7 @@ export function writtenAttributes(stored: Attributes, declarations: Declarations
 export function readValue(value: unknown, { type, values }: AttributeDeclaration): Value | null {
   switch (type) {
     case 'string':
-      return typeof value === 'string' && isAmong(value, values) ? value : null;
+      return typeof value === 'string' && value.length <= textLengthMax && isAmong(value, values) ? value : null;
     case 'int':
       return Number.isSafeInteger(value) ? (value as number) : null;
     case 'bool':
@@ -60,7 +61,7 @@ export function readValue(value: unknown, { type, values }: AttributeDeclaration
     case 'timestamp':
       return typeof value === 'string' ? parseRecordedMs(value) : null;
     case 'strings':
-      return isStrings(value) && value.every((item) => isAmong(item, values)) ? value : null;
+      return isStrings(value) && !isTooLong(value) && value.every((item) => isAmong(item, values)) ? value : null;
   }
 }
 
@@ -77,7 +78,14 @@ const typeSentences = {
   strings: 'a list of texts',
 } as const;
 
+/** No condition would read it. */
+function isTooLong(value: unknown): boolean {
+  if (typeof value === 'string') return value.length > textLengthMax;
+  return isStrings(value) && (value.length > listItemsMax || value.some(isTooLong));
+}
+
 function misfit(value: unknown, { type, values }: AttributeDeclaration): string {
+  if (isTooLong(value)) return `this is longer than ${textLengthMax} characters, or a list of more than ${listItemsMax}`;
   const isDeclaredKind = type === 'string' ? typeof value === 'string' : type === 'strings' && isStrings(value);
   if (isDeclaredKind && values !== null) return 'the policy declares other values';
   return type === 'timestamp' && typeof value === 'string' ? 'this is no timestamp' : `this is ${kindOf(value)}`;
@@ -97,6 +105,7 @@ const edgeNames = new WeakMap<Artefact, readonly string[]>();
 
 export function audiencePlaces(given: readonly string[], allowed: readonly string[], pointer: string): readonly ProblemPlace[] {
   const places: ProblemPlace[] = [];
+  if (given.length > listItemsMax) return [{ pointer, detail: `this list is too long: write a list of at most ${listItemsMax}` }];
   for (const [index, name] of given.entries()) {
     if (places.length === placesMax) break;
     if (!isAmong(name, allowed)) places.push({ pointer: `${pointer}/${index}`, detail: unknownAudience(allowed) });

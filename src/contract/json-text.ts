@@ -1,11 +1,16 @@
 /**
- * Reads a body as JSON, strictly: no key twice in one object, no deeper than 16 levels. `JSON.parse` keeps the last of
+ * Reads a body as JSON, strictly: no key twice in one object, no deeper than 16 levels, no more than 2,000 members, objects and lists. `JSON.parse` keeps the last of
  * two equal keys in silence, and a denial followed by a grant must not become a grant.
  */
 import { isUtf8 } from 'node:buffer';
 import { ProblemError, pointerOf } from './problem.ts';
 
 const depthMax = 16;
+/**
+ * Whoever checks a body pays for each of these, and for a wrong one many times: 4,600 attributes that no policy declares cost 8 ms.
+ * A policy declares at most 1,000 attributes of one kind.
+ */
+export const bodyPartsMax = 2_000;
 
 export function parseJsonBody(bytes: Buffer): unknown {
   if (!isUtf8(bytes)) throw new ProblemError('malformed_json');
@@ -30,18 +35,23 @@ const backslash = 0x5c;
 /** One pass over text that is known to be JSON: a string followed by a colon is a key of the object we are in. */
 function checkShape(text: string): void {
   const open: (Set<string> | null)[] = [];
+  let parts = 0;
   for (let at = 0; at < text.length; at++) {
     switch (text.charCodeAt(at)) {
       case quote: {
         const end = endOfString(text, at);
         const keys = open.at(-1);
-        if (keys && isKey(text, end) && !addKey(keys, text.slice(at, end))) throw repeated(pathTo(text, at));
+        if (keys && isKey(text, end)) {
+          if (!addKey(keys, text.slice(at, end))) throw repeated(pathTo(text, at));
+          if (++parts > bodyPartsMax) throw tooMany();
+        }
         at = end - 1;
         break;
       }
       case 0x7b:
       case 0x5b:
         if (open.length === depthMax) throw tooDeep();
+        if (++parts > bodyPartsMax) throw tooMany();
         open.push(text.charCodeAt(at) === 0x7b ? new Set() : null);
         break;
       case 0x7d:
@@ -120,4 +130,9 @@ function repeated(path: readonly (string | number)[]): ProblemError {
 
 function tooDeep(): ProblemError {
   return new ProblemError('malformed_json', undefined, [{ pointer: '', detail: `at most ${depthMax} levels are allowed` }]);
+}
+
+function tooMany(): ProblemError {
+  const detail = `at most ${bodyPartsMax} members, objects and lists are allowed in all`;
+  return new ProblemError('malformed_json', undefined, [{ pointer: '', detail }]);
 }

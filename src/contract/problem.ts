@@ -17,7 +17,8 @@ const table = {
   malformed_json: {
     status: 400,
     title: 'Malformed JSON',
-    sentence: 'the body is not JSON in UTF-8, repeats a key, or is nested deeper than 16 levels',
+    sentence:
+      'the body is not JSON in UTF-8, repeats a key, is nested deeper than 16 levels, or has more than 2000 members, objects and lists',
   },
   malformed_request: {
     status: 400,

@@ -53,6 +53,21 @@ export function ranked<T extends Contender>(contenders: readonly T[], seed: stri
   return hashed.map(({ contender }) => contender);
 }
 
+/** The first of those ranked, without an order of the others: there may be thousands. Undefined where there is none. */
+export function foremostOf<T extends Contender>(contenders: readonly T[], seed: string): T | undefined {
+  const highest = contenders.reduce((most, { score }) => Math.max(most, score.priority), Number.NEGATIVE_INFINITY);
+  let first: T | undefined;
+  let firstHash = 0;
+  for (const contender of contenders) {
+    if (contender.score.priority < highest) continue;
+    const hash = stableHash(`${contender.id}\n${seed}`);
+    if (first !== undefined && (hash - firstHash || compareStrings(contender.id, first.id)) >= 0) continue;
+    first = contender;
+    firstHash = hash;
+  }
+  return first;
+}
+
 /** Six factors of at most 100,000 per mille stay below 2^53; a longer chain is multiplied in BigInt. */
 const exactFactorsMax = 6;
 

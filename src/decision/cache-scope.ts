@@ -57,17 +57,27 @@ function publicKey({ artefact }: Standing, id: string): string {
 
 /** Where zones arbitrate, what one shows depends on the others of the page: then the key covers the whole question. */
 function segmentKey(standing: Standing, id: string, prepared: PreparedZone): string {
-  const { artefact, question } = standing;
   const arbitrates = segmentRungs([prepared]).some(({ rung }) => rung.select.by === 'arbitrate');
-  const zones = arbitrates ? question.zones.flatMap((other) => preparedZone(artefact, other) ?? []) : [prepared];
-  const rungs = segmentRungs(zones);
-  const parts = [
-    ...(arbitrates ? pageParts(standing) : []),
-    ...readParts(standing, rungs),
-    ...timeParts(standing, rungs),
-    ...windowParts(standing, rungs),
-  ];
-  return parts.length === 0 ? publicKey(standing, id) : `${publicKey(standing, id)}?${parts.join('&')}`;
+  const parts = arbitrates ? questionParts(standing) : partsOf(standing, segmentRungs([prepared]));
+  return parts === '' ? publicKey(standing, id) : `${publicKey(standing, id)}?${parts}`;
+}
+
+const partsOfQuestions = new WeakMap<Standing, string>();
+
+/** The same for every zone of a question that arbitrates, and dear where there are many offers. */
+function questionParts(standing: Standing): string {
+  let parts = partsOfQuestions.get(standing);
+  if (parts === undefined) {
+    const { artefact, question } = standing;
+    const rungs = segmentRungs(question.zones.flatMap((other) => preparedZone(artefact, other) ?? []));
+    parts = [...pageParts(standing), partsOf(standing, rungs)].filter((part) => part !== '').join('&');
+    partsOfQuestions.set(standing, parts);
+  }
+  return parts;
+}
+
+function partsOf(standing: Standing, rungs: readonly PreparedRung[]): string {
+  return [...readParts(standing, rungs), ...timeParts(standing, rungs), ...windowParts(standing, rungs)].join('&');
 }
 
 function pageParts({ question }: Standing): readonly string[] {

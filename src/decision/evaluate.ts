@@ -4,7 +4,17 @@
  * applies only when its condition is true.
  */
 import type { BinaryOperator, Expression } from './expression.ts';
-import { expressionStepsMax } from './expression.ts';
+import {
+  comparedPerStep,
+  countedPerStep,
+  equalPerStep,
+  expressionStepsMax,
+  listItemsMax,
+  lookUpSteps,
+  orderedPerStep,
+  searchedPerStep,
+  textLengthMax,
+} from './expression.ts';
 import type { Attributes, Value } from './value.ts';
 
 /** What a rung may read. A source is undefined when its fact is not known. */
@@ -75,7 +85,7 @@ function worth(expression: Expression, run: Run, bindings: Bindings | null): Val
       return typeof value === 'number' ? integer(-value) : undefined;
     }
     case 'size':
-      return sizeOf(worth(expression.operand, run, bindings));
+      return sizeOf(worth(expression.operand, run, bindings), run);
     case 'if': {
       const condition = worth(expression.condition, run, bindings);
       if (typeof condition !== 'boolean') return undefined;
@@ -88,10 +98,13 @@ function worth(expression: Expression, run: Run, bindings: Bindings | null): Val
       const element = worth(expression.left, run, bindings);
       if (expression.right.op === 'list') return isAmong(element, expression.right.items, run, bindings);
       const { known, open } = listItems(expression.right, run, bindings);
+      const texts = typeof element === 'string' && isOfTheVisitor(expression.right) && known !== undefined ? textsOf(known) : null;
+      if (!canAfford(texts === null ? (known?.length ?? 0) / comparedPerStep : lookUpSteps, run)) return undefined;
+      if (texts !== null) return texts.has(element as string) || (open ? undefined : false);
       return membership(element, known, open);
     }
     default:
-      return binary(expression.op, worth(expression.left, run, bindings), worth(expression.right, run, bindings));
+      return binary(expression.op, worth(expression.left, run, bindings), worth(expression.right, run, bindings), run);
   }
 }
 
@@ -102,9 +115,11 @@ function attributeOf(attributes: Attributes | undefined, name: string): Value | 
 
 /** Stored data may be anything: only strings, booleans, safe integers and lists of those are values. */
 function admissible(value: unknown): Value | Unknown {
-  if (typeof value === 'string' || typeof value === 'boolean') return value;
+  if (typeof value === 'string') return value.length <= textLengthMax ? value : undefined;
+  if (typeof value === 'boolean') return value;
   if (typeof value === 'number') return integer(value);
-  if (!Array.isArray(value)) return undefined;
+  if (!Array.isArray(value) || value.length > listItemsMax) return undefined;
+  if (textSets.has(value)) return value as readonly Value[];
   const scalars = value.every((item) => typeof item === 'string' || typeof item === 'boolean' || Number.isSafeInteger(item));
   return scalars ? (value as readonly Value[]) : undefined;
 }
@@ -179,6 +194,26 @@ function membership(element: Value | Unknown, items: readonly (Value | Unknown)[
   return unknown ? undefined : false;
 }
 
+/** Thousands of offers may look in the same list of a visitor's; a policy's own lists are looked in once each. */
+function isOfTheVisitor({ op }: Expression): boolean {
+  return op === 'audiences' || op === 'attribute';
+}
+
+const textSets = new WeakMap<readonly unknown[], ReadonlySet<string>>();
+const fewItems = 8;
+
+/** The items of a list of nothing but texts that are not too long; null for any other, and for one that is as quickly looked through. */
+function textsOf(items: readonly (Value | Unknown)[]): ReadonlySet<string> | null {
+  if (items.length <= fewItems) return null;
+  let texts = textSets.get(items);
+  if (texts === undefined) {
+    if (!items.every((item): item is string => typeof item === 'string')) return null;
+    texts = new Set(items);
+    textSets.set(items, texts);
+  }
+  return texts;
+}
+
 function quantified(expression: Expression & { op: 'exists' | 'all' }, run: Run, bindings: Bindings | null): boolean | Unknown {
   const decisive = expression.op === 'exists';
   const { known, open } = listItems(expression.list, run, bindings);
@@ -194,20 +229,36 @@ function quantified(expression: Expression & { op: 'exists' | 'all' }, run: Run,
 }
 
 /** Length in Unicode code points, as CEL counts. */
-function sizeOf(value: Value | Unknown): number | Unknown {
+function sizeOf(value: Value | Unknown, run: Run): number | Unknown {
   if (Array.isArray(value)) return value.length;
-  if (typeof value !== 'string') return undefined;
+  if (typeof value !== 'string' || !canAfford(value.length / countedPerStep, run)) return undefined;
   let size = 0;
   for (const _ of value) size++;
   return size;
 }
 
-function binary(op: Exclude<BinaryOperator, 'in'>, left: Value | Unknown, right: Value | Unknown): Value | Unknown {
+/** What long texts make dear takes as many steps as it is worth. */
+function canAfford(steps: number, run: Run): boolean {
+  run.stepsLeft -= Math.floor(steps);
+  return run.stepsLeft >= 0;
+}
+
+function stepsOfEquality(left: Value, right: Value): number {
+  if (typeof left === 'string') return left.length / equalPerStep;
+  return Array.isArray(left) && Array.isArray(right) ? Math.min(left.length, right.length) : 0;
+}
+
+function stepsOfOrder(left: Value, right: Value): number {
+  return typeof left === 'string' && typeof right === 'string' ? Math.min(left.length, right.length) / orderedPerStep : 0;
+}
+
+function binary(op: Exclude<BinaryOperator, 'in'>, left: Value | Unknown, right: Value | Unknown, run: Run): Value | Unknown {
   if (left === undefined || right === undefined) return undefined;
   switch (op) {
     case '==':
-      return equal(left, right);
+      return canAfford(stepsOfEquality(left, right), run) ? equal(left, right) : undefined;
     case '!=': {
+      if (!canAfford(stepsOfEquality(left, right), run)) return undefined;
       const same = equal(left, right);
       return same === undefined ? undefined : !same;
     }
@@ -215,12 +266,13 @@ function binary(op: Exclude<BinaryOperator, 'in'>, left: Value | Unknown, right:
     case '<=':
     case '>':
     case '>=':
-      return ordered(op, compare(left, right));
+      return canAfford(stepsOfOrder(left, right), run) ? ordered(op, compare(left, right)) : undefined;
     case 'startsWith':
     case 'endsWith':
       return typeof left === 'string' && typeof right === 'string' ? left[op](right) : undefined;
     case 'contains':
-      return typeof left === 'string' && typeof right === 'string' ? left.includes(right) : undefined;
+      if (typeof left !== 'string' || typeof right !== 'string') return undefined;
+      return canAfford((left.length * right.length) / searchedPerStep, run) ? left.includes(right) : undefined;
     default:
       return typeof left === 'number' && typeof right === 'number' ? arithmetic(op, left, right) : undefined;
   }

@@ -49,4 +49,20 @@ export type AttributeSource = (typeof attributeSources)[number];
 export const expressionDepthMax = 64;
 
 /** Steps one condition may take before it is given up as unknown: bounds nested list macros. */
-export const expressionStepsMax = 20_000;
+export const expressionStepsMax = 5_000;
+
+/** Of an attribute's text, in UTF-16 units, and of an attribute's list: what is longer is as good as not there. It bounds what one step costs. */
+export const textLengthMax = 1_024;
+export const listItemsMax = 256;
+
+/**
+ * How much one step does, measured: pairs of characters when one text is searched in another, at its worst; characters put in order;
+ * counted; found equal; and items of a list that is looked through.
+ */
+export const searchedPerStep = 180;
+export const orderedPerStep = 6;
+export const countedPerStep = 3;
+export const equalPerStep = 200;
+export const comparedPerStep = 4;
+/** To look in a list of a visitor's, which is looked up. */
+export const lookUpSteps = 8;

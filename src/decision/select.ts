@@ -1,6 +1,6 @@
 /** What a rung offers this visitor: the first rule that applies, or the winner of the arbitration; and, if asked, why not the others. */
 
-import { type Contender, ranked, scoreOf } from './arbitration.ts';
+import { type Contender, foremostOf, ranked, scoreOf } from './arbitration.ts';
 import type { Offer, Sensitivity, Zone } from './artefact.ts';
 import type { Candidate, LossReason, Score } from './decision.ts';
 import { holds, type Scope } from './evaluate.ts';
@@ -73,13 +73,18 @@ function arbitrate(
   seed: string,
   explain: Candidate[] | null,
 ): Selection | null {
-  const contenders = explain === null ? foremost(candidates, stand, shown) : everyContender(rung.tier, offers, stand, shown, explain);
-  const order = ranked(contenders, seed);
-  for (const [rank, { id, offer, score }] of explain === null ? [] : order.entries()) {
-    explain?.push(candidate(rung.tier, id, offer, rank === 0 ? null : 'lower_priority', score));
-  }
-  const winner = order[0];
+  const winner =
+    explain === null
+      ? foremostOf(foremost(candidates, stand, shown), seed)
+      : explainedWinner(ranked(everyContender(rung.tier, offers, stand, shown, explain), seed), rung.tier, explain);
   return winner === undefined ? null : { variant: winner.offer.variant, offer: winner.id };
+}
+
+function explainedWinner(order: readonly Eligible[], tier: Tier, explain: Candidate[]): Eligible | undefined {
+  for (const [rank, { id, offer, score }] of order.entries()) {
+    explain.push(candidate(tier, id, offer, rank === 0 ? null : 'lower_priority', score));
+  }
+  return order[0];
 }
 
 /** Those who may win, and perhaps a few more: once somebody's priority is above all that the rest could reach, the rest is left alone. */

@@ -18,6 +18,7 @@ import { type Fields, readFields, readText, required } from './read.ts';
 import { deepFreeze, freezeForWriting, revisionOf } from './revision.ts';
 import { readConsent, readContextualWithoutSignal, readDeadline, readFreshnessMaxMs, readSensitiveCategories } from './settings.ts';
 import { readVariants } from './variants.ts';
+import { checkWork } from './work.ts';
 import { readPages, readZones } from './zones.ts';
 
 export { formatProblem, type PolicyProblem, problemCodes } from './problems.ts';
@@ -60,6 +61,7 @@ export function compilePolicy(text: string, options: CompileOptions): Compilatio
   const root = read(text, lines, report);
   const fields = root === null ? undefined : readFields(report, root, 'the policy', sections);
   const content = fields && readPolicy(report, fields, text, options.nowMs);
+  if (content !== undefined && !report.failed()) checkWork(report, fields?.get('zones'), content);
   if (content === undefined || report.failed()) return { artefact: null, problems: report.problems() };
   for (const variant of Object.values(content.variants)) freezeForWriting(variant.content);
   return { artefact: deepFreeze({ ...content, revision: revisionOf(content) }), problems: report.problems() };

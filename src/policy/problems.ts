@@ -64,6 +64,7 @@ export const problemCodes = [
   'expression-too-large',
   'integer-out-of-bounds',
   'value-not-allowed',
+  'too-much-work',
   'condition-constant',
   'division-by-zero',
 ] as const;
