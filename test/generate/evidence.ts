@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import type { ConsentSignal, Evidence, Fact, IdentityEvidence, StoredConsent } from '../../src/decision/facts.ts';
 import type { Attributes, Value } from '../../src/decision/value.ts';
-import { personalUseCases, useCases } from '../../src/decision/vocabulary.ts';
+import { type PersonalUseCase, personalUseCases, useCases } from '../../src/decision/vocabulary.ts';
 import {
   attributes,
   baseNowMs,
@@ -170,8 +170,16 @@ function signalOf(said: readonly ('granted' | 'denied' | undefined)[]): ConsentS
 const ordinary = { known: 16, absent: 1, trouble: 1, refused: 1 };
 const ofSource = { known: 10, absent: 3, trouble: 2, refused: 1 };
 
-/** Somebody who is proved in every way and has granted everything: what then decides is what else is known of them. */
-export function welcome(subject: string): Pick<Evidence, 'identity' | 'consent'> {
+interface Visitor {
+  readonly subject: string;
+  readonly grantedBy: 'request' | 'record';
+  /** By the record. */
+  readonly denied: PersonalUseCase | null;
+}
+
+/** Somebody who is proved in every way and has granted nearly everything: what then decides is what else is known of them. */
+export function welcome({ subject, grantedBy, denied }: Visitor): Pick<Evidence, 'identity' | 'consent'> {
+  const stored = [...(grantedBy === 'record' ? personalUseCases : []), ...categories.map((category) => `category:${category}`)];
   return {
     identity: {
       token: {
@@ -189,13 +197,16 @@ export function welcome(subject: string): Pick<Evidence, 'identity' | 'consent'>
       tokenRevoked: { state: 'known', value: false },
     },
     consent: {
-      signals: [signalOf(useCases.map(() => 'granted'))],
+      signals: grantedBy === 'request' ? [signalOf(useCases.map(() => 'granted'))] : [],
       gpc: false,
       stored: {
         state: 'known',
         value: {
-          useCases: Object.fromEntries(categories.map((category) => [`category:${category}`, 'granted'])),
-          recordedAtMs: baseNowMs - day,
+          useCases: {
+            ...Object.fromEntries(stored.map((useCase) => [useCase, 'granted'])),
+            ...(denied === null ? {} : { [denied]: 'denied' }),
+          } as StoredConsent['useCases'],
+          recordedAtMs: baseNowMs,
         },
       },
       linked: refused,
@@ -253,13 +264,15 @@ export const evidence: fc.Arbitrary<Evidence> = fc
     audience: factOf(audience, ofSource),
     model: factOf(propensities, ofSource),
     madeByHand: fc.integer({ min: 0, max: 19 }).map((number) => number === 0),
+    grantedBy: fc.constantFrom('request' as const, 'record' as const),
+    denied: mostly<PersonalUseCase | null>(4, null, ...personalUseCases),
     welcome: fc.integer({ min: 0, max: 2 }).map((number) => number === 0),
     subject: fc.constantFrom(...subjects),
   })
   .map((drawn) => {
     if (drawn.welcome) {
       const { profile: known, session: visit, audience: members, model } = drawn;
-      return { ...welcome(drawn.subject), profile: known, session: visit, audience: members, model };
+      return { ...welcome(drawn), profile: known, session: visit, audience: members, model };
     }
     const verified = drawn.token.state === 'verified';
     const sameSubject =

@@ -245,7 +245,7 @@ describe('the one exception', () => {
       explain: false,
     };
     const full: Evidence = {
-      ...welcome('subject-one'),
+      ...welcome({ subject: 'subject-one', grantedBy: 'request', denied: null }),
       profile: { state: 'known', value: { attributes: {}, audiences: ['app'] } },
       session: { state: 'refused' },
       audience: { state: 'refused' },
@@ -482,7 +482,7 @@ describe('a case that breaks a claim', () => {
 
   function firstReport<T>(claim: Claim<T>): string {
     for (let index = 0; index < 100; index += 1) {
-      const { broken } = tryOn(claim, { seed: 1, index, cases: 10 });
+      const { broken } = tryOn(claim, { seed: 5, index, cases: 10 });
       if (broken !== null) return broken;
     }
     throw new Error('the planted fault must be found');
