@@ -6,23 +6,24 @@
 import { describe, expect, it } from 'vitest';
 import type { Artefact } from '../../src/decision/artefact.ts';
 import type { ZoneDecision } from '../../src/decision/decision.ts';
-import type { StoredConsent, TokenEvidence } from '../../src/decision/facts.ts';
+import type { Fact, IdentityLink, StoredConsent, TokenEvidence } from '../../src/decision/facts.ts';
 import { needs } from '../../src/decision/needs.ts';
 import type { Question } from '../../src/decision/question.ts';
-import { personalUseCases } from '../../src/decision/vocabulary.ts';
+import { type Dependency, personalUseCases } from '../../src/decision/vocabulary.ts';
 import { batchesOf } from '../../src/evidence/batches.ts';
 import { createGatherer } from '../../src/evidence/gather.ts';
 import type { Gatherer, Gathering, TokenFinding } from '../../src/evidence/gathering.ts';
-import type { StoreDependency } from '../../src/evidence/plan.ts';
 import { decideInBatches } from '../../src/http/decide-in-batches.ts';
 import { compilePolicy } from '../../src/policy/compile.ts';
 import { mayReadProfile, mayReadSession } from '../../src/records/permission.ts';
 import type { ReadPlan, StoreReading } from '../../src/records/store.ts';
 import { StoreError } from '../../src/records/store-error.ts';
+import type { HttpSource } from '../../src/sources/http-source.ts';
+import { type SourceDependency, type Sources, sourceDependencies } from '../../src/sources/sources.ts';
 import type { Clock } from '../../src/time/clock.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
-const dependencies = ['identity', 'consent', 'profile', 'session'] as const;
+const dependencies = ['identity', 'consent', 'profile', 'session', 'audience', 'model'] as const;
 const isLong = process.env.STEPWELL_TEST_LONG === '1';
 const runs = Math.round(8_000 * Number(process.env.STEPWELL_TEST_RUNS ?? (isLong ? 300 : 1)));
 /** Any would do; a fixed one, so that a fault that is found once is found always. */
@@ -38,7 +39,9 @@ interface Drawn {
   readonly deadlineMs: number;
   /** Between the headers and the beginning of gathering. */
   readonly queuedMs: number;
-  readonly budgetsMs: Readonly<Record<StoreDependency, number | null>>;
+  readonly budgetsMs: Readonly<Record<Dependency, number | null>>;
+  /** What has a source of its own. Null: the store has it, or nobody. */
+  readonly sources: Readonly<Record<SourceDependency, DrawnSource | null>>;
   readonly token: 'none' | 'fresh' | 'expired' | 'invalid' | 'broken';
   /** Null: the evidence is there at once, as for a token seen before. */
   readonly verifiedAfterMs: number | null;
@@ -58,6 +61,13 @@ interface Drawn {
   readonly sessionIsStored: boolean;
   /** How late each timer fires in turn, as on a busy machine. */
   readonly latenessMs: readonly number[];
+}
+
+interface DrawnSource {
+  readonly answer: 'answers' | 'has nothing' | 'fails' | 'never';
+  readonly afterMs: number;
+  /** Whether it gives up when its time is over, as it should; what never answers always does. */
+  readonly keepsTime: boolean;
 }
 
 type Said = 'granted' | 'denied' | 'absent';
@@ -83,11 +93,18 @@ function draw(seed: number): Drawn {
   const budget = (): number | null => (chance(0.3) ? null : 1 + whole(60));
   // Quarters of a millisecond, so that instants often coincide and often just miss each other.
   const quarters = (mostMs: number): number => whole(mostMs * 4) / 4;
+  const hasSources = chance(0.6);
+  const source = (): DrawnSource | null => {
+    if (!hasSources || chance(0.4)) return null;
+    const answer = one('answers', 'answers', 'answers', 'answers', 'has nothing', 'fails', 'never');
+    return { answer, afterMs: quarters(chance(0.7) ? 6 : 60), keepsTime: chance(0.6) };
+  };
   return {
     zoneBudgetsMs: Array.from({ length: 1 + whole(zoneIds.length - 1) }, budget),
     deadlineMs: 3 + whole(60),
     queuedMs: chance(0.2) ? quarters(70) : 0,
-    budgetsMs: { identity: budget(), consent: budget(), profile: budget(), session: budget() },
+    budgetsMs: { identity: budget(), consent: budget(), profile: budget(), session: budget(), audience: budget(), model: budget() },
+    sources: { identity: source(), profile: source(), audience: source(), model: source() },
     token: one('none', 'fresh', 'fresh', 'fresh', 'expired', 'invalid', 'broken'),
     verifiedAfterMs: chance(0.4) ? null : quarters(chance(0.2) ? 80 : 8),
     hasSession: chance(0.6),
@@ -115,7 +132,11 @@ type Tier = 'user' | 'session' | 'segment';
  */
 function tiersAllowed(drawn: Drawn, zoneAtMs: number): readonly Tier[] {
   const graceMaxMs = 2 * Math.max(...drawn.latenessMs);
-  const overduesMs = Object.values(drawn.budgetsMs).map((budgetMs) => drawn.repliedAfterMs - (budgetMs ?? Number.POSITIVE_INFINITY));
+  const overdueMs = (afterMs: number, dependency: Dependency) => afterMs - (drawn.budgetsMs[dependency] ?? Number.POSITIVE_INFINITY);
+  const overduesMs = [
+    ...dependencies.map((dependency) => overdueMs(drawn.repliedAfterMs, dependency)),
+    ...sourceDependencies.map((dependency) => overdueMs(drawn.sources[dependency]?.afterMs ?? 0, dependency)),
+  ];
   const gracesMs = [0, graceMaxMs, ...overduesMs.filter((overdueMs) => overdueMs > 0 && overdueMs < graceMaxMs)];
   return [
     ...new Set(
@@ -129,41 +150,64 @@ function tiersAllowed(drawn: Drawn, zoneAtMs: number): readonly Tier[] {
 
 function modelTier(drawn: Drawn, zoneAtMs: number, graceMs: number, inTime: (atMs: number, limitMs: number) => boolean): Tier {
   if (drawn.isOverloaded) return 'segment';
-  const { token, verifiedAfterMs, queuedMs, reply, stored, device, asksForItself } = drawn;
-  const limitOf = (dependency: StoreDependency, fromMs: number): number =>
+  const { token, verifiedAfterMs, queuedMs, reply, stored, device, asksForItself, sources } = drawn;
+  const limitOf = (dependency: Dependency, fromMs: number): number =>
     Math.min(drawn.deadlineMs, fromMs + (drawn.budgetsMs[dependency] ?? drawn.deadlineMs));
   const hasToken = token !== 'none';
-  const askedAtMs = queuedMs + (hasToken ? (verifiedAfterMs ?? 0) : 0);
-  const tokenIsKnown = !hasToken || verifiedAfterMs === null || inTime(askedAtMs, Math.min(zoneAtMs, limitOf('identity', queuedMs)));
+  const verifiedAtMs = queuedMs + (hasToken ? (verifiedAfterMs ?? 0) : 0);
+  const tokenIsKnown = !hasToken || verifiedAfterMs === null || inTime(verifiedAtMs, Math.min(zoneAtMs, limitOf('identity', queuedMs)));
   const names = tokenIsKnown && (token === 'fresh' || token === 'expired');
 
+  // A resolver is asked beside the token, and the store when both have said what they will.
+  const hasDevice = device !== 'not given';
+  const resolver = hasDevice ? sources.identity : null;
+  const resolving = resolver === null ? null : askedModel(resolver, queuedMs, limitOf('identity', queuedMs));
+  const linkIsTold = resolving === null || (resolving.tells && inTime(resolving.atMs, Math.min(zoneAtMs, limitOf('identity', queuedMs))));
+  const linkIsNobody = device === 'nobody' || resolver?.answer === 'has nothing';
+
+  const askedAtMs = Math.max(verifiedAtMs, resolving?.atMs ?? 0);
   const repliedAtMs = askedAtMs + drawn.repliedAfterMs;
-  const isAsked = (dependency: StoreDependency): boolean => limitOf(dependency, askedAtMs) - askedAtMs >= 1;
-  const isKnown = (dependency: StoreDependency): boolean =>
-    tokenIsKnown &&
-    reply === 'answers' &&
-    isAsked(dependency) &&
-    inTime(repliedAtMs, Math.min(zoneAtMs, drawn.deadlineMs, limitOf(dependency, askedAtMs) + graceMs));
+  const isAsked = (dependency: Dependency): boolean => limitOf(dependency, askedAtMs) - askedAtMs >= 1;
+  const isProvedBy = (dependency: Dependency): boolean =>
+    isAsked(dependency) && inTime(repliedAtMs, Math.min(drawn.deadlineMs, limitOf(dependency, askedAtMs) + graceMs));
+  const isKnown = (dependency: Dependency): boolean =>
+    tokenIsKnown && reply === 'answers' && isProvedBy(dependency) && inTime(repliedAtMs, zoneAtMs);
 
   // Nothing is granted while somebody may have denied whom we could not look up. A device that turns out to be nobody's has no record.
-  const hasDevice = device !== 'not given';
-  const mayHideDenial =
-    !tokenIsKnown ||
-    token === 'broken' ||
-    (names && !isKnown('consent')) ||
-    (hasDevice && !(isKnown('identity') && (device === 'nobody' ? isAsked('consent') : isKnown('consent'))));
-  const isOwnRecord = names || device === 'the person';
+  const linkIsHeard =
+    resolving !== null && linkIsNobody
+      ? linkIsTold
+      : linkIsTold && isKnown('identity') && (linkIsNobody ? isAsked('consent') : isKnown('consent'));
+  const mayHideDenial = !tokenIsKnown || token === 'broken' || (names && !isKnown('consent')) || (hasDevice && !linkIsHeard);
+  const isOwnRecord = names || (device === 'the person' && !linkIsNobody);
+  const isAnothers = device === 'another' && !linkIsNobody;
   const isDenied =
     asksForItself === 'denies' ||
     (isOwnRecord && isKnown('consent') && stored === 'denied') ||
-    (device === 'another' && isKnown('consent') && drawn.storedOfAnother === 'denied');
-  const isProved = names && token === 'fresh' && isKnown('identity') && drawn.generation === 'current' && device !== 'another';
+    (isAnothers && isKnown('consent') && drawn.storedOfAnother === 'denied');
+  const isProved = names && token === 'fresh' && isKnown('identity') && drawn.generation === 'current' && !isAnothers;
   const isGrantedByRecord = isProved && isKnown('consent') && stored === 'granted';
   const isGranted = !mayHideDenial && !isDenied && (asksForItself === 'grants' || isGrantedByRecord);
 
-  if (isGranted && isProved && isKnown('profile') && drawn.hasProfile) return 'user';
+  // Sources about a person are asked when the store has proved who it is, and each for as long as its own budget allows.
+  const tells = (dependency: 'profile' | 'audience' | 'model', source: DrawnSource): boolean => {
+    const limitMs = Math.min(drawn.deadlineMs, limitOf(dependency, repliedAtMs) + graceMs);
+    if (limitMs - repliedAtMs < 1 || source.answer !== 'answers') return false;
+    return inTime(repliedAtMs + source.afterMs, Math.min(zoneAtMs, limitMs));
+  };
+  const hasProfile = sources.profile === null ? isKnown('profile') && drawn.hasProfile : tells('profile', sources.profile);
+  const hasAudience = sources.audience === null || tells('audience', sources.audience);
+  const hasModel = sources.model === null || tells('model', sources.model);
+  if (isGranted && isProved && hasProfile && hasAudience && hasModel) return 'user';
   if (isGranted && drawn.hasSession && isKnown('session') && drawn.sessionIsStored) return 'session';
   return 'segment';
+}
+
+/** When a source is done with, and whether it said anything. */
+function askedModel({ answer, afterMs, keepsTime }: DrawnSource, fromMs: number, limitMs: number): { atMs: number; tells: boolean } {
+  if (limitMs - fromMs < 1) return { atMs: fromMs, tells: false };
+  const givesUp = answer === 'never' || (keepsTime && fromMs + afterMs > limitMs);
+  return { atMs: givesUp ? limitMs : fromMs + afterMs, tells: !givesUp && answer !== 'fails' };
 }
 
 // --- the world ------------------------------------------------------------------------------------------------------------------
@@ -171,27 +215,53 @@ function modelTier(drawn: Drawn, zoneAtMs: number, graceMs: number, inTime: (atM
 const zoneIds = ['a', 'b', 'c', 'd', 'e'] as const;
 const approved = { by: 'Simulation', on: '2026-01-01', until: '2099-01-01' };
 const ladder = [
-  { tier: 'user', choose: [{ when: 'profile.vip', variant: 'v' }] },
+  { tier: 'user', variant: 'v' },
   { tier: 'session', choose: [{ when: 'session.seen', variant: 'v' }] },
   { tier: 'segment', choose: [{ when: 'request.country == "DE"', variant: 'v' }] },
   { tier: 'anonymous', variant: 'v', approved },
 ];
 const bool = { type: 'bool', class: 'S1' };
-const policy = JSON.stringify({
-  stepwell: 1,
-  policy: 'simulation',
-  owner: 'simulation',
-  attributes: { request: { country: { type: 'string', class: 'S0' } }, session: { seen: bool }, profile: { vip: bool } },
-  contextualWithoutSignal: true,
-  deadline: { defaultMs: 60, minMs: 1, maxMs: 500 },
-  zones: Object.fromEntries(zoneIds.map((id) => [id, { kind: 'content', ladder }])),
-  variants: { v: { content: 'v' } },
-});
-
+const http = { source: 'http', method: 'POST', url: 'https://source.example/' };
+const sourceOf = {
+  identity: { ...http, map: { subject: 'response' } },
+  profile: { ...http, map: { attributes: { vip: 'response' } } },
+  audience: { ...http, map: { audiences: 'response' } },
+  model: { ...http, class: 'S1', map: { propensityPpm: 'response' } },
+};
 const startMs = Date.UTC(2026, 10, 21, 12);
-const compiled = compilePolicy(policy, { file: 'simulation.json', nowMs: startMs });
-if (compiled.artefact === null) throw new Error(JSON.stringify(compiled.problems));
-const plain: Artefact = compiled.artefact;
+
+/** One for each set of sources; every zone asks for all that there is. */
+function policyWith(sourced: readonly SourceDependency[]): Artefact {
+  const when = sourced.includes('audience') ? 'profile.vip && "club" in audiences' : 'profile.vip';
+  const lower = ladder.slice(1);
+  const policy = JSON.stringify({
+    stepwell: 1,
+    policy: 'simulation',
+    owner: 'simulation',
+    attributes: { request: { country: { type: 'string', class: 'S0' } }, session: { seen: bool }, profile: { vip: bool } },
+    audiences: { club: { class: 'S1' } },
+    contextualWithoutSignal: true,
+    deadline: { defaultMs: 60, minMs: 1, maxMs: 500 },
+    dependencies: Object.fromEntries(sourced.map((dependency) => [dependency, sourceOf[dependency]])),
+    zones: Object.fromEntries(
+      zoneIds.map((id) => {
+        const user = sourced.includes('model')
+          ? { tier: 'user', arbitrate: { tag: id } }
+          : { tier: 'user', choose: [{ when, variant: 'v' }] };
+        return [id, { kind: 'content', ladder: [user, ...lower] }];
+      }),
+    ),
+    variants: { v: { content: 'v' } },
+    offers: sourced.includes('model')
+      ? Object.fromEntries(zoneIds.map((id) => [`o-${id}`, { tags: [id], class: 'S1', variant: 'v', when, propensity: 'model', value: 1 }]))
+      : {},
+  });
+  const { artefact, problems } = compilePolicy(policy, { file: 'simulation.json', nowMs: startMs });
+  if (artefact === null) throw new Error(JSON.stringify(problems));
+  return artefact;
+}
+
+const policies = new Map<string, Artefact>();
 
 /** A virtual clock whose timers fire as late as drawn, and that knows when something happens next. */
 class BusyClock implements Clock {
@@ -247,6 +317,8 @@ interface Outcome {
   /** From the headers, by zone. */
   readonly decidedAtMs: ReadonlyMap<string, number>;
   readonly plans: readonly ReadPlan[];
+  /** Of HTTP sources, in the order in which they were asked. */
+  readonly asked: readonly SourceDependency[];
   readonly replies: number;
   readonly abandoned: number;
   readonly pendingTimers: number;
@@ -280,15 +352,17 @@ async function simulate(drawn: Drawn, tamper: Tampering = (gatherer) => gatherer
     verifier: { verify: () => verification(drawn, clock) },
     sessionIds: { verify: () => ({ state: 'verified', id: 'session' }) },
     clock,
-    onAbandoned: () => {
-      abandoned += 1;
+    onAbandoned: ({ from }) => {
+      if (from === 'store') abandoned += 1;
     },
   });
   const artefact = withBudgets(drawn);
+  const asked: SourceDependency[] = [];
   const question = questionOf(drawn);
   const times = { startedAtMs, deadlineAtMs: startedAtMs + drawn.deadlineMs };
   const gathering = tamper(gatherer, clock).gather({
     artefact,
+    sources: sourcesOf(drawn, clock, asked),
     needs: needs(artefact, question),
     identity: {
       ...(drawn.token === 'none' ? {} : { token: 'token' }),
@@ -322,14 +396,55 @@ async function simulate(drawn: Drawn, tamper: Tampering = (gatherer) => gatherer
   while (clock.moveOn()) await settle();
   if (fault !== null) throw new Error('deciding rejected', { cause: fault });
   if (zones === null) throw new Error('not every zone was ever decided');
-  return { zones, decidedAtMs, plans, replies, abandoned, pendingTimers: clock.virtual.pendingTimers };
+  return { zones, decidedAtMs, plans, asked, replies, abandoned, pendingTimers: clock.virtual.pendingTimers };
 }
 
-function withBudgets({ budgetsMs }: Drawn): Artefact {
+function withBudgets({ budgetsMs, sources }: Drawn): Artefact {
+  const sourced = sourceDependencies.filter((dependency) => sources[dependency] !== null);
+  const key = sourced.join();
+  const plain = policies.get(key) ?? policyWith(sourced);
+  policies.set(key, plain);
   const settings = Object.fromEntries(
     dependencies.map((dependency) => [dependency, { ...plain.dependencies[dependency], budgetMs: budgetsMs[dependency] }]),
   );
   return { ...plain, dependencies: { ...plain.dependencies, ...settings } };
+}
+
+/** Sources that do as drawn; `asked` hears of each ask. */
+function sourcesOf(drawn: Drawn, clock: BusyClock, asked: SourceDependency[]): Sources {
+  const source = <T>(dependency: SourceDependency, value: T | null): HttpSource<T> | null => {
+    const own = drawn.sources[dependency];
+    if (own === null) return null;
+    const fact: Fact<T> =
+      own.answer === 'fails'
+        ? { state: 'failed' }
+        : own.answer === 'has nothing' || value === null
+          ? { state: 'absent' }
+          : { state: 'known', value };
+    return {
+      ask({ leftMs }) {
+        asked.push(dependency);
+        const givesUp = own.answer === 'never' || (own.keepsTime && own.afterMs > leftMs);
+        return new Promise((resolve) => {
+          clock.exactlyAfter(givesUp ? leftMs : own.afterMs, () => resolve(givesUp ? { state: 'late' } : fact));
+        });
+      },
+      typicalMs: () => null,
+      status: () => ({ state: 'unknown', sinceMs: null, lastGoodMs: null, breaker: 'closed', fault: null }),
+      counts: () => ({ asks: 0, calls: 0 }),
+    };
+  };
+  return {
+    identity: source('identity', linkOf(drawn.device)),
+    profile: source('profile', { attributes: { vip: true }, audiences: [] }),
+    audience: source('audience', ['club']),
+    model: source('model', Object.fromEntries(zoneIds.map((id) => [`o-${id}`, 1]))),
+  };
+}
+
+function linkOf(device: Drawn['device']): IdentityLink | null {
+  const subject = device === 'the person' ? person : device === 'another' ? 'another' : null;
+  return subject === null ? null : { subject, method: 'deterministic', confidencePpm: 1_000_000 };
 }
 
 function questionOf({ zoneBudgetsMs }: Drawn): Question {
@@ -382,12 +497,13 @@ function tokenEvidence(token: Drawn['token']): TokenEvidence {
 
 /** As a store must: it looks at nothing that the plan's permissions do not allow. */
 function readingOf(plan: ReadPlan, drawn: Drawn): StoreReading {
-  const linkedTo = plan.deviceId === null ? null : ({ 'the person': person, another: 'another' }[drawn.device as string] ?? null);
+  const link = plan.resolvedLink ?? (plan.deviceId === null ? null : linkOf(drawn.device));
+  const linkedTo = link?.subject ?? null;
   const own = plan.subject === null ? null : recordOf(drawn.stored);
   const linked =
     linkedTo === null || linkedTo === plan.subject ? null : recordOf(linkedTo === person ? drawn.stored : drawn.storedOfAnother);
   const soFar = {
-    link: linkedTo === null ? null : { subject: linkedTo, method: 'deterministic' as const, confidencePpm: 1_000_000 },
+    link,
     generation: plan.subject !== null && drawn.generation === 'behind' ? 1 : 0,
     tokenRevoked: false,
     consent: own,
@@ -430,8 +546,33 @@ function check(drawn: Drawn, outcome: Outcome): void {
     hold(atMs <= latestMs, () => `${zone} was decided at ${atMs}, and its instant was ${zoneAtMs}`);
   }
   hold(outcome.plans.length <= (drawn.isOverloaded ? 0 : 1), () => `the store was asked ${outcome.plans.length} times`);
+  hold(new Set(outcome.asked).size === outcome.asked.length, () => `sources were asked twice: ${outcome.asked}`);
+  const aboutPerson = outcome.asked.filter((dependency) => dependency !== 'identity');
+  hold(
+    aboutPerson.length === 0 || mayAskAboutPerson(drawn),
+    () => `${aboutPerson} were asked about somebody who was not proved, or said no`,
+  );
+  hold(aboutPerson.length === 0 || outcome.replies > 0, () => `${aboutPerson} were asked before the store had answered`);
   hold(outcome.abandoned <= outcome.replies + (drawn.reply === 'throws' ? 1 : 0), () => 'more replies were abandoned than came');
   hold(outcome.pendingTimers === 0, () => `${outcome.pendingTimers} timers were left behind`);
+}
+
+/** Whatever comes when. */
+function mayAskAboutPerson({
+  token,
+  generation,
+  device,
+  stored,
+  storedOfAnother,
+  asksForItself,
+  reply,
+  sources,
+  isOverloaded,
+}: Drawn): boolean {
+  const isAnothers = device === 'another' && sources.identity?.answer !== 'has nothing';
+  const isDenied = asksForItself === 'denies' || stored === 'denied' || (isAnothers && storedOfAnother === 'denied');
+  const isProved = token === 'fresh' && generation === 'current' && !isAnothers && reply === 'answers' && !isOverloaded;
+  return isProved && !isDenied && (asksForItself === 'grants' || stored === 'granted');
 }
 
 interface Broken {
@@ -505,6 +646,30 @@ const plantedFaults: Readonly<Record<string, Tampering>> = {
       return gatherer.gather(request);
     },
   }),
+  'sources that are asked twice': (gatherer) => ({
+    gather({ sources, ...request }) {
+      const twice = Object.fromEntries(
+        Object.entries(sources ?? {}).map(([name, source]) => [
+          name,
+          source && { ...source, ask: (ask: never) => source.ask(ask) && source.ask(ask) },
+        ]),
+      );
+      return gatherer.gather({ ...request, sources: twice as unknown as Sources });
+    },
+  }),
+  'sources that are asked whatever the store says': (gatherer) => ({
+    gather(request) {
+      const gathering = gatherer.gather(request);
+      const ask = { subject: person, deviceId: null, request: {}, leftMs: 5 };
+      void request.sources?.model?.ask(ask);
+      return gathering;
+    },
+  }),
+  'sources that never answer': (gatherer) => ({
+    gather({ sources: _sources, ...request }) {
+      return gatherer.gather(request);
+    },
+  }),
   'a timer that is left behind': (gatherer, clock) => ({
     gather(request) {
       const gathering = gatherer.gather(request);
@@ -536,6 +701,17 @@ describe('gathering in simulated time', () => {
       met.add([...tiers].sort().join(' and '));
     }
     expect([...met]).toEqual(expect.arrayContaining(['user', 'session', 'segment', 'segment and user', 'segment and session']));
+  });
+
+  it('meets a person whom every source there is speaks for', async () => {
+    const met = new Set<string>();
+    for (let seed = faultSeed; seed < faultSeed + 6_000; seed += 1) {
+      const { zones, asked } = await simulate(draw(seed));
+      if (zones.some(({ tier }) => tier === 'user')) met.add([...asked].sort().join(' '));
+    }
+    expect([...met]).toEqual(
+      expect.arrayContaining(['', 'audience model profile', 'audience identity model profile', 'identity', 'model']),
+    );
   });
 
   it('is the same for the same seed', async () => {
