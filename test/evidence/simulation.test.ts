@@ -141,14 +141,20 @@ function tiersAllowed(drawn: Drawn, zoneAtMs: number): readonly Tier[] {
   return [
     ...new Set(
       gracesMs.flatMap((graceMs) => [
-        modelTier(drawn, zoneAtMs, graceMs, (at, limit) => at <= limit),
-        modelTier(drawn, zoneAtMs, graceMs, (at, limit) => at < limit),
+        modelTier(drawn, zoneAtMs, graceMs, atOrBefore, atOrBefore),
+        modelTier(drawn, zoneAtMs, graceMs, before, before),
+        // What follows from the store's reply may come at the same instant as the reply, and count or not by itself.
+        modelTier(drawn, zoneAtMs, graceMs, atOrBefore, before),
       ]),
     ),
   ];
 }
 
-function modelTier(drawn: Drawn, zoneAtMs: number, graceMs: number, inTime: (atMs: number, limitMs: number) => boolean): Tier {
+type InTime = (atMs: number, limitMs: number) => boolean;
+const atOrBefore: InTime = (atMs, limitMs) => atMs <= limitMs;
+const before: InTime = (atMs, limitMs) => atMs < limitMs;
+
+function modelTier(drawn: Drawn, zoneAtMs: number, graceMs: number, inTime: InTime, sourceInTime: InTime): Tier {
   if (drawn.isOverloaded) return 'segment';
   const { token, verifiedAfterMs, queuedMs, reply, stored, device, asksForItself, sources } = drawn;
   const limitOf = (dependency: Dependency, fromMs: number): number =>
@@ -193,7 +199,7 @@ function modelTier(drawn: Drawn, zoneAtMs: number, graceMs: number, inTime: (atM
   const tells = (dependency: 'profile' | 'audience' | 'model', source: DrawnSource): boolean => {
     const limitMs = Math.min(drawn.deadlineMs, limitOf(dependency, repliedAtMs) + graceMs);
     if (limitMs - repliedAtMs < 1 || source.answer !== 'answers') return false;
-    return inTime(repliedAtMs + source.afterMs, Math.min(zoneAtMs, limitMs));
+    return sourceInTime(repliedAtMs + source.afterMs, Math.min(zoneAtMs, limitMs));
   };
   const hasProfile = sources.profile === null ? isKnown('profile') && drawn.hasProfile : tells('profile', sources.profile);
   const hasAudience = sources.audience === null || tells('audience', sources.audience);
