@@ -12,6 +12,7 @@ import { type Managed, managedProcess, managementRoutes } from './http/managemen
 import { createOwnMargin } from './http/own-margin.ts';
 import { bodyBytesMax, jsonBody } from './http/plugins/json-body.ts';
 import { createAuthority } from './http/plugins/keys.ts';
+import { oneAtATime } from './http/plugins/one-at-a-time.ts';
 import { answerClientError, answerConnect, answerExpectation, answerFrameworkError, problems } from './http/plugins/problems.ts';
 import { promptClose } from './http/plugins/prompt-close.ts';
 import { quietLogger, requestLog } from './http/plugins/request-log.ts';
@@ -53,6 +54,7 @@ export async function buildApp(given: AppDependencies): Promise<FastifyInstance>
   await app.register(requestLog, given);
   await app.register(problems);
   await app.register(promptClose, given);
+  await app.register(oneAtATime, given);
   await app.register(jsonBody);
 
   decideRoute(app, dependencies, authority);
