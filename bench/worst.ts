@@ -12,6 +12,8 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { buildApp } from '../src/app.ts';
 import type { Artefact } from '../src/decision/artefact.ts';
+import { decide } from '../src/decision/decide.ts';
+import { noEvidence } from '../src/decision/facts.ts';
 import { openEmbeddedStore } from '../src/embedded/embedded-store.ts';
 import { keySetOf } from '../src/identity/key-set.ts';
 import { generateIssuerKeys } from '../src/identity/mint.ts';
@@ -75,4 +77,83 @@ async function measureRequests(artefact: Artefact): Promise<void> {
   rmSync(directory, { recursive: true });
 }
 
+/** Conditions that no visitor of the bench fulfils, or fulfils only at the end. */
+const dearConditions: Readonly<Record<string, string>> = {
+  'one comparison': 'request.n == 1',
+  'a chain of nine': `${Array(8).fill('request.n == 7').join(' && ')} && request.n == 1`,
+  'a list of a hundred': `request.n in [${Array.from({ length: 100 }, (_, at) => at + 10).join(', ')}]`,
+  'a text searched in another': 'request.text.contains(request.other)',
+  'a list looked through': 'request.list.exists(item, item == "a" || item == "b")',
+  'lists within lists': 'request.list.exists(a, request.list.exists(b, a == b && a == "c"))',
+  'everybody, and all are worth the same': 'request.n == 7',
+};
+
+function policyOf(offerCount: number, when: string): string {
+  const offer = { tags: ['t'], class: 'S0', variant: 'v', when, propensityPpm: 1_000, value: 10 };
+  const approved = { by: 'Bench', on: '2026-01-01', until: '2099-01-01' };
+  const ladder = [
+    { tier: 'segment', arbitrate: { tag: 't' } },
+    { tier: 'anonymous', variant: 'v', approved },
+  ];
+  return JSON.stringify({
+    stepwell: 1,
+    policy: 'worst',
+    contextualWithoutSignal: true,
+    attributes: {
+      request: Object.fromEntries(
+        Object.entries({ n: 'int', text: 'string', other: 'string', list: 'strings' }).map(([name, type]) => [name, { type, class: 'S0' }]),
+      ),
+    },
+    deadline: { defaultMs: 60, minMs: 5, maxMs: 500 },
+    zones: { rail: { kind: 'offer', ladder } },
+    pages: { home: { zones: ['rail'] } },
+    variants: { v: { content: {} } },
+    offers: Object.fromEntries(Array.from({ length: offerCount }, (_, at) => [`offer-${at}`, offer])),
+  });
+}
+
+/** The most offers that load with a condition, to a tenth. */
+function largestOf(when: string): { readonly offers: number; readonly artefact: Artefact } {
+  const load = (offers: number) => compilePolicy(policyOf(offers, when), { file: 'worst.json', nowMs: clock.nowMs() }).artefact;
+  let offers = 1;
+  let artefact = load(offers);
+  for (let step = 2; step > 1.05; ) {
+    const larger = load(Math.ceil(offers * step));
+    if (larger === null) step = Math.sqrt(step);
+    else {
+      offers = Math.ceil(offers * step);
+      artefact = larger;
+    }
+  }
+  if (artefact === null) throw new Error('one offer must load');
+  return { offers, artefact };
+}
+
+function measurePolicies(): void {
+  const request = {
+    n: 7,
+    text: 'a'.repeat(1024),
+    other: `${'a'.repeat(511)}b`,
+    list: Array.from({ length: 256 }, (_, at) => `item-${at}`),
+  };
+  const rows = Object.entries(dearConditions).map(([name, when]) => {
+    const { offers, artefact } = largestOf(when);
+    const zones = ['rail'];
+    const asked = { nowMs: clock.nowMs(), page: 'home', zones, shownOffers: [], request, audiences: null, explain: false } as const;
+    const spent: number[] = [];
+    for (let round = 0; round < rounds; round += 1) {
+      const startMs = clock.monotonicMs();
+      decide(artefact, { ...asked, audience: 'personal' }, noEvidence);
+      spent.push(Math.round((clock.monotonicMs() - startMs) * 1000));
+    }
+    const [first = 0] = spent;
+    spent.sort((a, b) => a - b);
+    return { name, offers, first, least: spent[0], median: spent[spent.length >> 1] };
+  });
+  console.table(rows);
+}
+
+console.log('The largest policies that load: microseconds of a decision. The first also works out what is kept of a policy.');
+measurePolicies();
+console.log('Requests: microseconds of CPU.');
 await measureRequests(compiled(await readFile(new URL('../examples/retail.yaml', import.meta.url), 'utf8'), 'examples/retail.yaml'));

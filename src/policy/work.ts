@@ -1,8 +1,9 @@
 /**
  * How much work a policy can ask of one decision, counted when it is compiled: nothing that a visitor sends or that is stored about
- * them makes it more. A unit is what one step of a condition costs, about 10 ns measured on a shared machine of 2 cores (7 to 13 ns; 7 to 11 for an
- * item of a policy's list, 40 for an offer, 150 more for one that is eligible), so the bound is 5 ms. A request may ask for any zones,
- * so the bound is for the dearest 32, each with all of its rungs.
+ * them makes it more. A unit is what one step of a condition costs: 10 ns where a core is free, so that the bound is 5 ms, and 14 ns
+ * measured where two cores were shared by many (7 to 11 ns for an item of a policy's list, 40 for an offer, 150 more for one that is
+ * eligible; `bench/worst.ts` measures the largest policies that load). A request may ask for any zones, so the bound is for the
+ * dearest 32, each with all of its rungs.
  */
 import type { Artefact, Offer, Rung, Zone } from '../decision/artefact.ts';
 import {
