@@ -89,7 +89,7 @@ function workOfLists(attributes: Attributes): number {
 }
 
 /** All of its rungs, for nothing may be eligible on any but the last. */
-export function workOfZone(zone: Zone, attributes: Attributes, workOf: (offer: string) => number): number {
+function workOfZone(zone: Zone, attributes: Attributes, workOf: (offer: string) => number): number {
   return zone.ladder.reduce((sum, rung) => sum + workOfRung(rung, attributes, workOf), 0);
 }
 

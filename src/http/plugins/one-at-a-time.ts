@@ -13,7 +13,7 @@ import type { Clock } from '../../time/clock.ts';
 /** Requests on one connection that may wait for the one before them. Who sends more is let go of. */
 export const waitingMax = 64;
 /** From when an answer is whole to when the system has taken all of it. */
-export const takenWithinMs = 5_000;
+const takenWithinMs = 5_000;
 /** Beyond what an idle connection may live: usually Node has ended it by then. */
 const idleMarginMs = 1_000;
 const lookEveryMs = 500;
