@@ -316,7 +316,7 @@ function mendedRung(document: PolicyDocument, rung: RungDocument): RungDocument 
   if (rung.choose === undefined) return rung;
   const rules: RuleDocument[] = [];
   for (const rule of rung.choose) {
-    const fits = rule.when === undefined || (declared(document, rule.when.ast) && reachesAtMost(document, rule.when.ast, rung.tier));
+    const fits = rule.when === undefined || (isWritable(document, rule.when.ast) && reachesAtMost(document, rule.when.ast, rung.tier));
     rules.push(fits ? rule : { ...rule, when: harmless });
     if (rule.when === undefined) break;
   }
@@ -333,11 +333,21 @@ function scored(document: PolicyDocument, one: OfferDocument): OfferDocument {
 function mendedConditions(document: PolicyDocument, one: OfferDocument): OfferDocument {
   return {
     ...one,
-    ...(one.when === undefined ? {} : { when: declared(document, one.when.ast) ? one.when : harmless }),
+    ...(one.when === undefined ? {} : { when: isWritable(document, one.when.ast) ? one.when : harmless }),
     ...(one.context === undefined
       ? {}
-      : { context: one.context.map((factor) => (declared(document, factor.when.ast) ? factor : { ...factor, when: harmless })) }),
+      : { context: one.context.map((factor) => (isWritable(document, factor.when.ast) ? factor : { ...factor, when: harmless })) }),
   };
+}
+
+function isWritable(document: PolicyDocument, ast: Condition): boolean {
+  return declared(document, ast) && !walksTooDeep(ast);
+}
+
+/** A list walked for every item of another is dear, and more than a few such conditions are more than a policy may cost. */
+function walksTooDeep(ast: Condition): boolean {
+  const isMacro = (part: Condition): part is Extract<Condition, { is: 'exists' | 'all' }> => part.is === 'exists' || part.is === 'all';
+  return [...everyPart(ast)].some((part) => isMacro(part) && [...everyPart(part.condition)].some(isMacro));
 }
 
 function declared(document: PolicyDocument, ast: Condition): boolean {
