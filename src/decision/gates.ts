@@ -4,6 +4,7 @@
  */
 import type { Zone } from './artefact.ts';
 import { type ConsentView, deniedByGpc } from './consent.ts';
+import type { Fact } from './facts.ts';
 import { failure, type GateFailure, unread } from './gate-failure.ts';
 import { type PreparedRung, readsOf } from './reading.ts';
 import type { Reason } from './reasons.ts';
@@ -56,14 +57,15 @@ function cap({ artefact }: Standing, dependency: Dependency, missing: GateFailur
 }
 
 function factCaps(standing: Standing, tier: Tier): GateFailure | null {
-  for (const dependency of factDependencies) {
-    const capped = cap(standing, dependency, unread(standing.evidence[dependency], dependency), tier);
-    if (capped !== null) return capped;
-  }
-  return null;
+  if (standing.everyFactCame) return null;
+  const { profile, session, audience, model } = standing.evidence;
+  return (
+    cap(standing, 'profile', unread(profile, 'profile'), tier) ??
+    cap(standing, 'session', unread(session, 'session'), tier) ??
+    cap(standing, 'audience', unread(audience, 'audience'), tier) ??
+    cap(standing, 'model', unread(model, 'model'), tier)
+  );
 }
-
-const factDependencies = ['profile', 'session', 'audience', 'model'] as const;
 
 function caps(standing: Standing, tier: Tier): GateFailure | null {
   return (
@@ -91,18 +93,14 @@ function zoneClassFailure(standing: Standing, zone: Zone, tier: Tier): GateFailu
 
 function factsFailure({ question, evidence }: Standing, prepared: PreparedRung): GateFailure | null {
   const reads = readsOf(prepared, question.nowMs);
-  for (const dependency of prepared.rung.tier === 'user' ? userFacts : sessionFacts) {
-    const fact = evidence[dependency];
-    if (reads[dependency] && fact.state !== 'known') return unread(fact, dependency) ?? failure(reasonOfNothing[dependency]);
-  }
-  return null;
+  if (prepared.rung.tier !== 'user') return reads.session ? missing(evidence.session, 'session', 'session_absent') : null;
+  return (
+    (reads.profile ? missing(evidence.profile, 'profile', 'profile_absent') : null) ??
+    (reads.audience ? missing(evidence.audience, 'audience', 'audience_absent') : null) ??
+    (reads.model ? missing(evidence.model, 'model', 'model_unavailable') : null)
+  );
 }
 
-const userFacts = ['profile', 'audience', 'model'] as const;
-const sessionFacts = ['session'] as const;
-const reasonOfNothing = {
-  profile: 'profile_absent',
-  session: 'session_absent',
-  audience: 'audience_absent',
-  model: 'model_unavailable',
-} as const satisfies Partial<Record<Dependency, Reason>>;
+function missing(fact: Fact<unknown>, dependency: Dependency, nothing: Reason): GateFailure | null {
+  return fact.state === 'known' ? null : (unread(fact, dependency) ?? failure(nothing));
+}

@@ -62,12 +62,33 @@ const prepared = new WeakMap<Artefact, Map<string, PreparedZone>>();
 
 /** Undefined for a zone that the artefact does not have. */
 export function preparedZone(artefact: Artefact, id: string): PreparedZone | undefined {
+  const zones = preparedZonesOf(artefact);
+  const known = zones.get(id);
+  const zone = known === undefined && Object.hasOwn(artefact.zones, id) ? artefact.zones[id] : undefined;
+  if (zone === undefined) return known;
+  const preparing = prepare(artefact, zone);
+  let step = preparing.next();
+  while (step.done !== true) step = preparing.next();
+  zones.set(id, step.value);
+  return step.value;
+}
+
+/** All that decisions will want, in pieces: who puts a large policy in force has other things to do in between. */
+export function* preparation(artefact: Artefact): Generator<undefined, void> {
+  const zones = preparedZonesOf(artefact);
+  for (const [id, zone] of Object.entries(artefact.zones)) {
+    zones.set(id, yield* prepare(artefact, zone));
+    yield;
+  }
+}
+
+function preparedZonesOf(artefact: Artefact): Map<string, PreparedZone> {
   let zones = prepared.get(artefact);
   if (zones === undefined) {
-    zones = new Map(Object.entries(artefact.zones).map(([name, zone]) => [name, prepare(artefact, zone)]));
+    zones = new Map();
     prepared.set(artefact, zones);
   }
-  return zones.get(id);
+  return zones;
 }
 
 export function isInWindow(offer: Offer, nowMs: number): boolean {
@@ -86,11 +107,16 @@ export function requestFactEntries({ always, windowed }: PreparedRung, nowMs: nu
   return [...always, ...windowed.filter(({ offer }) => isInWindow(offer, nowMs))].filter(({ sensitivity }) => sensitivity.class === 'S0');
 }
 
-function prepare(artefact: Artefact, zone: Zone): PreparedZone {
-  return { zone, rungs: zone.ladder.map((rung) => prepareRung(artefact, zone, rung)) };
+/** A piece of the work; some half a millisecond. */
+const offersOfPiece = 256;
+
+function* prepare(artefact: Artefact, zone: Zone): Generator<undefined, PreparedZone> {
+  const rungs: PreparedRung[] = [];
+  for (const rung of zone.ladder) rungs.push(yield* prepareRung(artefact, zone, rung));
+  return { zone, rungs };
 }
 
-function prepareRung(artefact: Artefact, zone: Zone, rung: Rung): PreparedRung {
+function* prepareRung(artefact: Artefact, zone: Zone, rung: Rung): Generator<undefined, PreparedRung> {
   const rules = (rung.select.by === 'choose' ? rung.select.rules : []).map(
     (rule): RuleEntry => ({
       rule,
@@ -99,22 +125,21 @@ function prepareRung(artefact: Artefact, zone: Zone, rung: Rung): PreparedRung {
       edgesMs: edgesOf([rule.when]),
     }),
   );
-  const offers = (rung.select.by === 'arbitrate' ? rung.select.offers : []).flatMap((id): OfferEntry[] => {
+  const offers: OfferEntry[] = [];
+  for (const [index, id] of (rung.select.by === 'arbitrate' ? rung.select.offers : []).entries()) {
+    if (index % offersOfPiece === offersOfPiece - 1) yield;
     const offer = Object.hasOwn(artefact.offers, id) ? artefact.offers[id] : undefined;
-    if (offer === undefined) return [];
-    const isCandidate = tierHeight(offer.lowestTier) <= tierHeight(rung.tier);
-    return [
-      {
-        id,
-        offer,
-        reads: offer.reads,
-        sensitivity: combined(zone.sensitivity, offer.sensitivity),
-        isCandidate,
-        priorityMax: priorityMax(offer),
-        edgesMs: edgesOf([offer.when, ...offer.context.map(({ when }) => when)]),
-      },
-    ];
-  });
+    if (offer === undefined) continue;
+    offers.push({
+      id,
+      offer,
+      reads: offer.reads,
+      sensitivity: combined(zone.sensitivity, offer.sensitivity),
+      isCandidate: tierHeight(offer.lowestTier) <= tierHeight(rung.tier),
+      priorityMax: priorityMax(offer),
+      edgesMs: edgesOf([offer.when, ...offer.context.map(({ when }) => when)]),
+    });
+  }
   const candidates = offers.filter(({ isCandidate, sensitivity }) => isCandidate && isEnabled(sensitivity, artefact.sensitiveCategories));
   candidates.sort((a, b) => b.priorityMax - a.priorityMax);
   const isWindowed = ({ offer }: OfferEntry) => offer.fromMs !== null || offer.untilMs !== null;

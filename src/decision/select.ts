@@ -94,7 +94,7 @@ function foremost(candidates: readonly OfferEntry[], stand: Stand, shown: Shown)
   for (const entry of candidates) {
     if (entry.priorityMax < highest) break;
     if (offerLoss(entry, stand, shown) !== null) continue;
-    const score = scoreOf(entry.offer, propensityOf(entry, stand), stand.scope);
+    const score = scored(entry, stand);
     if (score.priority < highest) continue;
     highest = score.priority;
     contenders.push({ id: entry.id, offer: entry.offer, score });
@@ -108,17 +108,21 @@ function everyContender(tier: Tier, offers: readonly OfferEntry[], stand: Stand,
   for (const entry of offers) {
     const { id, offer } = entry;
     const lost = offerLoss(entry, stand, shown);
-    const score = lost === null ? scoreOf(offer, propensityOf(entry, stand), stand.scope) : null;
+    const score = lost === null ? scored(entry, stand) : null;
     if (score !== null && score.priority > 0) contenders.push({ id, offer, score });
     else explain.push(candidate(tier, id, offer, lost ?? 'zero_priority', score));
   }
   return contenders;
 }
 
+function scored(entry: OfferEntry, stand: Stand): Score {
+  const { offer } = entry;
+  return scoreOf(offer, offer.fromModel ? propensityByModel(entry, stand) : offer.propensityPpm, stand.scope);
+}
+
 /** Of an offer that the model does not mention, what the policy says stands. */
-function propensityOf({ id, offer }: OfferEntry, { model }: Stand): number {
-  const { fromModel, propensityPpm } = offer;
-  return fromModel && model !== undefined && Object.hasOwn(model, id) ? (model[id] ?? propensityPpm) : propensityPpm;
+function propensityByModel({ id, offer }: OfferEntry, { model }: Stand): number {
+  return (model !== undefined && Object.hasOwn(model, id) ? model[id] : undefined) ?? offer.propensityPpm;
 }
 
 function candidate(tier: Tier, id: string, offer: Offer, lost: LossReason | null, score: Score | null): Candidate {

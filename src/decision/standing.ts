@@ -2,7 +2,7 @@
 import type { Artefact } from './artefact.ts';
 import { type ConsentView, weighConsent } from './consent.ts';
 import type { Scope } from './evaluate.ts';
-import type { Evidence } from './facts.ts';
+import type { Evidence, Fact } from './facts.ts';
 import { type IdentityView, weighIdentity } from './identity.ts';
 import type { Question } from './question.ts';
 import { type Clearance, stepUpMaxAgeSeconds } from './sensitivity.ts';
@@ -14,6 +14,8 @@ export interface Standing {
   readonly evidence: Evidence;
   readonly identity: IdentityView;
   readonly consent: ConsentView;
+  /** Whether nothing about the visitor ran late or failed. */
+  readonly everyFactCame: boolean;
   /** What a rung may read: never more than its tier allows, whatever has come. */
   readonly scopes: Readonly<Record<Tier, Scope>>;
 }
@@ -24,7 +26,23 @@ const authTimeSkewSeconds = 5;
 export function weigh(artefact: Artefact, question: Question, evidence: Evidence): Standing {
   const identity = weighIdentity(evidence.identity);
   const consent = weighConsent(artefact.consent, evidence, identity, question.nowMs);
-  return { artefact, question, evidence, identity, consent, scopes: scopesOf(artefact, question, evidence) };
+  return {
+    artefact,
+    question,
+    evidence,
+    identity,
+    consent,
+    everyFactCame: everyFactCame(evidence),
+    scopes: scopesOf(artefact, question, evidence),
+  };
+}
+
+function everyFactCame({ profile, session, audience, model }: Evidence): boolean {
+  return came(profile) && came(session) && came(audience) && came(model);
+}
+
+function came({ state }: Fact<unknown>): boolean {
+  return state !== 'late' && state !== 'failed';
 }
 
 function scopesOf(artefact: Artefact, { request, audiences: given, nowMs }: Question, evidence: Evidence): Standing['scopes'] {

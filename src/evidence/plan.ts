@@ -115,11 +115,10 @@ const nothingPersonal: AfterStore = { profile: null, audience: null, model: null
 function personPermissions(asker: Asker): AfterStore {
   const { needs, artefact } = asker;
   const { audience, model } = artefact.dependencies;
-  const permission = (kinds: readonly Kind[]) => permissionFor(asker, kinds, askedForProfile, true);
   return {
-    profile: permission(needs.profileKinds),
-    audience: audience.source === null ? null : permission(needs.audienceKinds),
-    model: model.source === null ? null : permission(needs.modelKinds),
+    profile: permissionFor(asker, needs.profileKinds, askedForProfile, true),
+    audience: audience.source === null ? null : permissionFor(asker, needs.audienceKinds, askedForProfile, true),
+    model: model.source === null ? null : permissionFor(asker, needs.modelKinds, askedForProfile, true),
   };
 }
 

@@ -10,8 +10,9 @@ import { createTypicalTime } from '../sources/typical-time.ts';
 import type { Clock } from '../time/clock.ts';
 
 export interface StoreReader {
+  read(plan: ReadPlan): Promise<StoreReading>;
   /** `leftMs`: how long an answer can still be used. */
-  read(plan: ReadPlan, retries: number, leftMs: () => number): Promise<StoreReading>;
+  readPatiently(plan: ReadPlan, retries: number, leftMs: () => number): Promise<StoreReading>;
 }
 
 /** With less left than this, asking costs the store a reply that nobody can use. */
@@ -40,9 +41,10 @@ export function createStoreReader(store: Pick<Store, 'read'>, clock: Pick<Clock,
   }
 
   return {
-    read(plan, retries, leftMs) {
-      if (retries > 0 && retrier === null) loadRetrier();
-      if (retries === 0 || retrier === null) return readFrom(store, plan);
+    read: (plan) => readFrom(store, plan),
+    readPatiently(plan, retries, leftMs) {
+      if (retrier === null) loadRetrier();
+      if (retrier === null) return readFrom(store, plan);
       const halfMs = leftMs() / 2;
       const mayReadAgain = () => leftMs() >= Math.max(askingFloorMs, Math.min(halfMs, typical.medianMs() ?? 0));
       return retrier.run(retries, mayReadAgain, () => readAndMeasure(plan));
