@@ -3,7 +3,9 @@
  * serving and says that it is stale. To load is also to be allowed to ask the HTTP services that it names.
  */
 import { readFile } from 'node:fs/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Artefact } from '../decision/artefact.ts';
+import { preparation } from '../decision/reading.ts';
 import { type Compilation, type CompileOptions, compilePolicy } from '../policy/compile.ts';
 import { formatProblem, type PolicyProblem } from '../policy/problems.ts';
 import { noSources, SourceProblem, type Sources } from '../sources/sources.ts';
@@ -74,6 +76,7 @@ export function createPolicyHolder(
       if (artefact === null || loss.length > 0) return refuse([...problems, ...loss]);
       const opened = await open(artefact, file);
       if ('problems' in opened) return refuse([...problems, ...opened.problems]);
+      await prepareInPieces(artefact);
       held = { artefact, sources: opened.sources, stale: false, refused: [] };
       return { inForce: true, problems };
     } catch (error) {
@@ -117,10 +120,16 @@ export function createPolicyHolder(
       const opened = artefact === null ? null : await open(artefact, file);
       if (artefact === null || opened === null) return { inForce: false, problems };
       if ('problems' in opened) return { inForce: false, problems: [...problems, ...opened.problems] };
+      await prepareInPieces(artefact);
       held = { artefact, sources: opened.sources, stale: true, refused: refused.slice(0, refusedMax) };
       return { inForce: true, problems };
     },
   };
+}
+
+/** What every decision uses, with pauses, so that no decision waits for all of it at once. */
+async function prepareInPieces(artefact: Artefact): Promise<void> {
+  for (const _ of preparation(artefact)) await nextTurn();
 }
 
 /** The head of a file that was cut short may be a policy by itself, and one that decides nothing: nobody means to have that instead. */
