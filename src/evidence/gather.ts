@@ -9,10 +9,7 @@
 import type { Artefact } from '../decision/artefact.ts';
 import type { Evidence, Fact, Failed, IdentityLink, SessionIdEvidence, StoredConsent, TokenEvidence } from '../decision/facts.ts';
 import { meansNobody } from '../records/nobody.ts';
-import { mayReadProfile } from '../records/permission.ts';
-import type { Permission, ReadPlan, StoreReading } from '../records/store.ts';
-import type { HttpSource } from '../sources/http-source.ts';
-import { noSources, type SourceDependency, type Sources } from '../sources/sources.ts';
+import type { ReadPlan, StoreReading } from '../records/store.ts';
 import type {
   Gatherer,
   GathererParts,
@@ -25,18 +22,8 @@ import type {
   TokenFinding,
 } from './gathering.ts';
 import { Patience } from './patience.ts';
-import {
-  type AfterStore,
-  type Asker,
-  type Asking,
-  type PersonSource,
-  personSources,
-  type Reading,
-  readingFor,
-  type StoreDependency,
-  storeDependencies,
-} from './plan.ts';
-import { type AskedSource, askSource, unasked } from './source-asks.ts';
+import { type Asker, type Asking, type PersonSource, type Reading, readingFor, type StoreDependency, storeDependencies } from './plan.ts';
+import { SourceAsks } from './source-asks.ts';
 import { askingFloorMs, createStoreReader, failureOf, isTimeout, isUnreadable, type StoreReader, shed } from './store-reader.ts';
 
 const lateToken: TokenFinding = { evidence: { state: 'late' }, tokenId: null };
@@ -72,10 +59,6 @@ type Reply = {
   readonly isUnproved: boolean;
 } & ({ readonly reading: StoreReading; readonly failure: null } | { readonly reading: null; readonly failure: Failed });
 
-/** What was asked about a person when the store had answered. */
-type PersonAsks = { [D in PersonSource]: AskedSource<SourceValue<D>> | null };
-type SourceValue<D extends SourceDependency> = NonNullable<Sources[D]> extends HttpSource<infer T> ? T : never;
-
 class RunningGathering extends Patience implements Gathering {
   readonly #parts: Parts;
   readonly #request: GatherRequest;
@@ -85,26 +68,26 @@ class RunningGathering extends Patience implements Gathering {
   #token: TokenArrival | null = null;
   /** Null while the token is being verified: what to ask depends on whose it is. */
   #finding: TokenFinding | null = null;
-  /** Null where the store looks device links up, or nobody does. */
-  #link: AskedSource<IdentityLink> | null = null;
+  /** Null for a policy without HTTP sources. */
+  readonly #sources: SourceAsks | null;
   /** Null until the store is asked, or nobody. */
   #reading: Reading | null = null;
   #asked: readonly StoreDependency[] = [];
   #askedAtMs: number | null = null;
   #reply: Reply | null = null;
-  /** Null until the store has answered, and where nobody is to be asked then. */
-  #persons: PersonAsks | null = null;
 
   constructor(parts: Parts, request: GatherRequest) {
     super(parts.clock, request.artefact, request.deadlineAtMs);
     this.#parts = parts;
     this.#request = request;
     const { artefact, identity, needs, nowMs } = request;
+    this.#sources = namesSources(artefact) ? new SourceAsks(this, parts, request) : null;
     this.#session = needs.identity && identity.sessionId ? sessionEvidence(parts.sessionIds, identity.sessionId, nowMs) : { state: 'none' };
     this.#deviceId = needs.identity && isSomebody(identity.deviceId) ? identity.deviceId : null;
     if (request.overloaded) this.#shed(needs.identity && Boolean(identity.token));
     else {
-      if (this.#deviceId !== null && artefact.dependencies.identity.source !== null) this.#resolveLink(this.#deviceId);
+      if (this.#deviceId !== null && artefact.dependencies.identity.source !== null)
+        this.#sources?.askLink(this.#deviceId, () => this.#linkSettled());
       if (needs.identity && identity.token) this.#verifyToken(identity.token, identity.proof);
       else this.#tokenFound(noToken);
     }
@@ -138,10 +121,10 @@ class RunningGathering extends Patience implements Gathering {
       profile:
         dependencies.profile.source === null
           ? fact(reading.profile, 'profile', ({ profile }) => profile)
-          : this.#sourceFact('profile', reading.profile, atMs),
+          : this.#personFact('profile', reading.profile, atMs),
       session: this.#hasNoSession() ? absent : fact(reading.session, 'session', ({ session }) => session),
-      audience: this.#sourceFact('audience', reading.audience, atMs),
-      model: this.#sourceFact('model', reading.model, atMs),
+      audience: this.#personFact('audience', reading.audience, atMs),
+      model: this.#personFact('model', reading.model, atMs),
     };
   }
 
@@ -150,7 +133,7 @@ class RunningGathering extends Patience implements Gathering {
     return {
       token: stage(this.#tokenStartMs, this.#token?.endMs),
       store: store === null ? null : { ...store, asked: this.#asked },
-      sources: this.#link === null && this.#persons === null ? noTimings : this.#sourceTimings(),
+      sources: this.#sources?.timings() ?? noTimings,
     };
   }
 
@@ -159,7 +142,7 @@ class RunningGathering extends Patience implements Gathering {
   }
 
   protected lastLimit(): number | null {
-    if (this.#persons !== null) return this.#lastPersonLimit(this.#persons);
+    if (this.#sources?.hasAskedAboutPerson) return this.#sources.lastPersonLimit();
     const askedAtMs = this.#askedAtMs;
     return askedAtMs === null ? null : Math.max(...this.#asked.map((dependency) => this.limitOf(dependency, askedAtMs)));
   }
@@ -199,21 +182,10 @@ class RunningGathering extends Patience implements Gathering {
 
   #tokenFound(finding: TokenFinding): void {
     this.#finding = finding;
-    if (this.#link === null || this.#link.answer !== null) this.#ask(finding);
+    if (this.#sources === null || this.#sources.isLinkSettled) this.#ask(finding);
   }
 
-  #resolveLink(deviceId: string): void {
-    const nowMs = this.clock.monotonicMs();
-    this.#link = askSource({
-      source: this.#sources().identity,
-      ask: { subject: null, deviceId, request: this.#sendable(), leftMs: this.limitOf('identity', nowMs) - nowMs },
-      nowMs,
-      onAnswer: (fact) => this.#linkResolved(fact),
-    });
-  }
-
-  #linkResolved(fact: Fact<IdentityLink>): void {
-    if (!this.#takes('identity', this.#link, fact)) return;
+  #linkSettled(): void {
     if (this.#finding !== null) this.#ask(this.#finding);
   }
 
@@ -260,11 +232,9 @@ class RunningGathering extends Patience implements Gathering {
   #asksAboutPerson(reply: Reply): boolean {
     const { plan, afterStore } = this.#reading ?? noReading;
     if (afterStore === null || plan === null || reply.reading === null || !this.#proves(reply)) return false;
-    const asks = this.#askAboutPerson(afterStore, plan, reply.reading);
-    this.#persons = asks;
-    if (isSettled(asks)) return false;
-    this.waitAnew();
-    return true;
+    const isAsked = this.#sources?.askAboutPerson(afterStore, plan, reply.reading, () => this.finish()) ?? false;
+    if (isAsked) this.waitAnew();
+    return isAsked;
   }
 
   /** Who somebody is and what they consented to: both have to have come in time, or nothing about them can be used. */
@@ -273,92 +243,21 @@ class RunningGathering extends Patience implements Gathering {
     return atMs <= this.limitOf('identity', askedAtMs) && atMs <= this.limitOf('consent', askedAtMs);
   }
 
-  #askAboutPerson(afterStore: AfterStore, plan: ReadPlan, reading: StoreReading): PersonAsks {
-    const sources = this.#sources();
-    const nowMs = this.clock.monotonicMs();
-    const { subject } = plan;
-    const askFor = <D extends PersonSource>(
-      dependency: D,
-      source: HttpSource<SourceValue<D>> | null,
-    ): AskedSource<SourceValue<D>> | null => {
-      const permission = afterStore[dependency];
-      if (permission === null) return null;
-      if (!isPermitted(permission, plan, reading)) return unasked<SourceValue<D>>(refused, nowMs);
-      if (reading.erased) return unasked<SourceValue<D>>(absent, nowMs);
-      const leftMs = this.limitOf(dependency, nowMs) - nowMs;
-      return askSource({
-        source,
-        ask: { subject, deviceId: null, request: this.#sendable(), leftMs },
-        nowMs,
-        onAnswer: (fact) => this.#personAnswered(dependency, fact),
-      });
-    };
-    return {
-      profile: askFor('profile', sources.profile),
-      audience: askFor('audience', sources.audience),
-      model: askFor('model', sources.model),
-    };
-  }
-
-  #personAnswered<D extends PersonSource>(dependency: D, fact: Fact<SourceValue<D>>): void {
-    const asks = this.#persons;
-    if (asks === null || !this.#takes(dependency, asks[dependency] as AskedSource<SourceValue<D>> | null, fact)) return;
-    if (isSettled(asks)) this.finish();
-  }
-
-  /** False for an answer that nobody waits for any more. */
-  #takes<T>(from: SourceDependency, asked: AskedSource<T> | null, fact: Fact<T>): boolean {
-    const atMs = this.clock.monotonicMs();
-    const startMs = asked?.askedAtMs ?? atMs;
-    if (!this.complete && asked !== null) {
-      asked.answer = { fact, atMs };
-      return true;
-    }
-    // That a source gave up at the end of its budget is no reply.
-    const outcome = fact.state === 'failed' ? 'failed' : 'answered';
-    if (fact.state !== 'late') this.#parts.onAbandoned?.({ from, outcome, durationMs: atMs - startMs });
-    return false;
-  }
-
-  #lastPersonLimit(asks: PersonAsks): number {
-    let lastMs = Number.NEGATIVE_INFINITY;
-    for (const dependency of personSources) {
-      const asked = asks[dependency];
-      if (asked?.answer === null && asked.askedAtMs !== null) lastMs = Math.max(lastMs, this.limitOf(dependency, asked.askedAtMs));
-    }
-    return lastMs;
-  }
-
   /** Null where it is the store's to say. */
   #deviceAt(atMs: number): Fact<IdentityLink> | null {
-    const asked = this.#link;
-    if (asked === null) return null;
-    const fact = this.#answerAt('identity', asked, atMs);
+    const fact = this.#sources?.linkAt(atMs) ?? null;
     // Whether the person it names was erased, and what they denied, the store knows.
-    return fact.state === 'known' ? null : fact;
+    return fact?.state === 'known' ? null : fact;
   }
 
-  #sourceFact<D extends PersonSource>(dependency: D, asking: Asking, atMs: number): Fact<SourceValue<D>> {
+  #personFact<D extends PersonSource>(dependency: D, asking: Asking, atMs: number): Evidence[D] {
     if (asking === 'refused') return refused;
     if (asking === 'too_short') return tooShort;
-    const asked = this.#persons?.[dependency] as AskedSource<SourceValue<D>> | null | undefined;
-    if (asked !== null && asked !== undefined) return this.#answerAt(dependency, asked, atMs);
+    const fact = this.#sources?.personFactAt(dependency, atMs) ?? null;
+    if (fact !== null) return fact as Evidence[D];
     const reply = this.#reply;
     if (reply === null || reply.atMs > atMs || reply.failure === null) return late;
     return reply.isUnproved ? refused : reply.failure;
-  }
-
-  #answerAt<T>(dependency: SourceDependency, { askedAtMs, answer }: AskedSource<T>, atMs: number): Fact<T> {
-    if (answer === null || answer.atMs > atMs) return late;
-    return askedAtMs !== null && answer.atMs > this.limitOf(dependency, askedAtMs) ? late : answer.fact;
-  }
-
-  #sourceTimings(): readonly SourceTiming[] {
-    const asks = { identity: this.#link, ...this.#persons };
-    return (Object.entries(asks) as [SourceDependency, AskedSource<unknown> | null][]).flatMap(([dependency, asked]) => {
-      const timing = asked === null ? null : stage(asked.askedAtMs, asked.answer?.atMs);
-      return timing === null ? [] : [{ dependency, ...timing }];
-    });
   }
 
   #asker({ evidence, tokenId }: TokenFinding): Asker {
@@ -372,7 +271,7 @@ class RunningGathering extends Patience implements Gathering {
       token: evidence,
       tokenId,
       deviceId: this.#deviceId,
-      resolved: this.#link === null ? null : this.#answerAt('identity', this.#link, atMs),
+      resolved: this.#sources?.linkAt(atMs) ?? null,
       sessionId: this.#session.state === 'verified' ? this.#session.id : null,
       hasTime: (dependency) => this.limitOf(dependency, atMs) - atMs >= askingFloorMs,
     };
@@ -389,14 +288,6 @@ class RunningGathering extends Patience implements Gathering {
 
   #hasNoSession(): boolean {
     return this.#request.needs.sessionKinds.length > 0 && this.#session.state !== 'verified';
-  }
-
-  #sources(): Sources {
-    return this.#request.sources ?? noSources;
-  }
-
-  #sendable() {
-    return this.#request.attributes ?? {};
   }
 }
 
@@ -420,19 +311,15 @@ function askedDependencies({ token, device, stored, linked }: Reading, { profile
   return storeDependencies.filter((dependency) => asked[dependency]);
 }
 
+function namesSources({ dependencies }: Artefact): boolean {
+  const { identity, profile, audience, model } = dependencies;
+  return identity.source !== null || profile.source !== null || audience.source !== null || model.source !== null;
+}
+
 function leastRetries({ dependencies }: Artefact, asked: readonly StoreDependency[]): number {
   let least = Number.POSITIVE_INFINITY;
   for (const dependency of asked) least = Math.min(least, dependencies[dependency].retries);
   return Number.isFinite(least) ? least : 0;
-}
-
-/** What a store asks before it reads a stored profile is asked before anybody else is asked about a person. */
-function isPermitted(permission: Permission, plan: ReadPlan, reading: StoreReading): boolean {
-  return mayReadProfile({ ...plan, profile: permission }, reading);
-}
-
-function isSettled(asks: PersonAsks): boolean {
-  return personSources.every((dependency) => asks[dependency]?.answer !== null);
 }
 
 /**

@@ -52,7 +52,7 @@ export abstract class Patience {
   protected abstract lastLimit(): number | null;
 
   /** The last instant at which an answer counts that was asked for at `askedAtMs`. */
-  protected limitOf(dependency: Dependency, askedAtMs: number): number {
+  limitOf(dependency: Dependency, askedAtMs: number): number {
     const { budgetMs } = this.#artefact.dependencies[dependency];
     return budgetMs === null ? this.#deadlineAtMs : Math.min(this.#deadlineAtMs, askedAtMs + budgetMs + this.#lagMs);
   }

@@ -245,6 +245,21 @@ describe('sources about a person', () => {
     expect(overloaded.sources.identity.asks).toEqual([]);
   });
 
+  it.each([
+    [
+      'throws',
+      () => {
+        throw new Error('broken');
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error('broken'))],
+  ])('has failed where it %s, against its word', async (_, ask) => {
+    const broken = { ask, typicalMs: () => null } as unknown as HttpSource<Propensities>;
+    const scene = beginWith({ with: ['model'], request: { sources: { identity: null, profile: null, audience: null, model: broken } } });
+    await scene.store.answer(granted);
+    expect(now(scene).model).toEqual({ state: 'failed' });
+  });
+
   it('say when they were asked and when they answered', async () => {
     const scene = beginWith({ with: ['identity', 'model'], request: { identity: { token: 'token', deviceId: 'device' } } });
     scene.clock.advance(2);

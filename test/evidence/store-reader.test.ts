@@ -1,10 +1,11 @@
 /** Reading the store again: only what failed quickly, only while there is time, and never much more often than it is asked. */
 import { expect, test } from 'vitest';
+import { createGatherer } from '../../src/evidence/gather.ts';
 import { createStoreReader, type StoreReader } from '../../src/evidence/store-reader.ts';
 import type { ReadPlan, StoreReading } from '../../src/records/store.ts';
 import { StoreError, type StoreErrorCode } from '../../src/records/store-error.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
-import { fullReading, settled } from './scene.ts';
+import { artefactWith, fullReading, nothing, person, settled } from './scene.ts';
 
 const plan = {} as ReadPlan;
 const plenty = () => 50;
@@ -60,4 +61,35 @@ test('a store that is gone sees at most a tenth more reads than it was asked for
     expect(store.reads).toBeLessThanOrEqual((asked + 1) * 20 * 1.1 + 1);
   }
   expect(store.reads).toBeGreaterThan(1_050);
+});
+
+test('a decision is retried no more often than each dependency that it asks allows', async () => {
+  const store = new FailingStore();
+  const clock = new VirtualClock();
+  const verifier = { verify: () => ({ evidence: person, tokenId: null }) };
+  const gatherer = createGatherer({ store, verifier, sessionIds: { verify: () => ({ state: 'none' }) }, clock });
+  const plain = artefactWith({});
+  const readsWith = async (retries: { readonly identity: number; readonly consent: number }): Promise<number> => {
+    store.reads = 0;
+    const dependencies = {
+      ...plain.dependencies,
+      identity: { ...plain.dependencies.identity, retries: retries.identity },
+      consent: { ...plain.dependencies.consent, retries: retries.consent },
+    };
+    const gathering = gatherer.gather({
+      artefact: { ...plain, dependencies },
+      needs: { ...nothing, identity: true, consent: true },
+      identity: { token: 'token' },
+      consent: { signals: [], gpc: false },
+      nowMs: 0,
+      deadlineAtMs: clock.monotonicMs() + 50,
+    });
+    await gathering.until(clock.monotonicMs() + 50);
+    return store.reads;
+  };
+  await readsWith({ identity: 2, consent: 1 });
+  await import('../../src/sources/retry.ts');
+  await settled();
+  expect(await readsWith({ identity: 2, consent: 1 })).toBe(2);
+  expect(await readsWith({ identity: 2, consent: 0 })).toBe(1);
 });
