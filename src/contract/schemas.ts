@@ -2,12 +2,14 @@
  * The wire, said once: request and response types, the validation of bodies and the schemas of the OpenAPI document all come
  * from these zod schemas. Nothing here knows a policy: what it declares is checked in `attributes.ts`.
  */
+
 import { z } from 'zod';
 import { lossReasons } from '../decision/decision.ts';
 import { factStates } from '../decision/facts.ts';
 import { causes, type Reason, reasons } from '../decision/reasons.ts';
 import { consentStates, dependencies, identityStates, personalUseCases, renders, scopes, tiers, useCases } from '../decision/vocabulary.ts';
 import { daySeconds } from '../time/units.ts';
+import { explainedCandidatesMax } from './answer-text.ts';
 import { type ProblemCode, problemCodes } from './problem.ts';
 
 export const zonesMax = 32;
@@ -109,6 +111,10 @@ const explanation = z.strictObject({
       score: score.nullable(),
     }),
   ),
+  candidatesOmitted: z
+    .int()
+    .optional()
+    .describe(`of more than ${explainedCandidatesMax} candidates, how many of those furthest from being chosen are left out`),
   facts: z.strictObject({
     identity: z.string(),
     consent: z.enum(factStates),

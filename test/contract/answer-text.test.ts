@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { answerText, zoneText } from '../../src/contract/answer-text.ts';
-import { lossReasons, type ZoneDecision } from '../../src/decision/decision.ts';
+import { type Candidate, lossReasons, type ZoneDecision } from '../../src/decision/decision.ts';
 import { causes, reasons } from '../../src/decision/reasons.ts';
 import { dependencies, renders, scopes, tiers } from '../../src/decision/vocabulary.ts';
 
@@ -81,4 +81,26 @@ test('an answer is its envelope with the zones at its end', () => {
       expect(answerText(envelope, zones)).toBe(JSON.stringify({ ...envelope, zones }));
     }),
   );
+});
+
+test('of thousands of candidates the nearest to being chosen are told, the winner first, and how many are not', () => {
+  const score = { propensityPpm: 1, value: 1, contextPerMille: 1000, leversPerMille: 1000, priority: 1 };
+  const candidate = (lost: Candidate['lost'], index: number): Candidate => ({
+    tier: 'user',
+    offer: `${lost}-${index}`,
+    variant: 'v',
+    lost,
+    score: lost === 'condition_false' ? null : score,
+  });
+  const many = (lost: Candidate['lost'], count: number) => Array.from({ length: count }, (_, index) => candidate(lost, index));
+  const candidates = [...many('condition_false', 1000), ...many('zero_priority', 200), ...many(null, 1), ...many('lower_priority', 100)];
+  const explained = { explain: { rungs: [], candidates, facts: {} } } as unknown as ZoneDecision;
+  const { explain } = JSON.parse(zoneText({ ...fc.sample(zone, { numRuns: 1, seed: 1 })[0], ...explained } as ZoneDecision));
+  expect(explain.candidates).toHaveLength(256);
+  expect(explain.candidatesOmitted).toBe(1301 - 256);
+  expect(explain.candidates.map(({ offer }: Candidate) => offer)).toEqual([
+    'null-0',
+    ...many('lower_priority', 100).map(({ offer }) => offer),
+    ...many('zero_priority', 155).map(({ offer }) => offer),
+  ]);
 });
