@@ -95,7 +95,7 @@ async function run({ host, port, perSecond, seconds, connections, deadlineMs, bo
       const head = chunk.toString('latin1', 0, headLength);
       caller.status = Number(head.slice(9, 12));
       caller.missing = headLength + Number(/content-length: (\d+)/i.exec(head)?.[1] ?? 0);
-      caller.isPersonal = chunk.includes('"tier":"user"');
+      caller.isPersonal = chunk.includes('"tier":"user","intendedTier"');
     }
     caller.missing -= chunk.length;
     const { second } = caller;

@@ -64,7 +64,7 @@ async function measure(server: Server, bodies: readonly string[]): Promise<strin
   const peak = Math.round(Math.max(...steps.map(inTimeOf)));
   const knee = Math.max(...steps.filter((step) => inTimeOf(step) >= kneeShare * step.perSecond).map(({ perSecond }) => perSecond));
   const half = Math.round(knee / 2);
-  const before = await ask('half the knee, before', half, stepSeconds);
+  const before = await ask('half the knee, before', half, quick ? stepSeconds : 10);
   const phases = [
     ...steps.map((step) => ({ ...step, name: `${step.perSecond.toLocaleString('en')} a second` })),
     before,

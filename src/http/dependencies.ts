@@ -11,6 +11,7 @@ import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { Clock } from '../time/clock.ts';
 import type { AskLimit } from './ask-limit.ts';
 import type { OwnMargin } from './own-margin.ts';
+import type { Parking } from './parking.ts';
 import type { QueueGauge } from './queue-gauge.ts';
 
 /** A policy and what it needs to be decided with. */
@@ -30,6 +31,7 @@ export interface ServiceDependencies {
   readonly askLimit: AskLimit;
   readonly queue: QueueGauge;
   readonly ownMargin: OwnMargin;
+  readonly parking: Parking;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   /** Null: loopback callers have every scope, and nobody else gets in. */

@@ -3,6 +3,7 @@
  * would wait beside more others than are served in time, is answered at once, with nobody asked. Only one whose time had passed before
  * it was read is refused, before any work is done for it. All follows from how long requests wait, so there is no limit to tune.
  */
+import { Socket } from 'node:net';
 import type { FastifyRequest, onRequestHookHandler } from 'fastify';
 import { ProblemError } from '../contract/problem.ts';
 import type { AskLimit } from './ask-limit.ts';
@@ -23,20 +24,22 @@ const overloaded = new ProblemError('overloaded');
 const lastingShareMax = 0.75;
 
 /**
- * Throws the problem for a request that is too late, or would be. The body is not read yet, so without the header it is held to the
- * policy's default deadline.
+ * Throws the problem for a request that is too late, or would be, and leaves its connection alone for a while. The body is not read yet,
+ * so without the header it is held to the policy's default deadline.
  */
-export function refusingLateRequests({
-  policy,
-  queue,
-  telemetry,
-}: Pick<ServiceDependencies, 'policy' | 'queue' | 'telemetry'>): onRequestHookHandler {
-  return ({ waitedMs, headers }, _reply, done) => {
+export function refusingLateRequests({ policy, queue, parking, telemetry }: OverloadParts): onRequestHookHandler {
+  return ({ waitedMs, headers, raw }, _reply, done) => {
     const bounds = policy.current()?.artefact.deadline;
+    if (bounds === undefined) return done();
     // A header that is no number is refused later, with a sentence.
-    const deadlineMs = bounds && withinBounds(headerMs(headers[deadlineHeader]) ?? bounds.defaultMs, bounds);
-    if (deadlineMs === undefined || (waitedMs < deadlineMs && queue.lastingMs() < deadlineMs * lastingShareMax)) return done();
+    const deadlineMs = withinBounds(headerMs(headers[deadlineHeader]) ?? bounds.defaultMs, bounds);
+    const isLate = waitedMs >= deadlineMs || queue.lastingMs() >= deadlineMs * lastingShareMax;
+    if (!isLate && !parking.isFull(queue.turnMs())) return done();
     telemetry.metrics.requestShed();
+    // Not when the answer is out: what is left of the request reads on by itself until it has all come.
+    if (raw.socket instanceof Socket) raw.once('close', () => parking.park(raw.socket));
     done(overloaded);
   };
 }
+
+type OverloadParts = Pick<ServiceDependencies, 'policy' | 'queue' | 'parking' | 'telemetry'>;

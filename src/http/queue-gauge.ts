@@ -6,8 +6,8 @@
 import type { Clock } from '../time/clock.ts';
 
 export interface QueueGauge {
-  /** Milliseconds that a request has waited, if it is being read now. */
-  waitedMs(): number;
+  /** For how long the turn under way has read requests: what is read now has waited for that. */
+  turnMs(): number;
   /** How long the last turns have been, the shortest of them: what everybody waits at present, and small as soon as one turn is. */
   lastingMs(): number;
 }
@@ -40,14 +40,14 @@ export function createQueueGauge({ clock, onTurn, afterTurn = setImmediate }: Qu
   }
 
   return {
-    waitedMs() {
+    turnMs() {
       const nowMs = clock.monotonicMs();
       if (startMs === null) {
         startMs = nowMs;
         if (nowMs - endMs > Math.max(restMinMs, lastMs)) lastMs = lastingMs = 0;
         afterTurn(endTurn);
       }
-      return Math.max(nowMs - startMs, lastingMs);
+      return nowMs - startMs;
     },
     lastingMs: () => lastingMs,
   };

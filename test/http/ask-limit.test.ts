@@ -67,7 +67,7 @@ function run(perSecond: number, seconds: number, rules: Rules, seed: number) {
     }
     const asked: Asked[] = [];
     for (const request of come) {
-      const waitedMs = queue.waitedMs();
+      const waitedMs = Math.max(queue.turnMs(), queue.lastingMs());
       if (rules.refuses(queue, waitedMs)) {
         clock.advance(costs.refusal);
         counts.refused += 1;

@@ -17,7 +17,7 @@ describe('the gauge of the queue', () => {
     });
     const endTurn = () => ends.shift()?.();
     const turnOf = (durationMs: number) => {
-      gauge.waitedMs();
+      gauge.turnMs();
       clock.advance(durationMs);
       endTurn();
     };
@@ -26,17 +26,17 @@ describe('the gauge of the queue', () => {
 
   it('counts what was done in this turn before the request was read', () => {
     const { clock, gauge } = scene();
-    expect(gauge.waitedMs()).toBe(0);
+    expect(gauge.turnMs()).toBe(0);
     clock.advance(30);
-    expect(gauge.waitedMs()).toBe(30);
+    expect(gauge.turnMs()).toBe(30);
   });
 
   it('charges nothing of one long turn to the next: what comes after a pause has mostly just come', () => {
     const { clock, gauge, turnOf } = scene();
     turnOf(130);
-    expect(gauge.waitedMs()).toBe(0);
+    expect(gauge.turnMs()).toBe(0);
     clock.advance(3);
-    expect(gauge.waitedMs()).toBe(3);
+    expect(gauge.turnMs()).toBe(3);
   });
 
   it('charges the shorter of two long turns to all that is read in the third', () => {
@@ -44,9 +44,9 @@ describe('the gauge of the queue', () => {
     turnOf(130);
     turnOf(40);
     expect(turns).toEqual([130, 40]);
-    expect([gauge.waitedMs(), gauge.lastingMs()]).toEqual([40, 40]);
+    expect([gauge.turnMs(), gauge.lastingMs()]).toEqual([0, 40]);
     clock.advance(55);
-    expect(gauge.waitedMs()).toBe(55);
+    expect([gauge.turnMs(), gauge.lastingMs()]).toEqual([55, 40]);
   });
 
   it('forgets long turns once it has rested', () => {
@@ -54,7 +54,7 @@ describe('the gauge of the queue', () => {
     turnOf(40);
     turnOf(40);
     clock.advance(41);
-    expect([gauge.waitedMs(), gauge.lastingMs()]).toEqual([0, 0]);
+    expect([gauge.turnMs(), gauge.lastingMs()]).toEqual([0, 0]);
   });
 });
 
@@ -64,7 +64,7 @@ async function serviceThatWaits(waitedMs: number, declared: { deadlineMs?: numbe
   onTestFinished(() => telemetry.shutdown());
   let reads = 0;
   const store = { kind: 'embedded', read: () => Promise.reject(new Error(`read ${++reads}`)) } as never;
-  const service = await startService({ store, telemetry, queue: { waitedMs: () => waitedMs, lastingMs: () => lastingMs } });
+  const service = await startService({ store, telemetry, queue: { turnMs: () => waitedMs, lastingMs: () => lastingMs } });
   const token = await service.tokenOf('ada');
   const answer = await service.app.inject({
     method: 'POST',
@@ -127,6 +127,14 @@ describe('a busy service', () => {
     expect((await serviceThatWaits(0, { lastingMs: 44 })).answer.statusCode).toBe(200);
     expect((await serviceThatWaits(0, { lastingMs: 45 })).answer.statusCode).toBe(503);
     expect((await serviceThatWaits(0, { lastingMs: 45, header: '61' })).answer.statusCode).toBe(200);
+  });
+
+  it.each([
+    ['is not asked for, and is answered with nobody asked, where turns last long', { lastingMs: 16 }, 'overload'],
+    ['counts as ever where they do not', { lastingMs: 0 }, 'consent_failed'],
+  ])('a store %s', async (_, { lastingMs }, reason) => {
+    const { answer } = await serviceThatWaits(0, { lastingMs });
+    expect(answer.json().zones[0].downgrade.reason).toBe(reason);
   });
 
   it('decides the cacheable half as ever, for it asks nobody anyway', async () => {

@@ -53,7 +53,7 @@ export async function startService(changes: Partial<AppDependencies> = {}, polic
     publicGet: false,
     tokenIssuer: parties.issuer,
     logger: null,
-    queue: { waitedMs: () => 0, lastingMs: () => 0 },
+    queue: { turnMs: () => 0, lastingMs: () => 0 },
     ...changes,
     store,
   };

@@ -6,6 +6,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
 import { ProblemError } from '../../contract/problem.ts';
 import type { Clock } from '../../time/clock.ts';
+import type { Parking } from '../parking.ts';
 import type { QueueGauge } from '../queue-gauge.ts';
 
 export const privateNoStore = 'private, no-store';
@@ -19,11 +20,17 @@ declare module 'fastify' {
   }
 }
 
-export const safeDefaults = fastifyPlugin(async (app: FastifyInstance, { clock, queue }: { clock: Clock; queue: QueueGauge }) => {
+interface SafeDefaultsParts {
+  readonly clock: Clock;
+  readonly queue: QueueGauge;
+  readonly parking?: Parking;
+}
+
+export const safeDefaults = fastifyPlugin(async (app: FastifyInstance, { clock, queue, parking }: SafeDefaultsParts) => {
   app.decorateRequest('startedAtMs', 0);
   app.decorateRequest('waitedMs', 0);
   app.addHook('onRequest', (request, reply, done) => {
-    request.waitedMs = queue.waitedMs();
+    request.waitedMs = Math.max(queue.turnMs(), queue.lastingMs(), parking?.unreadMs(request.raw.socket) ?? 0);
     request.startedAtMs = clock.monotonicMs() - request.waitedMs;
     setSafeHeaders(request, reply);
     done(hostProblem(request));

@@ -1,0 +1,118 @@
+/**
+ * Where more is asked than can even be refused, connections are left alone for a while: who was refused is not read again until there
+ * is room, a second at most, which is what the refusal said (`Retry-After: 1`). So the service works for as many connections as it can
+ * answer in time, and the others cost it nothing: the system holds their bytes.
+ *
+ * The connection that was parked last is read first, because what waits there has waited least. All of it follows from how long turns of
+ * the event loop are.
+ */
+import type { Clock } from '../time/clock.ts';
+
+/** A connection that can be left unread. */
+export interface Parkable {
+  pause(): unknown;
+  resume(): unknown;
+  readonly destroyed: boolean;
+}
+
+export interface Parking {
+  /** Whether this one is to be refused for what the turn under way has taken so far. */
+  isFull(turnMs: number): boolean;
+  park(connection: Parkable): void;
+  /** For how long a request may have waited that is read from this connection now, because nobody read it. */
+  unreadMs(connection: Parkable): number;
+  /** As the queue's gauge tells it. */
+  turnEnded(endMs: number, durationMs: number): void;
+  /** Reads everybody again, and parks nobody any more. */
+  end(): void;
+  readonly parked: number;
+}
+
+/** What is read so late in a turn, where no turn is short, is refused. Decisions that ask wait for up to three turns. */
+const turnMaxMs = 15;
+const windowMs = 50;
+/** A turn shorter than this has room for more. */
+const roomyTurnMs = 10;
+/** As many as are answered in three milliseconds or so: the turn that follows says whether there is room for more. */
+const readAgainAtOnce = 64;
+const lookEveryMs = 10;
+const parkedMaxMs = 1_000;
+
+export function createParking(clock: Clock): Parking {
+  /** The earliest first. */
+  const parked = new Map<Parkable, number>();
+  /** Read again in the turn that has this number: what is read there may have waited since the instant. */
+  const resumed = new Map<Parkable, number>();
+  let shortestMs = Number.POSITIVE_INFINITY;
+  let windowEndMs = Number.NEGATIVE_INFINITY;
+  let lastTurnEndMs = Number.NEGATIVE_INFINITY;
+  let isOverrun = false;
+  let hasEnded = false;
+  let stopLooking: (() => void) | null = null;
+
+  function readAgain(connection: Parkable, sinceMs: number): void {
+    parked.delete(connection);
+    if (connection.destroyed) return;
+    resumed.set(connection, sinceMs);
+    connection.resume();
+  }
+
+  function readSomeAgain(): void {
+    const latest = [...parked].slice(-readAgainAtOnce).reverse();
+    for (const [connection, sinceMs] of latest) readAgain(connection, sinceMs);
+  }
+
+  /** For those whose time is up, and for a loop that has nothing else to do. */
+  function look(): void {
+    stopLooking = null;
+    const nowMs = clock.monotonicMs();
+    for (const [connection, sinceMs] of parked) {
+      if (nowMs - sinceMs < parkedMaxMs) break;
+      readAgain(connection, sinceMs);
+    }
+    if (nowMs - lastTurnEndMs >= lookEveryMs) readSomeAgain();
+    lookAgain();
+  }
+
+  function lookAgain(): void {
+    if (parked.size > 0) stopLooking ??= clock.after(lookEveryMs, look);
+  }
+
+  return {
+    isFull: (turnMs) => isOverrun && turnMs >= turnMaxMs,
+    park(connection) {
+      if (hasEnded || connection.destroyed) return;
+      connection.pause();
+      parked.set(connection, clock.monotonicMs());
+      lookAgain();
+    },
+    unreadMs(connection) {
+      if (resumed.size === 0) return 0;
+      const sinceMs = resumed.get(connection);
+      if (sinceMs === undefined) return 0;
+      resumed.delete(connection);
+      return clock.monotonicMs() - sinceMs;
+    },
+    turnEnded(endMs, durationMs) {
+      lastTurnEndMs = endMs;
+      shortestMs = Math.min(shortestMs, durationMs);
+      if (endMs >= windowEndMs) {
+        const hasRested = endMs - durationMs > windowEndMs + windowMs;
+        isOverrun = (!hasRested && shortestMs > turnMaxMs) || (isOverrun && parked.size > 0);
+        shortestMs = Number.POSITIVE_INFINITY;
+        windowEndMs = endMs + windowMs;
+      }
+      // What was waiting there has been read by now.
+      resumed.clear();
+      if (parked.size > 0 && durationMs < roomyTurnMs) readSomeAgain();
+    },
+    end() {
+      hasEnded = true;
+      stopLooking?.();
+      for (const [connection, sinceMs] of parked) readAgain(connection, sinceMs);
+    },
+    get parked() {
+      return parked.size;
+    },
+  };
+}
