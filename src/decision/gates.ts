@@ -52,7 +52,9 @@ function segmentConsentFailure({ artefact, consent }: Standing, kind: Kind): Gat
 /** While a dependency is late or failed, `onFailure` keeps every zone at or below a tier. */
 function cap({ artefact }: Standing, dependency: Dependency, missing: GateFailure | null, tier: Tier): GateFailure | null {
   if (missing === null) return null;
-  const onFailure = artefact.dependencies[dependency].onFailure;
+  const { onFailure, source } = artefact.dependencies[dependency];
+  // Where nobody is asked for audiences or a model, nobody can keep anybody waiting.
+  if ((dependency === 'audience' || dependency === 'model') && source === null) return null;
   return onFailure !== null && tierHeight(tier) > tierHeight(onFailure) ? missing : null;
 }
 

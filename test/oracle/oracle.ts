@@ -346,13 +346,18 @@ function decideZone(world: World, id: string, taken: Taken): ZoneDecision {
 const rendersAs: Record<LateMode, Render> = { fallback: 'now', defer: 'defer', suppress: 'suppress' };
 const strictness: Record<LateMode, number> = { fallback: 0, defer: 1, suppress: 2 };
 
-/** By the stricter of the zone's `late` and that of the dependency for which it stepped down, if it stepped down for trouble. */
+/**
+ * By the stricter of the zone's `late` and that of the dependency which the answer names. A zone's own takes effect for time, fault and
+ * load alone, and load names nobody; a failed model is cause data, so there only the model's own `late` says that it may be trouble.
+ */
 function renderOf(document: PolicyDocument, zone: ZoneDocument, failure: Failure | null): Render {
   if (failure === null) return 'now';
-  const isTroubled = ['time', 'fault', 'load'].includes(causeOf(failure.reason)) || failure.failedModel === true;
-  if (!isTroubled) return 'now';
+  const cause = causeOf(failure.reason);
   const ofZone = zone.late ?? 'fallback';
-  const ofDependency = failure.dependency === null ? undefined : document.dependencies?.[failure.dependency]?.late;
+  const named = cause === 'load' ? null : failure.dependency;
+  const ofDependency = named === null ? undefined : document.dependencies?.[named]?.late;
+  const isTroubled = cause === 'time' || cause === 'fault' || cause === 'load';
+  if (!isTroubled && !(failure.failedModel === true && ofDependency !== undefined)) return 'now';
   if (ofDependency === undefined) return rendersAs[ofZone];
   return rendersAs[strictness[ofDependency] > strictness[ofZone] ? ofDependency : ofZone];
 }
