@@ -10,6 +10,7 @@ import { createAskLimit } from './http/ask-limit.ts';
 import type { ServiceDependencies, ServiceLogger } from './http/dependencies.ts';
 import { type Managed, managedProcess, managementRoutes } from './http/management.ts';
 import { createOwnMargin } from './http/own-margin.ts';
+import { createParking } from './http/parking.ts';
 import { bodyBytesMax, jsonBody } from './http/plugins/json-body.ts';
 import { createAuthority } from './http/plugins/keys.ts';
 import { oneAtATime } from './http/plugins/one-at-a-time.ts';
@@ -31,7 +32,7 @@ import { ulid } from './http/ulid.ts';
 import type { Clock } from './time/clock.ts';
 
 export interface AppDependencies
-  extends Omit<ServiceDependencies, 'gatherer' | 'askLimit' | 'ownMargin' | 'queue' | 'tokenIssuer' | 'demoCredentials'> {
+  extends Omit<ServiceDependencies, 'gatherer' | 'askLimit' | 'ownMargin' | 'parking' | 'queue' | 'tokenIssuer' | 'demoCredentials'> {
   readonly verifier: TokenVerification;
   /** The `iss` of the tokens we accept. */
   readonly tokenIssuer?: string | null;
@@ -51,6 +52,7 @@ export async function buildApp(given: AppDependencies): Promise<FastifyInstance>
   const app = createServer(given);
 
   await app.register(safeDefaults, dependencies);
+  app.addHook('preClose', async () => dependencies.parking.end());
   await app.register(requestLog, given);
   await app.register(problems);
   await app.register(promptClose, given);
@@ -96,12 +98,14 @@ function toServiceDependencies(given: AppDependencies): ServiceDependencies {
   });
   const askLimit = createAskLimit();
   const ownMargin = createOwnMargin();
+  const parking = createParking(given.clock);
   const onTurn = (endMs: number, durationMs: number): void => {
     askLimit.turnEnded(endMs, durationMs);
     ownMargin.turnEnded(endMs, durationMs);
+    parking.turnEnded(endMs, durationMs);
   };
   const queue = given.queue ?? createQueueGauge({ clock: given.clock, onTurn });
-  return { tokenIssuer: null, demoCredentials: null, ...given, gatherer, askLimit, ownMargin, queue };
+  return { tokenIssuer: null, demoCredentials: null, ...given, gatherer, askLimit, ownMargin, parking, queue };
 }
 
 function storeWatchOf({ storeWatch, store, clock }: AppDependencies): StoreWatch {
