@@ -194,7 +194,8 @@ test(`of ${mutations} mutated policies each is refused, and the old one stays, o
       if (inForce) taken += 1;
       else refused += 1;
       if (!inForce) {
-        expect(holder.current()).toEqual({ artefact: before, stale: true });
+        expect(holder.current()).toMatchObject({ artefact: before, stale: true });
+        expect(holder.current()?.refused).not.toEqual([]);
         expect(problems.some(({ severity }) => severity === 'error')).toBe(true);
       }
       for (const payload of questions) {
