@@ -62,6 +62,7 @@ type Reply = {
 class RunningGathering extends Patience implements Gathering {
   readonly #parts: Parts;
   readonly #request: GatherRequest;
+  readonly #begunMs: number;
   readonly #session: SessionIdEvidence;
   readonly #deviceId: string | null;
   #tokenStartMs: number | null = null;
@@ -80,6 +81,7 @@ class RunningGathering extends Patience implements Gathering {
     super(parts.clock, request.artefact, request.deadlineAtMs);
     this.#parts = parts;
     this.#request = request;
+    this.#begunMs = parts.clock.monotonicMs();
     const { artefact, identity, needs, nowMs } = request;
     this.#sources = namesSources(artefact) ? new SourceAsks(this, parts, request) : null;
     this.#session = needs.identity && identity.sessionId ? sessionEvidence(parts.sessionIds, identity.sessionId, nowMs) : { state: 'none' };
@@ -218,8 +220,9 @@ class RunningGathering extends Patience implements Gathering {
   }
 
   #replied(reply: Reply): void {
+    const durationMs = reply.atMs - (this.#askedAtMs ?? reply.atMs);
+    if (reply.reading !== null) this.#parts.reader.answered(durationMs);
     if (this.complete || reply.atMs > this.lastUsefulAtMs) {
-      const durationMs = reply.atMs - (this.#askedAtMs ?? reply.atMs);
       this.#parts.onAbandoned?.({ from: 'store', outcome: reply.failure === null ? 'answered' : 'failed', durationMs });
     } else {
       this.#reply = reply;
@@ -263,6 +266,7 @@ class RunningGathering extends Patience implements Gathering {
   #asker({ evidence, tokenId }: TokenFinding): Asker {
     const { artefact, needs, consent, nowMs } = this.#request;
     const atMs = this.clock.monotonicMs();
+    const usualMs = this.#parts.reader.usualMs();
     return {
       artefact,
       needs,
@@ -273,8 +277,15 @@ class RunningGathering extends Patience implements Gathering {
       deviceId: this.#deviceId,
       resolved: this.#sources?.linkAt(atMs) ?? null,
       sessionId: this.#session.state === 'verified' ? this.#session.id : null,
-      hasTime: (dependency) => this.limitOf(dependency, atMs) - atMs >= askingFloorMs,
+      hasTime: (dependency) =>
+        this.limitOf(dependency, atMs) - atMs >= Math.max(askingFloorMs, Math.min(usualMs, this.#halfOf(dependency))),
     };
+  }
+
+  /** With more than half of its time left a dependency is asked however slow it was, or nobody would find out that it is quick again. */
+  #halfOf(dependency: StoreDependency): number {
+    const { artefact, deadlineAtMs } = this.#request;
+    return (artefact.dependencies[dependency].budgetMs ?? deadlineAtMs - this.#begunMs) / 2;
   }
 
   #tokenAt(atMs: number): TokenEvidence {

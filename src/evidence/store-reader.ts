@@ -13,6 +13,10 @@ export interface StoreReader {
   read(plan: ReadPlan): Promise<StoreReading>;
   /** `leftMs`: how long an answer can still be used. */
   readPatiently(plan: ReadPlan, retries: number, leftMs: () => number): Promise<StoreReading>;
+  /** So long did an answer take that came, in time or not. */
+  answered(durationMs: number): void;
+  /** How long one usually takes; 0 while too little is known. */
+  usualMs(): number;
 }
 
 /** With less left than this, asking costs the store a reply that nobody can use. */
@@ -22,6 +26,7 @@ export function createStoreReader(store: Pick<Store, 'read'>, clock: Pick<Clock,
   let retrier: Retrier | null = null;
   let isLoading = false;
   const typical = createTypicalTime(clock);
+  const usualMs = (): number => typical.medianMs() ?? 0;
 
   /** With the first policy that allows retries: a start without one does not wait for it, and the first reads go without. */
   function loadRetrier(): void {
@@ -32,23 +37,17 @@ export function createStoreReader(store: Pick<Store, 'read'>, clock: Pick<Clock,
     });
   }
 
-  function readAndMeasure(plan: ReadPlan): Promise<StoreReading> {
-    const askedAtMs = clock.monotonicMs();
-    return readFrom(store, plan).then((reading) => {
-      typical.answered(clock.monotonicMs() - askedAtMs);
-      return reading;
-    });
-  }
-
   return {
     read: (plan) => readFrom(store, plan),
     readPatiently(plan, retries, leftMs) {
       if (retrier === null) loadRetrier();
       if (retrier === null) return readFrom(store, plan);
       const halfMs = leftMs() / 2;
-      const mayReadAgain = () => leftMs() >= Math.max(askingFloorMs, Math.min(halfMs, typical.medianMs() ?? 0));
-      return retrier.run(retries, mayReadAgain, () => readAndMeasure(plan));
+      const mayReadAgain = () => leftMs() >= Math.max(askingFloorMs, Math.min(halfMs, usualMs()));
+      return retrier.run(retries, mayReadAgain, () => readFrom(store, plan));
     },
+    answered: typical.answered,
+    usualMs,
   };
 }
 

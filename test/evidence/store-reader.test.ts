@@ -93,3 +93,67 @@ test('a decision is retried no more often than each dependency that it asks allo
   expect(await readsWith({ identity: 2, consent: 1 })).toBe(2);
   expect(await readsWith({ identity: 2, consent: 0 })).toBe(1);
 });
+
+/** A store that takes as long as it is told, and a token whose verification does. */
+function slowScene() {
+  const clock = new VirtualClock();
+  const tookMs = { store: 10, token: 0 };
+  let reads = 0;
+  const after = <T>(ms: number, value: T): Promise<T> => new Promise((resolve) => void clock.after(ms, () => resolve(value)));
+  const gatherer = createGatherer({
+    store: {
+      read: () => {
+        reads += 1;
+        return after(tookMs.store, fullReading);
+      },
+    },
+    verifier: { verify: () => after(tookMs.token, { evidence: person, tokenId: null }) },
+    sessionIds: { verify: () => ({ state: 'none' }) },
+    clock,
+  });
+  /** What the generation was known to be in the end, and whether the store was asked. */
+  const ask = async () => {
+    const readsBefore = reads;
+    const deadlineAtMs = clock.monotonicMs() + 50;
+    const gathering = gatherer.gather({
+      artefact: artefactWith({}),
+      needs: { ...nothing, identity: true, consent: true },
+      identity: { token: 'token' },
+      consent: { signals: [], gpc: false },
+      nowMs: 0,
+      deadlineAtMs,
+    });
+    for (let ms = 0; ms < 50; ms += 1) {
+      await settled();
+      clock.advance(1);
+    }
+    await settled();
+    const { generation } = gathering.snapshot(deadlineAtMs).identity;
+    gathering.close();
+    return { generation, wasAsked: reads > readsBefore };
+  };
+  return { tookMs, ask };
+}
+
+const known = { state: 'known', value: 2 } as const;
+const tooShort = { state: 'late', why: 'deadline_too_short' } as const;
+
+test('a store is not asked when less time is left than its answers usually take', async () => {
+  const { tookMs, ask } = slowScene();
+  for (let count = 0; count < 20; count += 1) expect(await ask()).toEqual({ generation: known, wasAsked: true });
+  tookMs.token = 38;
+  expect(await ask()).toEqual({ generation: known, wasAsked: true });
+  tookMs.token = 42;
+  expect(await ask()).toEqual({ generation: tooShort, wasAsked: false });
+});
+
+test('but with half of the time left it is asked however slow it was, so that nobody takes it for slow for ever', async () => {
+  const { tookMs, ask } = slowScene();
+  tookMs.store = 45;
+  for (let count = 0; count < 20; count += 1) await ask();
+  tookMs.store = 1;
+  tookMs.token = 24;
+  expect(await ask()).toEqual({ generation: known, wasAsked: true });
+  tookMs.token = 26;
+  expect(await ask()).toEqual({ generation: tooShort, wasAsked: false });
+});
