@@ -10,7 +10,7 @@ import { createAskLimit } from './http/ask-limit.ts';
 import type { ServiceDependencies, ServiceLogger } from './http/dependencies.ts';
 import { type Managed, managedProcess, managementRoutes } from './http/management.ts';
 import { createOwnMargin } from './http/own-margin.ts';
-import { createParking } from './http/parking.ts';
+import { createParking, type Parking } from './http/parking.ts';
 import { bodyBytesMax, jsonBody } from './http/plugins/json-body.ts';
 import { createAuthority } from './http/plugins/keys.ts';
 import { oneAtATime } from './http/plugins/one-at-a-time.ts';
@@ -42,6 +42,8 @@ export interface AppDependencies
   readonly storeWatch?: StoreWatch;
   /** How long requests wait before they are read. Absent: as the event loop shows. */
   readonly queue?: QueueGauge;
+  /** Who is left unread for a while. Absent: as turns of the event loop show. */
+  readonly parking?: Parking;
   /** Null: nothing is logged. */
   readonly logger: ServiceLogger | null;
 }
@@ -98,7 +100,7 @@ function toServiceDependencies(given: AppDependencies): ServiceDependencies {
   });
   const askLimit = createAskLimit();
   const ownMargin = createOwnMargin();
-  const parking = createParking(given.clock);
+  const parking = given.parking ?? createParking(given.clock);
   const onTurn = (endMs: number, durationMs: number): void => {
     askLimit.turnEnded(endMs, durationMs);
     ownMargin.turnEnded(endMs, durationMs);

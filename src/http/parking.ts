@@ -18,6 +18,7 @@ export interface Parkable {
 export interface Parking {
   /** Whether this one is to be refused for what the turn under way has taken so far. */
   isFull(turnMs: number): boolean;
+  /** Where the loop is overrun; elsewhere who was refused is read on. */
   park(connection: Parkable): void;
   /** For how long a request may have waited that is read from this connection now, because nobody read it. */
   unreadMs(connection: Parkable): number;
@@ -29,10 +30,10 @@ export interface Parking {
 }
 
 /** What is read so late in a turn, where no turn is short, is refused. Decisions that ask wait for up to three turns. */
-const turnMaxMs = 15;
+const turnMaxMs = 25;
 const windowMs = 50;
 /** A turn shorter than this has room for more. */
-const roomyTurnMs = 10;
+const roomyTurnMs = 18;
 /** As many as are answered in three milliseconds or so: the turn that follows says whether there is room for more. */
 const readAgainAtOnce = 64;
 const lookEveryMs = 10;
@@ -81,7 +82,7 @@ export function createParking(clock: Clock): Parking {
   return {
     isFull: (turnMs) => isOverrun && turnMs >= turnMaxMs,
     park(connection) {
-      if (hasEnded || connection.destroyed) return;
+      if (!isOverrun || hasEnded || connection.destroyed) return;
       connection.pause();
       parked.set(connection, clock.monotonicMs());
       lookAgain();

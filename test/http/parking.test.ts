@@ -33,7 +33,7 @@ function scene() {
     clock.advance(durationMs);
   };
   const overrun = () => {
-    for (let turn = 0; turn < 4; turn += 1) turnOf(30);
+    for (let turn = 0; turn < 4; turn += 1) turnOf(40);
   };
   const parkAll = (count: number) =>
     Array.from({ length: count }, (_, index) => {
@@ -48,21 +48,27 @@ function scene() {
 describe('parking', () => {
   it('is for a loop of which no turn is short: there, what is read late in a turn is refused', () => {
     const { parking, turnOf, overrun } = scene();
-    turnOf(30);
+    turnOf(40);
     turnOf(2);
-    turnOf(30);
-    expect(parking.isFull(29)).toBe(false);
+    turnOf(40);
+    expect(parking.isFull(39)).toBe(false);
     overrun();
-    expect(parking.isFull(14)).toBe(false);
-    expect(parking.isFull(15)).toBe(true);
+    expect(parking.isFull(24)).toBe(false);
+    expect(parking.isFull(25)).toBe(true);
   });
 
   it('leaves a connection unread while turns are long', () => {
     const { turnOf, overrun, parkAll, namesRead } = scene();
     overrun();
     const connections = parkAll(3);
-    turnOf(12);
+    turnOf(20);
     expect(namesRead(connections)).toEqual([]);
+  });
+
+  it('leaves nobody unread where the loop keeps up, whatever was refused', () => {
+    const { turnOf, parkAll, namesRead } = scene();
+    turnOf(2);
+    expect(namesRead(parkAll(3))).toHaveLength(3);
   });
 
   it('reads those again first that were parked last, some after each short turn', () => {
@@ -79,10 +85,11 @@ describe('parking', () => {
     const { clock, turnOf, overrun, parkAll, namesRead } = scene();
     overrun();
     const connections = parkAll(3);
-    for (let turn = 0; turn < 66; turn += 1) turnOf(15);
+    for (let turn = 0; turn < 49; turn += 1) turnOf(20);
     expect(namesRead(connections)).toEqual([]);
     turnOf(30);
     expect(namesRead(connections)).toHaveLength(3);
+    overrun();
     const others = parkAll(3);
     clock.advance(20);
     expect(namesRead(others)).toHaveLength(3);
@@ -126,7 +133,9 @@ function statusOver(socket: Socket): Promise<string> {
 
 it('a connection that was refused is not read for a while, and is answered on then', async () => {
   let lastingMs = 50;
-  const { app, clock } = await startService({ queue: { turnMs: () => 0, lastingMs: () => lastingMs } });
+  const { parking, clock, overrun } = scene();
+  overrun();
+  const { app } = await startService({ clock, parking, queue: { turnMs: () => 0, lastingMs: () => lastingMs } });
   await app.listen({ host: '127.0.0.1', port: 0 });
   const address = app.server.address();
   const socket = connect(typeof address === 'object' && address !== null ? address.port : 0, '127.0.0.1');
