@@ -22,7 +22,7 @@ const deadlineMs = 60;
 const connections = 3_000;
 const stepSeconds = quick ? 2 : 4;
 const rates = quick ? [4_000, 8_000] : [4_000, 6_000, 8_000, 9_000, 10_000, 11_000, 12_000, 13_000, 14_000, 16_000];
-/** Of the questions asked: with less than this in time, the rate is beyond the knee. */
+/** Of the questions asked: the first rate with less than this in time is beyond the knee. */
 const kneeShare = 0.99;
 const mark = { begin: '<!-- overload -->', end: '<!-- end of overload -->' } as const;
 const pagePath = fileURLToPath(new URL('../../docs/overload.md', import.meta.url));
@@ -39,9 +39,9 @@ try {
   const env = { ...prepared.env, STEPWELL_DATA_DIR: dataDirectory, STEPWELL_REDIS_URL: redis.url };
   load(prepared.recordsPath, env);
   const server = await startStepwell({ directory, env });
-  const { bodies } = await findVisitors(server, prepared);
-  const text = await measure(server, bodies);
-  await server.end();
+  const text = await findVisitors(server, prepared)
+    .then(({ bodies }) => measure(server, bodies))
+    .finally(() => server.end());
   process.stdout.write(`${text}\n`);
   if (quick) process.stdout.write('only a whole run is kept\n');
   else keep(text);
@@ -62,7 +62,8 @@ async function measure(server: Server, bodies: readonly string[]): Promise<strin
     if (inTimeOf(step) < 0.8 * perSecond) break;
   }
   const peak = Math.round(Math.max(...steps.map(inTimeOf)));
-  const knee = Math.max(...steps.filter((step) => inTimeOf(step) >= kneeShare * step.perSecond).map(({ perSecond }) => perSecond));
+  const beyond = steps.findIndex((step) => inTimeOf(step) < kneeShare * step.perSecond);
+  const knee = steps.at(beyond < 0 ? -1 : Math.max(0, beyond - 1))?.perSecond ?? 0;
   const half = Math.round(knee / 2);
   const before = await ask('half the knee, before', half, quick ? stepSeconds : 10);
   const phases = [

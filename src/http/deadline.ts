@@ -22,7 +22,7 @@ export function deadlineOf(
   const declared = [asking.deadlineMs, checkedHeaderMs(header)].filter((ms) => ms !== null);
   const declaredMs = declared.length === 0 ? null : Math.min(...declared);
   const budgetMs = withinBounds(declaredMs ?? asking.defaultDeadlineMs, bounds);
-  return { declaredMs, atMs: startedAtMs + Math.max(0, budgetMs - ownMargin.of(budgetMs)) };
+  return { declaredMs, atMs: startedAtMs + Math.max(0, budgetMs - ownMargin.of(budgetMs, startedAtMs)) };
 }
 
 /** Whole milliseconds that are left. */

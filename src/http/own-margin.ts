@@ -3,8 +3,8 @@
  * with others. A loop that had a long turn a moment ago will have another, so the longest of the last second or two is kept back.
  */
 export interface OwnMargin {
-  /** Of a budget, in milliseconds. */
-  of(budgetMs: number): number;
+  /** Of a budget, in milliseconds, at an instant. */
+  of(budgetMs: number, nowMs: number): number;
   /** As the queue's gauge tells it. */
   turnEnded(endMs: number, durationMs: number): void;
 }
@@ -18,8 +18,15 @@ export function createOwnMargin(): OwnMargin {
   let windowEndMs = Number.NEGATIVE_INFINITY;
   let longestMs = 0;
   let longestBeforeMs = 0;
+
+  /** A loop that has rested since is not busy any more. */
+  function longestAt(nowMs: number): number {
+    if (nowMs < windowEndMs) return Math.max(longestMs, longestBeforeMs);
+    return nowMs < windowEndMs + windowMs ? longestMs : 0;
+  }
+
   return {
-    of: (budgetMs) => Math.max(marginMinMs, Math.min(budgetMs * shareMax, Math.max(longestMs, longestBeforeMs))),
+    of: (budgetMs, nowMs) => Math.max(marginMinMs, Math.min(budgetMs * shareMax, longestAt(nowMs))),
     turnEnded(endMs, durationMs) {
       if (endMs >= windowEndMs) {
         longestBeforeMs = endMs < windowEndMs + windowMs ? longestMs : 0;

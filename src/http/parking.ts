@@ -39,10 +39,11 @@ const readAgainAtOnce = 64;
 const lookEveryMs = 10;
 const parkedMaxMs = 1_000;
 
-export function createParking(clock: Clock): Parking {
+/** `afterTurn` calls back when all that is ready has been read. */
+export function createParking(clock: Clock, afterTurn: (callback: () => void) => unknown = setImmediate): Parking {
   /** The earliest first. */
   const parked = new Map<Parkable, number>();
-  /** Read again in the turn that has this number: what is read there may have waited since the instant. */
+  /** Read again in the turn that comes now: what is read there may have waited since the instant. */
   const resumed = new Map<Parkable, number>();
   let shortestMs = Number.POSITIVE_INFINITY;
   let windowEndMs = Number.NEGATIVE_INFINITY;
@@ -54,6 +55,7 @@ export function createParking(clock: Clock): Parking {
   function readAgain(connection: Parkable, sinceMs: number): void {
     parked.delete(connection);
     if (connection.destroyed) return;
+    if (resumed.size === 0) afterTurn(() => resumed.clear());
     resumed.set(connection, sinceMs);
     connection.resume();
   }
@@ -82,7 +84,7 @@ export function createParking(clock: Clock): Parking {
   return {
     isFull: (turnMs) => isOverrun && turnMs >= turnMaxMs,
     park(connection) {
-      if (!isOverrun || hasEnded || connection.destroyed) return;
+      if (!isOverrun || hasEnded || connection.destroyed || parked.has(connection)) return;
       connection.pause();
       parked.set(connection, clock.monotonicMs());
       lookAgain();
@@ -103,8 +105,6 @@ export function createParking(clock: Clock): Parking {
         shortestMs = Number.POSITIVE_INFINITY;
         windowEndMs = endMs + windowMs;
       }
-      // What was waiting there has been read by now.
-      resumed.clear();
       if (parked.size > 0 && durationMs < roomyTurnMs) readSomeAgain();
     },
     end() {

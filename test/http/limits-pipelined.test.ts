@@ -40,6 +40,22 @@ it('the next is begun when the one before it is answered', async () => {
   expect((await answers).match(/HTTP\/1\.1 200/g)).toHaveLength(3);
 });
 
+it('what a request waits for those before it on its connection counts towards its deadline', async () => {
+  const { store, waiting } = createHeldStore();
+  const { app, tokenOf, clock } = await startService({ store });
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  const token = await tokenOf('somebody');
+  const socket = connect((app.server.address() as AddressInfo).port, '127.0.0.1');
+  const answers = text(socket);
+  socket.write(deciding(token) + deciding(token, 'connection: close\r\n'));
+  for (const tookMs of [10, 0]) {
+    while (waiting.length === 0) await new Promise(setImmediate);
+    clock.advance(tookMs);
+    waiting.pop()?.();
+  }
+  expect([...(await answers).matchAll(/"effectiveMs":(\d+)/g)].map(([, ms]) => Number(ms))).toEqual([58, 48]);
+});
+
 it('who sends more than may wait is let go of', async () => {
   const { store, waiting } = createHeldStore();
   const { app, tokenOf } = await startService({ store });

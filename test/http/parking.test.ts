@@ -26,8 +26,14 @@ function connection(name: string): Connection {
 
 function scene() {
   const clock = new VirtualClock();
-  const parking = createParking(clock);
+  const ends: (() => void)[] = [];
+  const parking = createParking(clock, (callback) => ends.push(callback));
+  /** All that was ready has been read. */
+  const endRead = () => {
+    for (const end of ends.splice(0)) end();
+  };
   const turnOf = (durationMs: number) => {
+    endRead();
     // No timer fires before a turn is over.
     parking.turnEnded(clock.monotonicMs() + durationMs, durationMs);
     clock.advance(durationMs);
@@ -42,7 +48,7 @@ function scene() {
       return one;
     });
   const namesRead = (connections: readonly Connection[]) => connections.filter(({ isRead }) => isRead).map(({ name }) => name);
-  return { clock, parking, turnOf, overrun, parkAll, namesRead };
+  return { clock, parking, endRead, turnOf, overrun, parkAll, namesRead };
 }
 
 describe('parking', () => {
@@ -104,6 +110,28 @@ describe('parking', () => {
     expect(parking.unreadMs(one)).toBe(12);
     turnOf(1);
     expect(parking.unreadMs(other)).toBe(0);
+  });
+
+  it('charges nothing to who comes back to a quiet loop, as the refusal told them', () => {
+    const { clock, parking, endRead, overrun, parkAll, namesRead } = scene();
+    overrun();
+    const connections = parkAll(1);
+    clock.advance(20);
+    expect(namesRead(connections)).toHaveLength(1);
+    endRead();
+    clock.advance(1_000);
+    expect(parking.unreadMs(connections[0] as Connection)).toBe(0);
+  });
+
+  it('keeps the place of one that is parked twice', () => {
+    const { clock, turnOf, overrun, parking, parkAll, namesRead } = scene();
+    overrun();
+    const [first, second] = parkAll(2) as [Connection, Connection];
+    for (let turn = 0; turn < 30; turn += 1) turnOf(20);
+    parking.park(first);
+    for (let turn = 0; turn < 20; turn += 1) turnOf(20);
+    clock.advance(0);
+    expect(namesRead([first, second])).toHaveLength(2);
   });
 
   it('forgets who has gone', () => {

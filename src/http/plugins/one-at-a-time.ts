@@ -29,10 +29,18 @@ interface Connection {
   restingSinceMs: number | null;
 }
 
+/** When requests came that had to wait for the one before them on their connection. Monotonic. */
+const cameAtMs = new WeakMap<IncomingMessage, number>();
+
+/** For how long a request has waited for those before it on its connection. */
+export function waitedBehindOthersMs(request: IncomingMessage, nowMs: number): number {
+  return nowMs - (cameAtMs.get(request) ?? nowMs);
+}
+
 export const oneAtATime = fastifyPlugin(async (app: FastifyInstance, { clock }: { clock: Clock }) => {
   const { server } = app;
   const connections = new Map<Socket, Connection>();
-  app.addHook('onReady', async () => queueRequests(server, connections));
+  app.addHook('onReady', async () => queueRequests(server, connections, clock));
   server.once('listening', () => {
     let stop = clock.after(lookEveryMs, look);
     function look(): void {
@@ -43,7 +51,7 @@ export const oneAtATime = fastifyPlugin(async (app: FastifyInstance, { clock }: 
   });
 });
 
-function queueRequests(server: Server, connections: Map<Socket, Connection>): void {
+function queueRequests(server: Server, connections: Map<Socket, Connection>, clock: Clock): void {
   const listeners = server.listeners('request') as Listener[];
 
   function begin([request, response]: Exchange, connection: Connection): void {
@@ -69,8 +77,10 @@ function queueRequests(server: Server, connections: Map<Socket, Connection>): vo
       socket.once('close', () => connections.delete(socket));
     }
     if (connection.response === null) begin([request, response], connection);
-    else if (connection.waiting.length < waitingMax) connection.waiting.push([request, response]);
-    else socket.destroy();
+    else if (connection.waiting.length < waitingMax) {
+      cameAtMs.set(request, clock.monotonicMs());
+      connection.waiting.push([request, response]);
+    } else socket.destroy();
   });
 }
 

@@ -8,6 +8,7 @@ import { ProblemError } from '../../contract/problem.ts';
 import type { Clock } from '../../time/clock.ts';
 import type { Parking } from '../parking.ts';
 import type { QueueGauge } from '../queue-gauge.ts';
+import { waitedBehindOthersMs } from './one-at-a-time.ts';
 
 export const privateNoStore = 'private, no-store';
 
@@ -30,8 +31,10 @@ export const safeDefaults = fastifyPlugin(async (app: FastifyInstance, { clock, 
   app.decorateRequest('startedAtMs', 0);
   app.decorateRequest('waitedMs', 0);
   app.addHook('onRequest', (request, reply, done) => {
-    request.waitedMs = Math.max(queue.turnMs(), queue.lastingMs(), parking?.unreadMs(request.raw.socket) ?? 0);
-    request.startedAtMs = clock.monotonicMs() - request.waitedMs;
+    const nowMs = clock.monotonicMs();
+    const unreadMs = parking?.unreadMs(request.raw.socket) ?? 0;
+    request.waitedMs = Math.max(queue.turnMs(), queue.lastingMs(), unreadMs, waitedBehindOthersMs(request.raw, nowMs));
+    request.startedAtMs = nowMs - request.waitedMs;
     setSafeHeaders(request, reply);
     done(hostProblem(request));
   });
