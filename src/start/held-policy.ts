@@ -74,9 +74,10 @@ export function createPolicyHolder(
       const { artefact, problems } = await compile(bytes, { file, nowMs: clock.nowMs() });
       const loss = lossOfAllZones(artefact, held, file);
       if (artefact === null || loss.length > 0) return refuse([...problems, ...loss]);
+      await prepareInPieces(artefact);
+      // INVARIANT: opening retires what the old policy asks, so nothing waits between it and the new policy's being in force.
       const opened = await open(artefact, file);
       if ('problems' in opened) return refuse([...problems, ...opened.problems]);
-      await prepareInPieces(artefact);
       held = { artefact, sources: opened.sources, stale: false, refused: [] };
       return { inForce: true, problems };
     } catch (error) {
@@ -117,10 +118,10 @@ export function createPolicyHolder(
     },
     async fallBackTo({ file, bytes }, acceptedAtMs, refused = []) {
       const { artefact, problems } = await compile(bytes, { file, nowMs: acceptedAtMs });
-      const opened = artefact === null ? null : await open(artefact, file);
-      if (artefact === null || opened === null) return { inForce: false, problems };
-      if ('problems' in opened) return { inForce: false, problems: [...problems, ...opened.problems] };
+      if (artefact === null) return { inForce: false, problems };
       await prepareInPieces(artefact);
+      const opened = await open(artefact, file);
+      if ('problems' in opened) return { inForce: false, problems: [...problems, ...opened.problems] };
       held = { artefact, sources: opened.sources, stale: true, refused: refused.slice(0, refusedMax) };
       return { inForce: true, problems };
     },
