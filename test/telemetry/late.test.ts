@@ -2,11 +2,12 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { createLateTelemetry, openTelemetry } from '../../src/telemetry/late.ts';
 import { startTelemetry } from '../../src/telemetry/start.ts';
-import { type DecisionClosing, noTelemetry, type Telemetry } from '../../src/telemetry/telemetry.ts';
+import { type DecisionClosing, noTelemetry, type ServiceState, type Telemetry } from '../../src/telemetry/telemetry.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
 const clock = new VirtualClock();
 const options = { clock, env: {} };
+const parts = { clock };
 
 const closing: DecisionClosing = {
   zones: [],
@@ -56,14 +57,102 @@ test('it is loaded once, whoever asks', async () => {
   const late = createLateTelemetry(async () => {
     starts += 1;
     return noTelemetry;
-  });
+  }, parts);
   await Promise.all([late.load(), late.metricsText(), late.load()]);
   expect(starts).toBe(1);
 });
 
 test('what is shut down before anybody loads it is never loaded', async () => {
-  const late = createLateTelemetry(async () => Promise.reject(new Error('loaded')));
+  const late = createLateTelemetry(async () => Promise.reject(new Error('loaded')), parts);
   await late.shutdown();
+});
+
+/** Telemetry that notes what it is told, and for which each call takes a millisecond. */
+function slowTelemetry(onCall: (call: string) => void = () => {}) {
+  const calls: string[] = [];
+  const replyAbandoned = (from: string): void => {
+    clock.advance(1);
+    calls.push(from);
+    onCall(from);
+  };
+  const telemetry: Telemetry = {
+    ...noTelemetry,
+    metrics: { ...noTelemetry.metrics, replyAbandoned },
+    showService: (read) => void calls.push(`service ${read().approvalsExpired}`),
+    metricsText: async () => calls.join(),
+  };
+  return { telemetry, calls };
+}
+
+const tellOf = (late: Telemetry, name: string): void => late.metrics.replyAbandoned(name as 'store', 'answered');
+const names = (count: number): string[] => Array.from({ length: count }, (_, index) => `${index}`);
+
+test('what was told before it is loaded is counted in order and with pauses, and what is told meanwhile after it', async () => {
+  const { telemetry, calls } = slowTelemetry();
+  const late = createLateTelemetry(async () => telemetry, parts);
+  for (const name of names(20)) tellOf(late, name);
+  let isLoaded = false;
+  const loading = late.load().then(() => {
+    isLoaded = true;
+  });
+  const countedByTurn: number[] = [];
+  let told = 20;
+  for (let counted = 0; !isLoaded; counted = calls.length) {
+    await new Promise((resolve) => setImmediate(resolve));
+    countedByTurn.push(calls.length - counted);
+    if (!isLoaded && told < 60) for (let more = 0; more < 2; more += 1) tellOf(late, `${told++}`);
+  }
+  await loading;
+  tellOf(late, `${told++}`);
+  expect(told).toBeGreaterThan(22);
+  expect(calls).toEqual(names(told));
+  expect(Math.max(...countedByTurn)).toBeLessThan(10);
+});
+
+test('how the service stands is shown however much else was told before', async () => {
+  const { telemetry, calls } = slowTelemetry();
+  const late = createLateTelemetry(async () => ({ ...telemetry, metrics: noTelemetry.metrics }), parts);
+  for (let count = 0; count < 100_000; count += 1) late.metrics.requestShed();
+  for (const approvalsExpired of [1, 2]) late.showService(() => ({ approvalsExpired }) as ServiceState);
+  await late.load();
+  expect(calls).toEqual(['service 2']);
+});
+
+test('one thing that cannot be counted is told once, and keeps nothing else from being counted', async () => {
+  const warnings: string[] = [];
+  const { telemetry, calls } = slowTelemetry((call) => {
+    if (call === '1' || call === '2') throw new Error('planted');
+  });
+  const late = createLateTelemetry(async () => telemetry, { clock, warn: (message) => void warnings.push(message) });
+  for (const name of names(4)) tellOf(late, name);
+  expect(await late.metricsText()).toBe('0,1,2,3');
+  expect(warnings).toEqual([expect.stringContaining('planted')]);
+  tellOf(late, '4');
+  expect(calls).toEqual(names(5));
+});
+
+test('where it cannot be started that is told once, nothing rejects and nothing is kept, and the next who reads metrics tries again', async () => {
+  const warnings: string[] = [];
+  const { telemetry } = slowTelemetry();
+  let failures = 2;
+  const late = createLateTelemetry(
+    async () => {
+      if (failures-- > 0) throw new Error('planted');
+      return telemetry;
+    },
+    { clock, warn: (message) => void warnings.push(message) },
+  );
+  late.showService(() => ({ approvalsExpired: 7 }) as ServiceState);
+  tellOf(late, 'lost');
+  await late.load();
+  tellOf(late, 'lost');
+  await late.shutdown();
+  expect(await late.metricsText()).toBe('');
+  expect(warnings).toEqual([expect.stringContaining('planted')]);
+  tellOf(late, 'lost');
+  expect(await late.metricsText()).toBe('service 7');
+  tellOf(late, 'counted');
+  expect(await late.metricsText()).toBe('service 7,counted');
 });
 
 test.each([
