@@ -11,34 +11,44 @@ export type Piece = () => unknown;
 const pauseMs = 20;
 
 /** One list for each server, so that no two pieces follow each other without a pause. */
-const listOf = new WeakMap<object, Piece[]>();
+const adding = new WeakMap<object, (pieces: Iterable<Piece>) => void>();
 
+/** May be said again at any time, also when all that was given before is done. */
 export function afterListening(app: FastifyInstance, clock: Pick<Clock, 'after'>, pieces: Iterable<Piece>): void {
-  const list = listOf.get(app.server);
-  if (list !== undefined) list.push(...pieces);
-  else workOff(app, clock, [...pieces]);
+  const add = adding.get(app.server) ?? openList(app, clock);
+  adding.set(app.server, add);
+  add(pieces);
 }
 
-function workOff(app: FastifyInstance, clock: Pick<Clock, 'after'>, list: Piece[]): void {
-  listOf.set(app.server, list);
+function openList(app: FastifyInstance, clock: Pick<Clock, 'after'>): (pieces: Iterable<Piece>) => void {
+  const waiting: Piece[] = [];
+  let isListening = false;
+  let isBusy = false;
   let stop = (): void => {};
-  function workFrom(index: number): void {
-    const piece = list[index];
+  function workOn(): void {
+    const piece = isListening && !isBusy ? waiting.shift() : undefined;
     if (piece === undefined) return;
+    isBusy = true;
     stop = clock.after(pauseMs, async () => {
       await prepare(piece);
-      workFrom(index + 1);
+      isBusy = false;
+      workOn();
     });
   }
   app.addHook('onListen', (done) => {
-    workFrom(0);
+    isListening = true;
+    workOn();
     done();
   });
   app.addHook('onClose', (_app, done) => {
-    list.length = 0;
+    isListening = false;
     stop();
     done();
   });
+  return (pieces) => {
+    waiting.push(...pieces);
+    workOn();
+  };
 }
 
 async function prepare(piece: Piece): Promise<void> {

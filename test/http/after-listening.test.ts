@@ -56,3 +56,20 @@ test('what a service that closes has not begun is not begun', async () => {
   await pass(clock, 3);
   expect(done).toEqual(['a']);
 });
+
+test('a piece that is given when all the others are done is prepared too, and none once the service has closed', async () => {
+  const { app, clock, done, piece, listen } = scene();
+  afterListening(app, clock, [piece('a')]);
+  await listen();
+  await pass(clock, 3);
+  afterListening(app, clock, [piece('b'), piece('c')]);
+  await pass(clock, 1);
+  expect(done).toEqual(['a', 'b']);
+  await pass(clock, 1);
+  expect(done).toEqual(['a', 'b', 'c']);
+  await app.close();
+  afterListening(app, clock, [piece('d')]);
+  await pass(clock, 3);
+  expect(done).toEqual(['a', 'b', 'c']);
+  expect(clock.pendingTimers).toBe(0);
+});
