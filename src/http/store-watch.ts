@@ -119,7 +119,9 @@ export function watchStore(store: Pick<Store, 'kind' | 'read' | 'ping'>, clock: 
 }
 
 const isAsked: Readonly<Record<StoreDependency, (plan: ReadPlan) => boolean>> = {
-  identity: ({ subject, tokenId, deviceId }) => subject !== null || tokenId !== null || deviceId !== null,
+  // Of a link that was found out elsewhere the store says whether it stands.
+  identity: ({ subject, tokenId, deviceId, resolvedLink }) =>
+    subject !== null || tokenId !== null || deviceId !== null || resolvedLink !== null,
   consent: ({ consent }) => consent,
   profile: ({ profile }) => profile !== null,
   session: ({ session }) => session !== null,

@@ -109,6 +109,14 @@ describe('the status of the dependencies', () => {
     expect(session).toMatchObject({ state: 'down', since: nowIso() });
   });
 
+  it('counts a link that was found out elsewhere as asking about identity: the store says whether it stands', async () => {
+    const { says, watch, read, nowIso } = watched();
+    says.ping = 'disconnected';
+    await read({ ...noPlan, resolvedLink: { subject: 'p', method: 'deterministic', confidencePpm: 1_000_000 } });
+    const { identity, profile } = await watch.look();
+    expect([identity.lastGood, profile.lastGood]).toEqual([nowIso(), null]);
+  });
+
   it('goes down with a read that found no store, and up again with the next that is answered', async () => {
     const { clock, says, watch, read, nowIso } = watched();
     await read(ofPerson);
