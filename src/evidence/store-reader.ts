@@ -5,7 +5,7 @@
 import type { Failed } from '../decision/facts.ts';
 import type { ReadPlan, Store, StoreReading } from '../records/store.ts';
 import { StoreError } from '../records/store-error.ts';
-import type { Retrier } from '../sources/retry.ts';
+import type { createRetrier, Retrier } from '../sources/retry.ts';
 import { createTypicalTime } from '../sources/typical-time.ts';
 import type { Clock } from '../time/clock.ts';
 
@@ -22,7 +22,11 @@ export interface StoreReader {
 /** With less left than this, asking costs the store a reply that nobody can use. */
 export const askingFloorMs = 1;
 
-export function createStoreReader(store: Pick<Store, 'read'>, clock: Pick<Clock, 'monotonicMs'>): StoreReader {
+export function createStoreReader(
+  store: Pick<Store, 'read'>,
+  clock: Pick<Clock, 'monotonicMs'>,
+  loadRetry: () => Promise<{ readonly createRetrier: typeof createRetrier }> = () => import('../sources/retry.ts'),
+): StoreReader {
   let retrier: Retrier | null = null;
   let isLoading = false;
   const typical = createTypicalTime(clock);
@@ -32,9 +36,15 @@ export function createStoreReader(store: Pick<Store, 'read'>, clock: Pick<Clock,
   function loadRetrier(): void {
     if (isLoading) return;
     isLoading = true;
-    void import('../sources/retry.ts').then(({ createRetrier }) => {
-      retrier = createRetrier({ isWorthRetrying: isDisconnected });
-    });
+    loadRetry().then(
+      ({ createRetrier }) => {
+        retrier = createRetrier({ isWorthRetrying: isDisconnected });
+      },
+      // Reads go on without, and the next one tries again.
+      () => {
+        isLoading = false;
+      },
+    );
   }
 
   return {

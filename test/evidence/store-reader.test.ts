@@ -41,6 +41,24 @@ test('a read that found no connection is made again, as often as is allowed', as
   expect(store.reads).toBe(2);
 });
 
+test('where what asks again cannot be loaded, reads go on without it and the next one loads it', async () => {
+  const store = new FailingStore();
+  let loads = 0;
+  const reader = createStoreReader(store, new VirtualClock(), () => {
+    loads += 1;
+    return loads === 1 ? Promise.reject(new Error('planted')) : import('../../src/sources/retry.ts');
+  });
+  const readsOfOne = async (): Promise<number> => {
+    store.reads = 0;
+    await reader.readPatiently(plan, 1, plenty).catch(() => {});
+    await import('../../src/sources/retry.ts');
+    await settled();
+    return store.reads;
+  };
+  expect([await readsOfOne(), await readsOfOne(), await readsOfOne()]).toEqual([1, 1, 2]);
+  expect(loads).toBe(2);
+});
+
 test.each([
   ['it failed in another way', 2, 'refused', 50],
   ['it timed out', 2, 'timed_out', 50],
