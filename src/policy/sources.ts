@@ -6,7 +6,7 @@ import type { HeaderValue, HttpSourceSettings, SourceMapping } from '../decision
 import type { Dependency } from '../decision/vocabulary.ts';
 import type { Declarations } from './condition.ts';
 import { excerpt, type Node } from './document.ts';
-import { checkMapping } from './mapping.ts';
+import { checkMapping } from './mapping-check.ts';
 import { mapById } from './names.ts';
 import type { Report } from './problems.ts';
 import {

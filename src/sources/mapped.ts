@@ -6,12 +6,15 @@ import type { Artefact, AttributeDeclaration } from '../decision/artefact.ts';
 import type { IdentityLink, Profile } from '../decision/facts.ts';
 import type { Value } from '../decision/value.ts';
 import { parseRecordedMs } from '../policy/instant.ts';
-import { compileMapping, type Mapping } from '../policy/mapping.ts';
+import { compileMapping, createMappedAnswer, type MappedAnswer, type Mapping } from '../policy/mapping.ts';
 import { meansNobody } from '../records/nobody.ts';
 import { SourceFault } from './source-fault.ts';
 
 /** Throws a `SourceFault` for an answer that does not fit. */
 export type Reader<T> = (response: unknown) => T;
+
+/** The same, for one of several that read an answer and share what that may cost. */
+type Part<T> = (answer: MappedAnswer) => T;
 
 const ppmMax = 1_000_000;
 
@@ -20,10 +23,11 @@ type SourceMap = NonNullable<Artefact['dependencies']['identity']['source']>['ma
 export function identityReader(map: SourceMap): Reader<IdentityLink> {
   const [subjectIn, methodIn, confidenceIn] = [map.subject, map.method, map.confidencePpm].map(compiled);
   return (response) => {
-    const subject = evaluated(subjectIn, response);
+    const answer = createMappedAnswer(response);
+    const subject = evaluated(subjectIn, answer);
     const { method = 'probabilistic', confidencePpm = 0 } = {
-      method: evaluated(methodIn, response),
-      confidencePpm: evaluated(confidenceIn, response),
+      method: evaluated(methodIn, answer),
+      confidencePpm: evaluated(confidenceIn, answer),
     };
     if (typeof subject !== 'string' || meansNobody(subject)) throw misfit();
     if ((method !== 'deterministic' && method !== 'probabilistic') || !isPpm(confidencePpm)) throw misfit();
@@ -35,26 +39,33 @@ export function profileReader(map: SourceMap, artefact: Artefact): Reader<Profil
   const attributesIn = Object.entries(map.attributes).map(([name, text]) => {
     const declaration = ownOf(artefact.attributes.profile, name);
     if (declaration === undefined) throw new Error(`the mapping of \`${name}\` was not checked`);
-    return { name, declaration, mapping: compileMapping(text) };
+    const values = declaration.values === null ? null : new Set(declaration.values);
+    return { name, type: declaration.type, values, mapping: compileMapping(text) };
   });
-  const readAudiences = map.audiences === null ? null : audienceReader(map, artefact);
+  const readAudiences = map.audiences === null ? null : audiencePart(map, artefact);
   return (response) => {
     // What has no members would lack every one of them, and nobody's profile is a bare text or number.
     if (typeof response !== 'object' || response === null) throw misfit();
     const attributes: Record<string, Value> = Object.create(null);
-    for (const { name, declaration, mapping } of attributesIn) {
-      const value = evaluated(mapping, response);
-      if (value !== undefined) attributes[name] = declared(value, declaration);
+    const answer = createMappedAnswer(response);
+    for (const { name, type, values, mapping } of attributesIn) {
+      const value = evaluated(mapping, answer);
+      if (value !== undefined) attributes[name] = declared(value, type, values);
     }
     // Audiences that an answer does not mention are not audiences that nobody is in.
-    return { attributes, audiences: readAudiences === null ? [] : readAudiences(response) };
+    return { attributes, audiences: readAudiences === null ? [] : readAudiences(answer) };
   };
 }
 
-export function audienceReader(map: SourceMap, { audiences }: Artefact): Reader<readonly string[]> {
+export function audienceReader(map: SourceMap, artefact: Artefact): Reader<readonly string[]> {
+  const read = audiencePart(map, artefact);
+  return (response) => read(createMappedAnswer(response));
+}
+
+function audiencePart(map: SourceMap, { audiences }: Artefact): Part<readonly string[]> {
   const mapping = compiled(map.audiences);
-  return (response) => {
-    const names = evaluated(mapping, response);
+  return (answer) => {
+    const names = evaluated(mapping, answer);
     if (!isTexts(names)) throw misfit();
     return [...new Set(names)].filter((name) => Object.hasOwn(audiences, name));
   };
@@ -63,7 +74,7 @@ export function audienceReader(map: SourceMap, { audiences }: Artefact): Reader<
 export function propensityReader(map: SourceMap, { offers }: Artefact): Reader<Readonly<Record<string, number>>> {
   const mapping = compiled(map.propensityPpm);
   return (response) => {
-    const given = evaluated(mapping, response);
+    const given = evaluated(mapping, createMappedAnswer(response));
     if (typeof given !== 'object' || given === null || Array.isArray(given)) throw misfit();
     const propensities: Record<string, number> = Object.create(null);
     for (const [offer, propensity] of Object.entries(given)) {
@@ -80,16 +91,16 @@ function compiled(text: string | null): Mapping | null {
 }
 
 /** `undefined` where the policy maps nothing, or the answer lacks what it maps. */
-function evaluated(mapping: Mapping | null | undefined, response: unknown): unknown {
+function evaluated(mapping: Mapping | null | undefined, answer: MappedAnswer): unknown {
   try {
-    return mapping?.(response);
+    return mapping?.(answer);
   } catch {
     throw misfit();
   }
 }
 
 /** As the core wants it. A whole number is a time too: CEL's `timestamp()` yields one. */
-function declared(value: unknown, { type, values }: AttributeDeclaration): Value {
+function declared(value: unknown, type: AttributeDeclaration['type'], values: ReadonlySet<string> | null): Value {
   switch (type) {
     case 'string':
       if (typeof value === 'string' && isAmong(value, values)) return value;
@@ -128,8 +139,8 @@ function isTexts(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((item) => typeof item === 'string');
 }
 
-function isAmong(value: string, values: readonly string[] | null): boolean {
-  return values === null || values.includes(value);
+function isAmong(value: string, values: ReadonlySet<string> | null): boolean {
+  return values === null || values.has(value);
 }
 
 function ownOf<T>(table: Readonly<Record<string, T>>, name: string): T | undefined {

@@ -1,10 +1,12 @@
 /** CEL over the answer of an HTTP source: what may be written, what it yields, and what an answer can make it cost. */
 import { expect, test } from 'vitest';
-import { checkMapping, compileMapping, MappingError } from '../../src/policy/mapping.ts';
+import { compileMapping, createMappedAnswer } from '../../src/policy/mapping.ts';
+import { checkMapping } from '../../src/policy/mapping-check.ts';
+import { MappingError } from '../../src/policy/mapping-values.ts';
 
 const yields = (source: string, response: unknown) => {
   expect(checkMapping(source)).toEqual([]);
-  return compileMapping(source)(response);
+  return compileMapping(source)(createMappedAnswer(response));
 };
 
 test('an expression reads the answer, and whole numbers come out as numbers', () => {
@@ -62,10 +64,30 @@ test('a large answer cannot make an expression run on', () => {
     'response.texts.map(a, response.text.contains(a))',
     'response.texts.map(a, response.text + a)',
     'response.list.exists(a, a.name == "x")',
+    'response.texts.map(a, response.text < response.text + a)',
+    `response.list.map(a, ${new Array(40).fill('a').join(' - ')})`,
   ]) {
     expect(() => yields(source, response), source).toThrow(MappingError);
   }
-  expect(yields('response.list.filter(a, a > 2).map(a, a + 1).size()', response)).toBe(15_998);
+  expect(yields('response.list.filter(a, a > 2)', { list: numbers.slice(0, 6_000) })).toHaveLength(5_998);
+});
+
+test('the mappings of one answer share what reading it may cost, and each answer has its own', () => {
+  const body = { list: Array.from({ length: 160 }, (_, index) => index), other: [1] };
+  const quadratic = compileMapping('response.list.map(a, response.list.map(b, 1)).size()');
+  const yieldsAll = compileMapping('response.list');
+  const answer = createMappedAnswer(body);
+  expect(quadratic(answer)).toBe(160);
+  expect(() => quadratic(answer)).toThrow(MappingError);
+  // What is spent stays spent, for whatever else reads the answer.
+  expect(() => compileMapping('response.other')(answer)).toThrow(MappingError);
+  expect(() => compileMapping('response.absent')(answer)).toThrow(MappingError);
+  expect(quadratic(createMappedAnswer(body))).toBe(160);
+  // Yielding a list is paid for as well.
+  const another = createMappedAnswer(body);
+  expect(() => {
+    for (let time = 0; time < 1_000; time++) yieldsAll(another);
+  }).toThrow(MappingError);
 });
 
 test('mistakes are found at load, each with its place', () => {

@@ -78,6 +78,20 @@ describe('a profile', () => {
   });
 });
 
+describe('an answer that many mappings read', () => {
+  const texts = Array.from({ length: 130 }, (_, index) => `t${index}`);
+  const quadratic = 'response.texts.map(a, response.texts.map(b, 1)).size()';
+  const readBy = (attributes: Record<string, string>, audiences: string | null = null) =>
+    reading(profileReader(mapOf({ attributes, audiences }), artefact), { texts });
+
+  it('is a misfit where they together cost too much, though none of them does alone', () => {
+    expect(readBy({ days: quadratic })).toMatchObject({ attributes: { days: 130 } });
+    expect(readBy({ since: quadratic })).toMatchObject({ attributes: { since: 130 } });
+    expect(readBy({ days: quadratic, since: quadratic, name: `string(${quadratic})` })).toEqual(misfit);
+    expect(readBy({ days: quadratic, since: quadratic }, `[string(${quadratic})]`)).toEqual(misfit);
+  });
+});
+
 describe('audiences', () => {
   const read = audienceReader(mapOf({ audiences: 'response.members.map(m, m.name)' }), artefact);
 
