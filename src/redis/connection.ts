@@ -49,6 +49,8 @@ export interface ConnectionOptions {
   readonly onTrackingRefused?: ((code: string) => void) | undefined;
   /** In [0, 1); spreads reconnections. */
   readonly random?: (() => number) | undefined;
+  /** Monotonic milliseconds, which `heardSince` answers in. Absent: the process's. */
+  readonly now?: (() => number) | undefined;
   /** In place of `commandTimeoutMs`. */
   readonly commandTimeoutMs?: number | undefined;
   /** In place of `silenceMaxMs`. */
@@ -71,6 +73,7 @@ export function connect(options: ConnectionOptions): Connection {
   const tracking = createTracking({
     access: address,
     random: options.random ?? Math.random,
+    now: options.now ?? (() => performance.now()),
     nodes: topology.nodes,
     onRefused: options.onTrackingRefused,
   });

@@ -14,14 +14,15 @@ export interface RedisStore extends Store {
   connected(withinMs: number): Promise<boolean>;
 }
 
-export interface RedisStoreOptions extends ConnectionOptions {
+export interface RedisStoreOptions extends Omit<ConnectionOptions, 'now'> {
   /** Absent: nothing is held. */
   readonly nearCache?: NearCache | undefined;
 }
 
 /** Never throws for a Redis that is not there, only for an address that makes no sense. */
 export function openRedisStore({ nearCache = new NearCache({ bytesMax: 0 }), ...options }: RedisStoreOptions): RedisStore {
-  const connection = connect(options);
+  // What was proved and since when changes are heard of are compared, so both are instants of one clock.
+  const connection = connect({ ...options, now: nearCache.now });
   // Redis holds back all of a connection behind one write that it may not do yet, as in every planned failover; reads must not wait for that.
   const writing = connect({ ...options, onState: undefined });
   const { read, ask } = createReader(connection, nearCache);

@@ -37,12 +37,14 @@ export interface TrackingOptions {
   readonly access: Access;
   /** In [0, 1); spreads reconnections. */
   readonly random: () => number;
+  /** Monotonic milliseconds: of the same clock as the proofs that `sinceMs` is compared with. */
+  readonly now: () => number;
   /** Those that serve keys. */
   readonly nodes: () => readonly Node[];
   readonly onRefused?: ((code: string) => void) | undefined;
 }
 
-export function createTracking({ access, random, nodes, onRefused }: TrackingOptions): Tracking {
+export function createTracking({ access, random, now, nodes, onRefused }: TrackingOptions): Tracking {
   const trackers = new Map<Node, Tracker>();
   let listener: ChangeListener | null = null;
   let isClosed = false;
@@ -63,7 +65,8 @@ export function createTracking({ access, random, nodes, onRefused }: TrackingOpt
       tracker.close();
     }
     for (const node of serving) {
-      if (!trackers.has(node)) trackers.set(node, openTracker({ endpoint: node.endpoint, access, random, listener, onRefused: refused }));
+      if (!trackers.has(node))
+        trackers.set(node, openTracker({ endpoint: node.endpoint, access, random, now, listener, onRefused: refused }));
     }
   }
 
@@ -92,12 +95,13 @@ interface TrackerOptions {
   readonly endpoint: Endpoint;
   readonly access: Access;
   readonly random: () => number;
+  readonly now: () => number;
   readonly listener: ChangeListener;
   onRefused(code: string): void;
 }
 
 /** One node's, for ever: a connection that ends is followed by another. */
-function openTracker({ endpoint, access, random, listener, onRefused }: TrackerOptions): Tracker {
+function openTracker({ endpoint, access, random, now, listener, onRefused }: TrackerOptions): Tracker {
   let sinceMs = Number.POSITIVE_INFINITY;
   let attempts = 0;
   let reconnecting: NodeJS.Timeout | null = null;
@@ -108,13 +112,14 @@ function openTracker({ endpoint, access, random, listener, onRefused }: TrackerO
     cut = openTrackingLine({
       endpoint,
       access,
+      now,
       onTracking() {
         attempts = 0;
-        sinceMs = performance.now();
+        sinceMs = now();
       },
       onChanged: (key) => listener.changed(key),
       onAllChanged() {
-        sinceMs = performance.now();
+        sinceMs = now();
       },
       onEnd(refusal) {
         sinceMs = Number.POSITIVE_INFINITY;
@@ -142,6 +147,7 @@ function openTracker({ endpoint, access, random, listener, onRefused }: TrackerO
 interface TrackingLineOptions {
   readonly endpoint: Endpoint;
   readonly access: Access;
+  readonly now: () => number;
   /** Once: from now on every change is told. */
   onTracking(): void;
   onChanged(key: string): void;
@@ -152,7 +158,7 @@ interface TrackingLineOptions {
 }
 
 /** Returns what ends it. */
-function openTrackingLine({ endpoint, access, onTracking, onChanged, onAllChanged, onEnd }: TrackingLineOptions): () => void {
+function openTrackingLine({ endpoint, access, now, onTracking, onChanged, onAllChanged, onEnd }: TrackingLineOptions): () => void {
   const client = new Redis({
     ...endpoint,
     ...(access.username === null ? {} : { username: access.username }),
@@ -172,7 +178,7 @@ function openTrackingLine({ endpoint, access, onTracking, onChanged, onAllChange
   });
   let hasEnded = false;
   let isTracking = false;
-  let owedSinceMs: number | null = performance.now();
+  let owedSinceMs: number | null = now();
   const heartbeat = setInterval(() => setImmediate(beat), heartbeatMs);
 
   // Without a listener the driver would print it.
@@ -203,7 +209,7 @@ function openTrackingLine({ endpoint, access, onTracking, onChanged, onAllChange
   /** After what came while our own event loop was busy has been read. */
   function beat(): void {
     if (hasEnded) return;
-    const nowMs = performance.now();
+    const nowMs = now();
     if (owedSinceMs !== null) {
       if (nowMs - owedSinceMs >= silenceMaxMs) end(null);
       return;
