@@ -64,13 +64,14 @@ export function permissionText(permission: Permission | null): string {
 /**
  * The read. KEYS: identity link, revoked token, session, tombstone, generation, consent, profile. ARGV: echo, subject's tag, device's
  * tag, whether consent is asked for, the token's generation, the permissions of the profile and of the session as `permissionText`
- * writes them, whether a token is to be looked up, the tag of a linked subject that is known already, and the versions of the link, the profile and the session that the asker
- * holds, empty where it holds none. A key that ARGV does not ask about is not touched, whatever its name.
+ * writes them, whether a token is to be looked up, the tag of a linked subject that is known already, and the versions of the link, the
+ * profile and the session that the asker holds, empty where it holds none. A key that ARGV does not ask about is not touched, whatever
+ * its name.
  *
- * Answers: echo, link (of one that was known already, whether it stands), generation, revoked, consent, linked consent, whether the profile might be read, profile, whether the session
- * might be read, session, whether the subject is erased, whether the link's is. In place of a record
- * of which the asker holds the version stands `sameVersion`. A value of another type or of an impossible size comes back as the text that no decoder accepts; where
- * consent hangs on such a value, nothing is allowed.
+ * Answers: echo, link (of one that was known already, whether it stands), generation, revoked, consent, linked consent, whether the
+ * profile might be read, profile, whether the session might be read, session, whether the subject is erased, whether the link's is. In
+ * place of a record of which the asker holds the version stands `sameVersion`. A value of another type or of an impossible size comes
+ * back as the text that no decoder accepts; where consent hangs on such a value, nothing is allowed.
  * INVARIANT: it allows what `mayReadProfile` and `mayReadSession` allow; the contract suite compares them.
  */
 export const readScript = readOnlyScript(`
@@ -150,7 +151,10 @@ return {
 }
 `);
 
-/** KEYS: a record. ARGV: echo, with which words the one begins that the asker holds, empty where it holds none. Answers: echo, its text or `sameVersion`. */
+/**
+ * KEYS: a record. ARGV: echo, with which words the one begins that the asker holds, empty where it holds none. Answers: echo, its text
+ * or `sameVersion`.
+ */
 export const getScript = readOnlyScript(`${luaGet}
 return { ARGV[1], getUnless(KEYS[1], ARGV[2]) }
 `);
