@@ -57,7 +57,9 @@ export async function readAcross(plan: ReadPlan, tags: PlanTags, { ask, known }:
   const isAnother = named !== null && named.subject !== plan.subject;
   const linkedTag = isAnother ? tagOf(named.subject) : null;
   const linked = linkedTag === null ? nobody : (knownLinked ?? (await askLinked(linkedTag)));
-  const link = (isAnother ? linked : subject).isErased ? null : named;
+  const isStanding = named !== null && !(isAnother ? linked : subject).isErased;
+  const link = isStanding ? named : null;
+  if (named !== null && !isStanding) known.linkErased();
   const heard: ReadingSoFar = {
     link,
     generation: generationFrom(subject.generation),

@@ -103,13 +103,16 @@ export function createReader(connection: Connection, cache: NearCache): Reader {
 
 interface LinkAnswer {
   readonly linkText: string | null;
-  /** It may be there, and is as if it were not: nothing is to be remembered of it. */
+  /** It may be there, and is as if it were not: nothing of it stays in memory. */
   readonly isErased: boolean;
   readonly known: Recollection;
 }
 
 function linkAnswered({ resolvedLink }: ReadPlan, { linkText, isErased, known }: LinkAnswer): StoreReading['link'] {
-  if (isErased) return null;
+  if (isErased) {
+    known.linkErased();
+    return null;
+  }
   return resolvedLink === null ? known.linkFound(linkText) : linkText === presence ? resolvedLink : null;
 }
 

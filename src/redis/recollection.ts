@@ -4,6 +4,7 @@
  */
 import type { Fact, IdentityLink, Profile, Session, StoredConsent } from '../decision/facts.ts';
 import { decodeProfile, decodeSession, headers, versionOf } from '../records/codec.ts';
+import { tagOf } from '../records/keys.ts';
 import { absent, linkFrom, type PlanTags } from '../records/reading.ts';
 import type { ReadPlan, StoreReading } from '../records/store.ts';
 import type { Held, NearCache, Shelf } from './near-cache.ts';
@@ -37,8 +38,17 @@ export class Recollection {
     return found.state === 'failed' ? absent : found;
   }
 
+  /**
+   * Whoever the stored link names is erased. That may be another than the one held names, so nothing is proved of anybody here; to let
+   * go of what is held of somebody who is not erased costs one fetch.
+   */
+  linkErased(): void {
+    const held = this.link.forget();
+    if (held !== null) this.#forget(tagOf(held.subject));
+  }
+
   erased(subjectTag: string | null, value: boolean): void {
-    if (value && subjectTag !== null) this.#cache.profiles.drop(subjectTag);
+    if (value && subjectTag !== null) this.#forget(subjectTag);
     this.#prove(this.#cache.tombstones, subjectTag, value);
   }
 
@@ -66,6 +76,11 @@ export class Recollection {
     }
     reads.all[all] += 1;
     return reading;
+  }
+
+  #forget(subjectTag: string): void {
+    this.#cache.profiles.drop(subjectTag);
+    this.#cache.consents.drop(subjectTag);
   }
 
   #prove<T>(shelf: Shelf<T>, tag: string | null, value: T, chars = 0): void {
@@ -99,6 +114,13 @@ class Recalled<T> {
   /** With which words the stored text begins where it is the one held; empty where none is. */
   get beginning(): string {
     return this.version === '' ? '' : this.#parts.header + this.#parts.tag + this.version;
+  }
+
+  /** Nothing of it stays. Returns what was held. */
+  forget(): T | null {
+    const { shelf, tag } = this.#parts;
+    if (tag !== null) shelf.drop(tag);
+    return this.#held?.value ?? null;
   }
 
   /** Of a record that might be read: what the server's answer stands for. */

@@ -3,7 +3,7 @@ import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { IdentityLink } from '../../src/decision/facts.ts';
 import { encodeProfile } from '../../src/records/codec.ts';
-import { profileKey, sessionKey, tagOf, tombstoneKey } from '../../src/records/keys.ts';
+import { deviceNamespace, identityTag, profileKey, sessionKey, tagOf, tombstoneKey } from '../../src/records/keys.ts';
 import type { ReadPlan, Store } from '../../src/records/store.ts';
 import { NearCache } from '../../src/redis/near-cache.ts';
 import type { RedisStore } from '../../src/redis/redis-store.ts';
@@ -191,6 +191,19 @@ describe('with versions asked for', () => {
     }
   });
 
+  it('nothing stays in memory of a person whom a device is linked to and who is found erased', async () => {
+    const { store, nearCache } = await remembering(0);
+    const deviceTag = identityTag(deviceNamespace, 'd');
+    await writeAnna(await holding());
+    await store.read(fullPlan);
+    expect([nearCache.links.get(deviceTag), nearCache.profiles.get(annaTag)]).not.toContain(null);
+    await observer.set(tombstoneKey(annaTag), '1');
+    for (const _ of [1, 2]) {
+      expect((await store.read({ ...noPlan, deviceId: 'd', consent: true })).link).toBeNull();
+      expect([nearCache.links.get(deviceTag), nearCache.profiles.get(annaTag)]).toEqual([null, null]);
+    }
+  });
+
   it('nothing is subscribed to', async () => {
     const { store } = await remembering(0);
     await store.read(annaPlan);
@@ -220,6 +233,21 @@ describe('with trust', () => {
       await untilTrusted(store, nearCache, minuteMs, plan);
       expect(await commandsOf(async () => expect(await store.read(asked)).toEqual(first))).toEqual([]);
     }
+  });
+
+  it.each([
+    ['behind', -1_000_000_000],
+    ['ahead of', 1_000_000_000],
+  ])('counts by the near cache’s clock, also one that is far %s the process’s', async (_, aheadMs) => {
+    const nearCache = new NearCache({ bytesMax: 2 ** 20, now: () => performance.now() + aheadMs });
+    const store = await holding(nearCache);
+    const asked = { ...annaPlan, freshnessMaxMs: minuteMs };
+    await store.read(asked);
+    await until('changes are heard of', async () => /name=stepwell-near-cache .*sub=1/.test(String(await observer.client('LIST'))));
+    // What was proved before is not to be trusted, what is proved from now on is.
+    await store.read(asked);
+    expect(trusted(nearCache)).toBe(0);
+    await untilTrusted(store, nearCache, minuteMs, annaPlan);
   });
 
   it('no read asks nobody whose plan trusts nothing', async () => {

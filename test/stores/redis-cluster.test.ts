@@ -13,6 +13,7 @@ import {
   revokedTokenKey,
   sessionKey,
   tagOf,
+  tombstoneKey,
 } from '../../src/records/keys.ts';
 import { mayReadProfile } from '../../src/records/permission.ts';
 import type { ReadPlan } from '../../src/records/store.ts';
@@ -317,6 +318,31 @@ async function ownerOf(node: Redis, slot: number): Promise<number | undefined> {
   const ranges = (await node.call('CLUSTER', 'SLOTS')) as [number, number, [string, number]][];
   return ranges.find(([first, last]) => first <= slot && slot <= last)?.[2][1];
 }
+
+describe('the near cache', () => {
+  it('lets go of the link of a device whose person is found erased, be it the subject or another', async () => {
+    const { store, nearCache } = await openRemembering(cluster.url, 0);
+    stores.push(store);
+    const { subject, device, other } = personApart();
+    const deviceTag = identityTag(deviceNamespace, device);
+    for (const [linked, asking] of [
+      [other, subject],
+      [other, null],
+      [subject, subject],
+    ] as const) {
+      const plan: ReadPlan = { ...noPlan, subject: asking, deviceId: device, consent: true };
+      await store.putIdentity('device', device, link(linked), daySeconds);
+      expect((await store.read(plan)).link).not.toBeNull();
+      expect(nearCache.links.get(deviceTag)).not.toBeNull();
+      await observer.set(tombstoneKey(tagOf(linked)), '1');
+      for (const _ of [1, 2]) {
+        expect((await store.read(plan)).link).toBeNull();
+        expect(nearCache.links.get(deviceTag)).toBeNull();
+      }
+      await observer.del(tombstoneKey(tagOf(linked)));
+    }
+  });
+});
 
 describe('a slot that moves', () => {
   it('is followed, while its records move, afterwards, and back', async () => {
