@@ -19,6 +19,8 @@ const neverAllowed = blockList([
   '168.63.129.16/32',
   '192.0.0.192/32',
   '::/128',
+  // A network's own NAT64: where in it an IPv4 address is carried, only that network knows (RFC 8215, RFC 6052).
+  '64:ff9b:1::/48',
   'fe80::/10',
   'ff00::/8',
   'fd00:ec2::254/128',
@@ -94,9 +96,9 @@ function blockList(networks: readonly string[]): BlockList {
 /** The IPv4 addresses that a translator or a tunnel would carry a packet on to. */
 function embeddedIn(groups: readonly number[]): readonly string[] {
   const isLoopback = startsWith(groups, [0, 0, 0, 0, 0, 0, 0, 1]);
-  // IPv4-compatible, NAT64 (both of its prefixes), IPv4-translated.
+  // IPv4-compatible, NAT64's well-known prefix, IPv4-translated.
   if (startsWith(groups, [0, 0, 0, 0, 0, 0]) && !isLoopback) return [ipv4Of(groups, 6)];
-  if (startsWith(groups, [0x64, 0xff9b]) || startsWith(groups, [0, 0, 0, 0, 0xffff, 0])) return [ipv4Of(groups, 6)];
+  if (startsWith(groups, [0x64, 0xff9b, 0, 0, 0, 0]) || startsWith(groups, [0, 0, 0, 0, 0xffff, 0])) return [ipv4Of(groups, 6)];
   if (startsWith(groups, [0x2002])) return [ipv4Of(groups, 1)];
   // Teredo hides its client's address by inverting it.
   if (startsWith(groups, [0x2001, 0]))
