@@ -31,7 +31,7 @@ export type Sourced = (typeof sourced)[number];
 /** Fields of a dependency that only an HTTP source has. */
 export const sourceFields = ['url', 'method', 'headers', 'send', 'map', 'maxBytes', 'connections'] as const;
 
-const maxBytesBounds: Bounds = { min: 1, max: 1_048_576 };
+const maxBytesBounds: Bounds = { min: 1, max: 262_144 };
 const maxBytesDefault = 65_536;
 const connectionsBounds: Bounds = { min: 1, max: 256 };
 const connectionsDefault = 16;

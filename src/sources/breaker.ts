@@ -4,7 +4,7 @@
  */
 import { CircuitState, circuitBreaker, handleWhen, type IBreaker } from 'cockatiel';
 import type { Clock } from '../time/clock.ts';
-import { SourceFault, speaksAgainstSource } from './source-fault.ts';
+import { isAnAnswer, SourceFault, speaksAgainstSource } from './source-fault.ts';
 
 /** Opens after so many failures in a row, or when over half of at least so many failed within the window. */
 const failuresInRowMax = 5;
@@ -24,10 +24,11 @@ export interface Breaker {
 }
 
 export function createBreaker(clock: Pick<Clock, 'monotonicMs'>): Breaker {
+  const window = new FailureWindow(clock);
   const policy = circuitBreaker(handleWhen(speaksAgainstSource), {
     // Always due: `admit` says when to probe.
     halfOpenAfter: Number.NEGATIVE_INFINITY,
-    breaker: new FailureWindow(clock),
+    breaker: window,
   });
   let probedAtMs = Number.NEGATIVE_INFINITY;
   policy.onBreak(() => {
@@ -45,7 +46,12 @@ export function createBreaker(clock: Pick<Clock, 'monotonicMs'>): Breaker {
     },
     run(ask) {
       // It may have opened between two attempts, and what is no probe must not become one.
-      return policy.state === CircuitState.Closed ? policy.execute(ask) : Promise.reject(new SourceFault('circuit_open'));
+      if (policy.state !== CircuitState.Closed) return Promise.reject(new SourceFault('circuit_open'));
+      // cockatiel counts only what succeeds, and a service that answers with 400 is there all the same.
+      return policy.execute(ask).catch((error: unknown) => {
+        if (isAnAnswer(error)) window.success(CircuitState.Closed);
+        throw error;
+      });
     },
     probe(ask) {
       probedAtMs = clock.monotonicMs();

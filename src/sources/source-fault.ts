@@ -31,6 +31,8 @@ export const sourceFaultCodes = [
   'not_json',
   'too_large',
   'too_deep',
+  /** Of members, objects, lists or values. */
+  'too_many',
   /** JSON, and not what the policy's mapping and declarations expect. */
   'misfit',
   /** Nothing was sent: as many asks as may be are under way. */
@@ -51,12 +53,16 @@ const notItsHealth: ReadonlySet<SourceFaultCode> = new Set([
   'status_unexpected',
   'too_large',
   'too_deep',
+  'too_many',
   'misfit',
   'overloaded',
   'circuit_open',
   'unsendable',
   'closed',
 ]);
+
+/** A service that is alive said so. */
+const answers: ReadonlySet<SourceFaultCode> = new Set(['status_unexpected', 'too_large', 'too_deep', 'too_many']);
 
 export class SourceFault extends Error {
   override readonly name = 'SourceFault';
@@ -77,4 +83,9 @@ export function isWorthRetrying(error: unknown): boolean {
 
 export function speaksAgainstSource(error: unknown): boolean {
   return error instanceof SourceFault && error.speaksAgainstSource;
+}
+
+/** Whether the source answered, though with nothing of use. */
+export function isAnAnswer(error: unknown): boolean {
+  return error instanceof SourceFault && answers.has(error.code);
 }

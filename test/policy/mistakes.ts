@@ -408,7 +408,7 @@ export const mistakes: readonly Mistake[] = [
         "dependencies: { audience: { source: http, map: { audiences: response.names }, url: 'https://aud.example/{subject}', maxBytes: 2000000, connections: 0 } }\npages:\n",
     },
     problems: [
-      'out-of-bounds 14:127 error: `maxBytes` of dependency `audience` is 2000000: write a whole number from 1 to 1048576',
+      'out-of-bounds 14:127 error: `maxBytes` of dependency `audience` is 2000000: write a whole number from 1 to 262144',
       'out-of-bounds 14:149 error: `connections` of dependency `audience` is 0: write a whole number from 1 to 256',
     ],
   },

@@ -94,6 +94,29 @@ describe('a breaker', () => {
     expect(breaker.isOpen).toBe(false);
   });
 
+  it.each(['status_unexpected', 'too_large', 'too_deep', 'too_many'] as const)(
+    'takes %s for the answer of a service that is there: failures before and after are not in a row',
+    async (code) => {
+      const { breaker, failed, times } = scene();
+      await times(4, failed);
+      await failed(code);
+      await times(4, failed);
+      expect(breaker.isOpen).toBe(false);
+      await failed();
+      expect(breaker.isOpen).toBe(true);
+    },
+  );
+
+  it.each(['status_unexpected', 'too_large', 'closed'] as const)('forgets what went before a probe that ended with %s', async (code) => {
+    const { clock, breaker, failed, times } = scene();
+    await times(5, failed);
+    clock.advance(1_000);
+    expect(breaker.admit()).toBe('probe');
+    await breaker.probe(() => Promise.reject(new SourceFault(code))).catch(() => {});
+    await times(4, failed);
+    expect(breaker.isOpen).toBe(false);
+  });
+
   it('is not kept open by a wall clock that is set back', async () => {
     const { clock, breaker, failed, times } = scene();
     await times(5, failed);

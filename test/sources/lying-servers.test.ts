@@ -142,7 +142,20 @@ const lies: readonly Lie[] = [
   },
   { what: 'names a length below zero', tell: write(`${head}content-length: -1\r\n\r\n{}`), fault: 'not_http' },
   { what: 'chunks in other numbers', tell: write(`${head}transfer-encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n`), fault: 'not_http' },
+  {
+    what: 'sends too many members',
+    tell: write(json(`{"name":"x",${Array.from({ length: 3_000 }, (_, index) => `"${index}":0`).join()}}`)),
+    fault: 'too_many',
+  },
+  { what: 'sends too many objects', tell: write(json(`{"name":"x","list":[${'{},'.repeat(3_000)}{}]}`)), fault: 'too_many' },
+  { what: 'sends too many items', tell: write(json(`{"name":"x","list":[${'1,'.repeat(20_000)}1]}`)), fault: 'too_many' },
   // Odd and honest.
+  {
+    what: 'sends many items, and commas in text',
+    tell: write(json(`{"name":"honest","list":[${'1,'.repeat(19_900)}1],"text":"${':,{'.repeat(1_000)}"}`)),
+    fault: null,
+    state: 'known',
+  },
   { what: 'sends hints, then the answer', tell: write(`HTTP/1.1 103 Early Hints\r\n\r\n${honest}`), fault: null, state: 'known' },
   {
     what: 'sends chunks',
