@@ -203,9 +203,11 @@ function guardedConnector({ guard, resolve, certificateAuthority }: TransportOpt
     }
     connect(options, (...[error, socket]) => {
       if (error !== null) return callback(error, null);
-      if (guard.allows(socket.remoteAddress ?? '')) return callback(null, socket);
+      // A peer that is gone already has no address any more.
+      const { remoteAddress } = socket;
+      if (remoteAddress !== undefined && guard.allows(remoteAddress)) return callback(null, socket);
       socket.destroy();
-      callback(new SourceFault('address_forbidden'), null);
+      callback(new SourceFault(remoteAddress === undefined ? 'connection_reset' : 'address_forbidden'), null);
     });
   };
 }

@@ -1,6 +1,7 @@
 /** What a policy may make the service ask, what stays open when a policy is replaced, and that nothing personal is ever said. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Artefact } from '../../src/decision/artefact.ts';
@@ -152,6 +153,22 @@ describe('an address', () => {
     clock.advance(60_000);
     expect(await source.ask(askAbout('anna'))).toEqual({ state: 'failed' });
     expect(source.status().fault).toBe('address_forbidden');
+  });
+
+  it('that has no address any more, because its server left as soon as it was reached, is not forbidden: its connection was reset', async () => {
+    const server = await saying({ name: 'x' });
+    const source = await profileSource(`${server.url}/{subject}`);
+    const leave = (message: unknown) => {
+      const { socket } = message as { readonly socket: Socket };
+      socket.prependOnceListener('connect', () => socket.destroy());
+    };
+    subscribe('net.client.socket', leave);
+    try {
+      expect(await source.ask(askAbout('anna'))).toEqual({ state: 'failed' });
+    } finally {
+      unsubscribe('net.client.socket', leave);
+    }
+    expect(source.status().fault).toBe('connection_reset');
   });
 
   it('of a name that nobody knows is a failure', async () => {
