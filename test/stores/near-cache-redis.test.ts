@@ -250,6 +250,24 @@ describe('with trust', () => {
     await untilTrusted(store, nearCache, minuteMs, annaPlan);
   });
 
+  it('nothing stays in memory of a person whom a device is linked to and who is found erased, the consent record included', async () => {
+    const { store, nearCache } = await remembering(minuteMs);
+    await writeAnna(await holding());
+    const held = () => [
+      nearCache.links.get(identityTag(deviceNamespace, 'd')),
+      nearCache.profiles.get(annaTag),
+      nearCache.consents.get(annaTag),
+    ];
+    await untilTrusted(store, nearCache, minuteMs, fullPlan);
+    expect(held()).not.toContain(null);
+    await observer.set(tombstoneKey(annaTag), '1');
+    await until(
+      'it is found',
+      async () => (await store.read({ ...noPlan, deviceId: 'd', consent: true, freshnessMaxMs: minuteMs })).link === null,
+    );
+    expect(held()).toEqual([null, null, null]);
+  });
+
   it('no read asks nobody whose plan trusts nothing', async () => {
     const { store } = await remembering(minuteMs);
     for (const _ of [1, 2, 3]) expect(await commandsOf(() => store.read(annaPlan))).toContain('EVALSHA_RO');
