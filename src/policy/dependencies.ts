@@ -6,7 +6,8 @@ import type { Report } from './problems.ts';
 import { type Fields, readFields, readOneOf } from './read.ts';
 import { readLabel, unlabelled } from './sensitivity.ts';
 import { budgetMsBounds, optionalInteger, section } from './settings.ts';
-import { readHttpSource, type Sourced, type SourceSurroundings, sourced, sourceFields } from './sources.ts';
+import { type Sourced, sourced } from './source-variables.ts';
+import { readHttpSource, type SourceSurroundings, sourceFields } from './sources.ts';
 
 export interface DeclaredDependencies {
   readonly settings: Readonly<Record<Dependency, DependencySettings>>;

@@ -3,7 +3,6 @@
  * answer is read. Whether this process may ask it, and whether its variables are set, is found out where the policy is put in force.
  */
 import type { HeaderValue, HttpSourceSettings, SourceMapping } from '../decision/artefact.ts';
-import type { Dependency } from '../decision/vocabulary.ts';
 import type { Declarations } from './condition.ts';
 import { excerpt, type Node } from './document.ts';
 import { checkMapping } from './mapping-check.ts';
@@ -22,11 +21,8 @@ import {
   required,
 } from './read.ts';
 import { placeInScalar } from './scalar-place.ts';
+import { type Sourced, variableOf } from './source-variables.ts';
 import { didYouMean } from './suggest.ts';
-
-/** The others are always the store's. */
-export const sourced = ['identity', 'profile', 'audience', 'model'] as const satisfies readonly Dependency[];
-export type Sourced = (typeof sourced)[number];
 
 /** Fields of a dependency that only an HTTP source has. */
 export const sourceFields = ['url', 'method', 'headers', 'send', 'map', 'maxBytes', 'connections'] as const;
@@ -40,14 +36,6 @@ const sendMax = 64;
 const attributesMax = 1_000;
 const urlCharactersMax = 2_048;
 const headerCharactersMax = 4_096;
-
-/** The variable a source is asked with: whom, or which device. */
-const variableOf: Readonly<Record<Sourced, string>> = {
-  identity: 'deviceId',
-  profile: 'subject',
-  audience: 'subject',
-  model: 'subject',
-};
 
 export interface SourceSurroundings {
   /** The policy's own text, for places inside of an expression. */

@@ -4,10 +4,11 @@
  */
 import type { Fact } from '../decision/facts.ts';
 import type { Attributes } from '../decision/value.ts';
+import type { Variable } from '../policy/source-variables.ts';
 import type { Clock } from '../time/clock.ts';
 import { type Breaker, createBreaker } from './breaker.ts';
 import type { Reader } from './mapped.ts';
-import type { RequestTemplate, SourceRequest, Variable } from './request-template.ts';
+import type { RequestTemplate, SourceRequest } from './request-template.ts';
 import { createRetrier, type Retrier } from './retry.ts';
 import { isWorthRetrying, SourceFault, type SourceFaultCode, speaksAgainstSource } from './source-fault.ts';
 import type { Answer, Transport } from './transport.ts';
@@ -28,7 +29,7 @@ export interface HttpSource<T> {
   /** The recent median, at most half the budget; null until 20 answers are known. */
   typicalMs(): number | null;
   status(): SourceStatus;
-  /** Since it was opened: how often it was asked, and how many requests that came to. */
+  /** How often it was asked, and how many requests that came to: whatever policies named for this dependency, so never less than before. */
   counts(): SourceCounts;
 }
 
@@ -42,10 +43,11 @@ export interface SourceStatus {
   readonly fault: SourceFaultCode | null;
 }
 
-export interface SourceCounts {
-  readonly asks: number;
-  readonly calls: number;
+export interface SourceTally {
+  asks: number;
+  calls: number;
 }
+export type SourceCounts = Readonly<SourceTally>;
 
 /** With less left than this, an ask costs the source an answer that nobody can use. */
 const askingFloorMs = 1;
@@ -80,6 +82,8 @@ export function createSourceLine(template: RequestTemplate, transport: Transport
 
 export interface HttpSourceOptions<T> {
   readonly line: SourceLine;
+  /** Goes on where the source before left off. */
+  readonly tally: SourceTally;
   readonly variable: Variable;
   readonly budgetMs: number | null;
   readonly retries: number;
@@ -90,7 +94,7 @@ export interface HttpSourceOptions<T> {
 }
 
 export function createHttpSource<T>(options: HttpSourceOptions<T>): HttpSource<T> {
-  const { line, variable, budgetMs, retries, read, written, clock } = options;
+  const { line, tally, variable, budgetMs, retries, read, written, clock } = options;
   const { template, transport, breaker, retrier, typical, health } = line;
   const halfBudgetMs = budgetMs === null ? Number.POSITIVE_INFINITY : budgetMs / 2;
 
@@ -104,7 +108,7 @@ export function createHttpSource<T>(options: HttpSourceOptions<T>): HttpSource<T
   }
 
   function send(request: SourceRequest, leftMs: number, isProbe: boolean): Promise<Answer> {
-    health.calls += 1;
+    tally.calls += 1;
     const sentAtMs = clock.monotonicMs();
     // Late within half a budget, a source may still keep the whole; a probe's outcome is all there is to go by.
     const isBlamed = isProbe || budgetMs === null || leftMs >= halfBudgetMs;
@@ -138,11 +142,11 @@ export function createHttpSource<T>(options: HttpSourceOptions<T>): HttpSource<T
 
   return {
     ask(ask) {
-      health.asks += 1;
+      tally.asks += 1;
       if (!isEnough(ask.leftMs)) return Promise.resolve(tooShort);
       const value = ask[variable];
       const request = value === null ? null : template.fill(value, written(ask.request));
-      if (request === null) return Promise.resolve(failed);
+      if (request === null) return Promise.resolve(factOfError(new SourceFault('unsendable')));
       const admission = breaker.admit();
       if (admission === 'refuse') return Promise.resolve(circuitOpen);
       // Seen here, before a breaker takes what our own limit says for a probe's answer.
@@ -153,14 +157,12 @@ export function createHttpSource<T>(options: HttpSourceOptions<T>): HttpSource<T
     },
     typicalMs,
     status: () => ({ ...health.status(), breaker: breaker.isOpen ? 'open' : 'closed' }),
-    counts: () => ({ asks: health.asks, calls: health.calls }),
+    counts: () => ({ ...tally }),
   };
 }
 
-/** What the status page and the counters say of a source. */
+/** What the status page says of a source. */
 class Health {
-  asks = 0;
-  calls = 0;
   readonly #clock: Pick<Clock, 'nowMs'>;
   #state: SourceStatus['state'] = 'unknown';
   #sinceMs: number | null = null;

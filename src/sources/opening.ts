@@ -1,10 +1,11 @@
 /** Opens HTTP services and reads them as a policy says. Loaded with the first policy that names one: the client takes its time. */
 import type { Artefact, HttpSourceSettings } from '../decision/artefact.ts';
 import type { Attributes, Value } from '../decision/value.ts';
+import { variableOf } from '../policy/source-variables.ts';
 import type { Clock } from '../time/clock.ts';
-import { createHttpSource, createSourceLine, type HttpSource, type SourceLine } from './http-source.ts';
+import { createHttpSource, createSourceLine, type HttpSource, type SourceLine, type SourceTally } from './http-source.ts';
 import { audienceReader, identityReader, profileReader, propensityReader, type Reader } from './mapped.ts';
-import { createRequestTemplate, type Variable } from './request-template.ts';
+import { createRequestTemplate } from './request-template.ts';
 import type { SourceDependency, Sources } from './sources.ts';
 import { createTransport, type TransportOptions } from './transport.ts';
 
@@ -31,6 +32,7 @@ export function openLine(
 export function sourcesOver(
   artefact: Artefact,
   clock: Clock,
+  tallies: Readonly<Record<SourceDependency, SourceTally>>,
   lineOf: (dependency: SourceDependency, source: HttpSourceSettings) => SourceLine,
 ): Sources {
   const sourceOf = <T>(dependency: SourceDependency, readerOf: (map: HttpSourceSettings['map']) => Reader<T>): HttpSource<T> | null => {
@@ -40,6 +42,7 @@ export function sourcesOver(
     const written = attributeWriter(artefact.attributes.request, source.send);
     return createHttpSource({
       line: lineOf(dependency, source),
+      tally: tallies[dependency],
       variable: variableOf[dependency],
       budgetMs,
       retries,
@@ -55,13 +58,6 @@ export function sourcesOver(
     model: sourceOf('model', (map) => propensityReader(map, artefact)),
   };
 }
-
-const variableOf: Readonly<Record<SourceDependency, Variable>> = {
-  identity: 'deviceId',
-  profile: 'subject',
-  audience: 'subject',
-  model: 'subject',
-};
 
 /** Only what is sent, with times as text: integers of milliseconds are ours. */
 function attributeWriter(declarations: Artefact['attributes']['request'], send: readonly string[]): (request: Attributes) => Attributes {

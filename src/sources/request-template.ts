@@ -4,6 +4,7 @@
  */
 import type { HttpSourceSettings } from '../decision/artefact.ts';
 import type { Attributes } from '../decision/value.ts';
+import type { Variable } from '../policy/source-variables.ts';
 
 export interface SourceRequest {
   readonly method: 'GET' | 'POST';
@@ -19,9 +20,6 @@ export interface RequestTemplate {
   /** `request` is what a POST carries. Null where the value can stand in no address: nothing is to be sent then. */
   fill(value: string, request: Attributes): SourceRequest | null;
 }
-
-/** What the variable in an address is called, and the field of a POST. */
-export type Variable = 'deviceId' | 'subject';
 
 /** Stands for the variable while the address is parsed: a parser writes braces differently in paths and queries. */
 const placeholder = 'stepwellplaceholderofavariable';

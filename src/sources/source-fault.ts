@@ -39,7 +39,7 @@ export const sourceFaultCodes = [
   'overloaded',
   /** Nothing was sent: it failed too often. */
   'circuit_open',
-  /** Nothing was sent: a value that no address can hold. */
+  /** Nothing was sent: nobody to ask about, or a value that no address can hold. */
   'unsendable',
   'closed',
 ] as const;

@@ -4,9 +4,10 @@
  */
 import type { Artefact, HttpSourceSettings } from '../decision/artefact.ts';
 import type { IdentityLink, Profile } from '../decision/facts.ts';
+import { type Sourced, sourced } from '../policy/source-variables.ts';
 import type { Clock } from '../time/clock.ts';
 import { createAddressGuard } from './address-guard.ts';
-import type { HttpSource, SourceLine } from './http-source.ts';
+import type { HttpSource, SourceLine, SourceTally } from './http-source.ts';
 import { type ResolveName, sparingly, systemResolve } from './name-lookup.ts';
 
 export interface Sources {
@@ -49,7 +50,7 @@ export interface SourceKeeper {
   /** What stands against the artefact's sources; empty where nothing does. Opens nothing. */
   problemsOf(artefact: Artefact): readonly string[];
   /**
-   * Opens what the artefact names and is not open yet. Rejects with a `SourceProblem`, and then everything is as it was. A promise,
+   * Opens what the artefact names and is not open yet, one artefact after another. Rejects with a `SourceProblem`, and then everything is as it was. A promise,
    * because the client is loaded with the first policy that needs it: a start without one does not wait for it.
    */
   sourcesFor(artefact: Artefact): Promise<Sources>;
@@ -57,11 +58,11 @@ export interface SourceKeeper {
   close(): Promise<void>;
 }
 
-export const sourceDependencies = ['identity', 'profile', 'audience', 'model'] as const;
-export type SourceDependency = (typeof sourceDependencies)[number];
+export const sourceDependencies = sourced;
+export type SourceDependency = Sourced;
 
-/** Longer than any decision takes: what was decided by the policy before may still be asking. */
-const retiredAfterMs = 10_000;
+/** How long the policy before may still begin decisions, while the next one is being put in force. */
+const replacedWithinMs = 10_000;
 
 export function createSourceKeeper(options: SourceOptions): SourceKeeper {
   const { environment, clock } = options;
@@ -76,6 +77,15 @@ export function createSourceKeeper(options: SourceOptions): SourceKeeper {
   /** By all that a connection and a request depend on. */
   let open = new Map<string, SourceLine>();
   const retiring = new Map<SourceLine, () => void>();
+  const tallies: Readonly<Record<SourceDependency, SourceTally>> = {
+    identity: { asks: 0, calls: 0 },
+    profile: { asks: 0, calls: 0 },
+    audience: { asks: 0, calls: 0 },
+    model: { asks: 0, calls: 0 },
+  };
+  /** Of all policies so far: a line may serve several. */
+  let deadlineMaxMs = 0;
+  let latest: Promise<unknown> = Promise.resolve();
 
   function problemsOf({ dependencies }: Artefact): readonly string[] {
     return sourceDependencies.flatMap((dependency) => {
@@ -84,32 +94,40 @@ export function createSourceKeeper(options: SourceOptions): SourceKeeper {
     });
   }
 
+  /** Once nothing that was decided by the policy before can still be asking. */
   function retire(line: SourceLine): void {
-    const cancel = clock.after(retiredAfterMs, () => {
+    const cancel = clock.after(replacedWithinMs + deadlineMaxMs, () => {
       retiring.delete(line);
       line.transport.close();
     });
     retiring.set(line, cancel);
   }
 
+  async function openAll(artefact: Artefact): Promise<Sources> {
+    const problems = problemsOf(artefact);
+    if (problems.length > 0) throw new SourceProblem(problems);
+    const opening = namesAny(artefact) ? await import('./opening.ts') : null;
+    if (isClosed) throw new Error('the sources are closed');
+    const lines = new Map<string, SourceLine>();
+    const sources =
+      opening?.sourcesOver(artefact, clock, tallies, (dependency, source) => {
+        const key = keyOf(dependency, source);
+        const line = open.get(key) ?? opening.openLine(dependency, source, headersOf(source, environment), surroundings);
+        lines.set(key, line);
+        return line;
+      }) ?? noSources;
+    for (const [key, line] of open) if (!lines.has(key)) retire(line);
+    open = lines;
+    deadlineMaxMs = Math.max(deadlineMaxMs, artefact.deadline.maxMs);
+    return sources;
+  }
+
   return {
     problemsOf,
-    async sourcesFor(artefact) {
-      const problems = problemsOf(artefact);
-      if (problems.length > 0) throw new SourceProblem(problems);
-      const opening = namesAny(artefact) ? await import('./opening.ts') : null;
-      // From here on nothing waits, so that of two policies the later one is in force.
-      if (isClosed) throw new Error('the sources are closed');
-      const lines = new Map<string, SourceLine>();
-      const sources =
-        opening?.sourcesOver(artefact, clock, (dependency, source) => {
-          const key = keyOf(dependency, source);
-          const line = open.get(key) ?? opening.openLine(dependency, source, headersOf(source, environment), surroundings);
-          lines.set(key, line);
-          return line;
-        }) ?? noSources;
-      for (const [key, line] of open) if (!lines.has(key)) retire(line);
-      open = lines;
+    sourcesFor(artefact) {
+      // Some wait and some do not, and of two policies the later one must be in force.
+      const sources = latest.then(() => openAll(artefact));
+      latest = sources.catch(() => {});
       return sources;
     },
     async close() {

@@ -395,6 +395,7 @@ describe('the request', () => {
     const server = await rawServer((socket) => socket.write(honest));
     const source = await profileSource(`${server.url}/{subject}`);
     for (const subject of ['', '.', '..', '\ud800']) expect(await source.ask(askAbout(subject))).toEqual({ state: 'failed' });
+    expect(source.status()).toMatchObject({ state: 'unknown', fault: 'unsendable' });
     expect(await source.ask({ ...askAbout('x'), subject: null })).toEqual({ state: 'failed' });
     expect(server.requests).toEqual([]);
   });

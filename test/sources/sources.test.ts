@@ -312,10 +312,51 @@ describe('a policy that replaces another', () => {
     expect(await after.ask(askAbout('anna'))).toEqual(known);
     expect(await before.ask(askAbout('anna'))).toEqual(known);
     expect(server.requests.filter((head) => head.includes('x-key: a')).length).toBe(1);
-    clock.advance(10_000);
+    clock.advance(10_000 + artefact.deadline.maxMs);
     await expect.poll(() => server.connections.filter((socket) => !socket.destroyed).length).toBe(1);
     expect(await before.ask(askAbout('anna'))).toEqual({ state: 'failed' });
     expect(await after.ask(askAbout('anna'))).toEqual(known);
+  });
+
+  it('leaves what still asks the old source all the time that its longest deadline allows', async () => {
+    const { server, source, artefact, clock, keeper } = await settled();
+    const patient = { ...artefact, deadline: { ...artefact.deadline, maxMs: 60_000 } };
+    const before = await profileOf(keeper, patient);
+    expect(await before.ask(askAbout('anna'))).toEqual(known);
+    // One that keeps the source and is in more of a hurry does not make that time any shorter.
+    await keeper.sourcesFor(artefact);
+    await keeper.sourcesFor(artefactWith({ profile: { source: { ...source, maxBytes: 100 } } }));
+    clock.advance(60_000);
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    expect(await before.ask(askAbout('anna'))).toEqual(known);
+    clock.advance(10_000);
+    await expect.poll(() => server.connections.filter((socket) => !socket.destroyed).length).toBe(0);
+  });
+
+  it('and asks elsewhere goes on counting where the one before left off, also where one between them asked nobody', async () => {
+    const { server, artefact, keeper } = await settled();
+    const before = await profileOf(keeper, artefact);
+    await before.ask(askAbout('anna'));
+    const elsewhere = artefactWith({ profile: { source: sourceAt(`${server.url}/v2/{subject}`) } });
+    const after = await profileOf(keeper, elsewhere);
+    expect(after.counts()).toEqual({ asks: 1, calls: 1 });
+    await after.ask(askAbout('anna'));
+    // What the old policy still decides counts too.
+    await before.ask(askAbout('anna'));
+    await keeper.sourcesFor(artefactWith({}));
+    expect((await profileOf(keeper, elsewhere)).counts()).toEqual({ asks: 3, calls: 3 });
+  });
+
+  it('without sources, and comes while one with sources is being put in force, is the one that stays', async () => {
+    const { artefact, clock, keeper } = await settled();
+    const order: string[] = [];
+    await Promise.all([
+      keeper.sourcesFor(artefact).then(() => order.push('with')),
+      keeper.sourcesFor(artefactWith({})).then(() => order.push('without')),
+    ]);
+    expect(order).toEqual(['with', 'without']);
+    // The first one's source is on its way out.
+    expect(clock.pendingTimers).toBe(1);
   });
 
   it('and may not be put in force changes nothing', async () => {
