@@ -26,6 +26,8 @@ export interface OpenLoopSecond {
   refused: number;
   /** Other statuses, and connections that ended before the answer. */
   lost: number;
+  /** By how much the callers themselves were late at worst. */
+  ownLatenessMs: number;
   latenciesMs: number[];
 }
 
@@ -117,13 +119,16 @@ async function run({ host, port, perSecond, seconds, connections, deadlineMs, bo
   await pause(settleMs);
   const startMs = performance.now();
   let due = 0;
+  let lastTickMs = startMs;
   await new Promise<void>((resolve) => {
     const timer = setInterval(() => {
       const nowMs = performance.now();
       const elapsedMs = Math.min(nowMs - startMs, seconds * 1000);
       const index = Math.min(seconds - 1, Math.floor(elapsedMs / 1000));
-      counted[index] ??= { sent: 0, inTime: 0, personal: 0, late: 0, refused: 0, lost: 0, latenciesMs: [] };
+      counted[index] ??= { sent: 0, inTime: 0, personal: 0, late: 0, refused: 0, lost: 0, ownLatenessMs: 0, latenciesMs: [] };
       const second = counted[index];
+      second.ownLatenessMs = Math.max(second.ownLatenessMs, nowMs - lastTickMs - tickMs);
+      lastTickMs = nowMs;
       for (const wanted = Math.floor((elapsedMs * perSecond) / 1000); due < wanted; due += 1) {
         const caller = idle.shift();
         if (caller === undefined) {

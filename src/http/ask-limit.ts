@@ -20,8 +20,8 @@ export interface AskLimit {
 const limitMax = 256;
 /** Enough to find out that all is well again. */
 const limitMin = 16;
-/** Decisions that ask wait for up to three turns, and budgets of 20 ms are common. */
-const turnMaxMs = 5;
+/** Decisions that ask wait for up to three turns, and a page has 60 ms or so. */
+const turnMaxMs = 15;
 /** Long enough for a pause of the garbage collector to pass without notice. */
 const windowMs = 50;
 const decrease = 0.7;
