@@ -1,16 +1,18 @@
 /**
  * How many decisions may wait for others at once. Every turn of the event loop makes all that is read in it wait, and a decision that
- * asks waits for two or three of them; so the limit falls while no turn is short, and rises again while it is reached and turns are
- * short (additive increase and multiplicative decrease, with the least of a window as the signal, as CoDel has it: RFC 8289).
+ * asks waits for two or three of them. So the limit falls while decisions that asked use up most of their time though no turn is short,
+ * and rises again while it is reached and they do not (additive increase and multiplicative decrease, with the least of a window as the
+ * signal of a busy loop, as CoDel has it: RFC 8289). A store that is slow by itself makes no turn long, and changes nothing here.
  *
- * Who is over the limit is answered at once with nobody asked, which costs less than half as much: so what is asked is answered in
- * time, and the rest is answered at all.
+ * Who is over the limit is answered at once with nobody asked, which costs less: so what is asked is answered in time, and the rest is
+ * answered at all.
  */
 export interface AskLimit {
   /** Whether one more must not ask now. */
   isReached(): boolean;
   begin(): void;
-  end(): void;
+  /** `usedShare`: how much of its time had passed when it was answered. */
+  end(usedShare: number): void;
   /** As the queue's gauge tells it. */
   turnEnded(endMs: number, durationMs: number): void;
   readonly limit: number;
@@ -20,8 +22,12 @@ export interface AskLimit {
 const limitMax = 256;
 /** Enough to find out that all is well again. */
 const limitMin = 16;
-/** Decisions that ask wait for up to three turns, and a page has 60 ms or so. */
-const turnMaxMs = 15;
+/** A loop with shorter turns is not what makes anybody wait. */
+const busyTurnMs = 5;
+/** With more of its time used up, a decision comes too near to its deadline. */
+const usedShareMax = 0.75;
+/** Of the decisions of a window; a pause makes a few of them slow. */
+const slowShareMax = 0.1;
 /** Long enough for a pause of the garbage collector to pass without notice. */
 const windowMs = 50;
 const decrease = 0.7;
@@ -33,11 +39,14 @@ export function createAskLimit(): AskLimit {
   /** Of the window under way. */
   let mostUnderWay = 0;
   let wasReached = false;
+  let ended = 0;
+  let slow = 0;
   let shortestMs = Number.POSITIVE_INFINITY;
   let windowEndMs = Number.NEGATIVE_INFINITY;
 
   function adjust(): void {
-    if (shortestMs > turnMaxMs) limit = Math.max(limitMin, Math.floor(Math.min(limit, mostUnderWay) * decrease));
+    if (shortestMs > busyTurnMs && slow > ended * slowShareMax)
+      limit = Math.max(limitMin, Math.floor(Math.min(limit, mostUnderWay) * decrease));
     else if (wasReached) limit = Math.min(limitMax, Math.ceil(limit * (1 + increase)));
   }
 
@@ -51,8 +60,10 @@ export function createAskLimit(): AskLimit {
       underWay += 1;
       if (underWay > mostUnderWay) mostUnderWay = underWay;
     },
-    end() {
+    end(usedShare) {
       underWay -= 1;
+      ended += 1;
+      if (usedShare > usedShareMax) slow += 1;
     },
     turnEnded(endMs, durationMs) {
       shortestMs = Math.min(shortestMs, durationMs);
@@ -62,6 +73,8 @@ export function createAskLimit(): AskLimit {
       windowEndMs = endMs + windowMs;
       shortestMs = Number.POSITIVE_INFINITY;
       wasReached = false;
+      ended = 0;
+      slow = 0;
       mostUnderWay = underWay;
     },
     get limit() {

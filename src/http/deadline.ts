@@ -8,7 +8,9 @@ export const deadlineHeader = 'stepwell-deadline-ms';
 
 export interface Deadline {
   readonly declaredMs: number | null;
-  /** Monotonic. */
+  /** From when the request came, within the policy's bounds. */
+  readonly budgetMs: number;
+  /** Monotonic: the end of the budget, less our own margin. */
   readonly atMs: number;
 }
 
@@ -22,7 +24,7 @@ export function deadlineOf(
   const declared = [asking.deadlineMs, checkedHeaderMs(header)].filter((ms) => ms !== null);
   const declaredMs = declared.length === 0 ? null : Math.min(...declared);
   const budgetMs = withinBounds(declaredMs ?? asking.defaultDeadlineMs, bounds);
-  return { declaredMs, atMs: startedAtMs + Math.max(0, budgetMs - ownMargin.of(budgetMs, startedAtMs)) };
+  return { declaredMs, budgetMs, atMs: startedAtMs + Math.max(0, budgetMs - ownMargin.of(budgetMs, startedAtMs)) };
 }
 
 /** Whole milliseconds that are left. */

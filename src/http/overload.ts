@@ -10,8 +10,8 @@ import type { AskLimit } from './ask-limit.ts';
 import { deadlineHeader, headerMs, withinBounds } from './deadline.ts';
 import type { ServiceDependencies } from './dependencies.ts';
 
-/** A quarter of its time: what is left is enough to ask, and what waits behind it comes sooner. */
-const waitingShareMax = 0.25;
+/** A third of its time: what is left is enough to ask, and what waits behind it comes sooner. */
+const waitingShareMax = 1 / 3;
 
 export function isOverloaded({ waitedMs }: FastifyRequest, budgetMs: number, askLimit: AskLimit): boolean {
   return askLimit.isReached() || waitedMs > budgetMs * waitingShareMax;

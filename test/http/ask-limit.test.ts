@@ -19,7 +19,7 @@ interface Rules {
 
 const ours: Rules = {
   refuses: (queue, waitedMs) => waitedMs >= deadlineMs || queue.lastingMs() >= deadlineMs * 0.75,
-  asks: (limit, waitedMs) => !limit.isReached() && waitedMs <= deadlineMs / 4,
+  asks: (limit, waitedMs) => !limit.isReached() && waitedMs <= deadlineMs / 3,
 };
 
 interface Asked {
@@ -62,7 +62,7 @@ function run(perSecond: number, seconds: number, rules: Rules, seed: number) {
     }
     for (const reply of due) {
       clock.advance(costs.reply);
-      limit.end();
+      limit.end((nowMs() - reply.atMs) / deadlineMs);
       answered(reply);
     }
     const asked: Asked[] = [];
@@ -102,39 +102,51 @@ describe('the limit of how many may ask at once', () => {
     expect(inTime / seconds, `seed ${seed}`).toBeGreaterThan(0.9 * capacity);
   });
 
-  it('rises again once there is room', () => {
+  /** Turns of one length, in each of which all may ask that the limit lets, and are answered having used up so much of their time. */
+  function turns(limit: AskLimit, count: number, { durationMs, usedShare }: { durationMs: number; usedShare: number }, fromMs = 0) {
+    for (let turn = 0; turn < count; turn += 1) {
+      let asked = 0;
+      for (; !limit.isReached(); asked += 1) limit.begin();
+      for (; asked > 0; asked -= 1) limit.end(usedShare);
+      limit.turnEnded(fromMs + turn * durationMs, durationMs);
+    }
+  }
+
+  it('falls while a busy loop makes decisions use up their time, and rises again once it does not', () => {
     const limit = createAskLimit();
-    for (let atMs = 0; atMs < 1000; atMs += 30) {
-      while (!limit.isReached()) limit.begin();
-      limit.turnEnded(atMs, 30);
-    }
-    const low = limit.limit;
-    expect(low).toBeLessThan(32);
-    for (let atMs = 1000; atMs < 5000; atMs += 5) {
-      while (!limit.isReached()) limit.begin();
-      limit.turnEnded(atMs, 1);
-    }
+    turns(limit, 50, { durationMs: 30, usedShare: 0.8 });
+    expect(limit.limit).toBeLessThan(32);
+    turns(limit, 800, { durationMs: 6, usedShare: 0.3 }, 1_530);
+    expect(limit.limit).toBe(256);
+  });
+
+  it.each([
+    ['a store that is slow by itself', { durationMs: 1, usedShare: 1 }],
+    ['long turns in which all are answered soon enough', { durationMs: 30, usedShare: 0.7 }],
+  ])('does not fall for %s', (_, turn) => {
+    const limit = createAskLimit();
+    turns(limit, 500, turn);
     expect(limit.limit).toBe(256);
   });
 
   it('does not fall for a long turn now and then while little is asked', () => {
     const limit = createAskLimit();
-    for (let atMs = 0; atMs < 60_000; atMs += 300) limit.turnEnded(atMs, 40);
+    for (let atMs = 0; atMs < 60_000; atMs += 300) turns(limit, 1, { durationMs: 40, usedShare: 1 }, atMs);
     expect(limit.limit).toBe(256);
   });
 
-  it('does not fall for one long turn, nor for long turns among short ones', () => {
+  it('does not fall for long turns among short ones', () => {
     const limit = createAskLimit();
-    for (let atMs = 0; atMs < 5000; atMs += 25) {
-      limit.turnEnded(atMs, 40);
-      limit.turnEnded(atMs + 1, 1);
+    for (let atMs = 0; atMs < 5_000; atMs += 25) {
+      turns(limit, 1, { durationMs: 20, usedShare: 1 }, atMs);
+      turns(limit, 1, { durationMs: 1, usedShare: 1 }, atMs + 1);
     }
     expect(limit.limit).toBe(256);
   });
 
   // What the model is worth: without the limit its loop breaks down as a real one does.
   it('is needed: a loop that lets everybody ask who has not waited long answers hardly anybody in time', () => {
-    const everybody: Rules = { ...ours, refuses: () => false, asks: (_, waitedMs) => waitedMs <= deadlineMs / 4 };
+    const everybody: Rules = { ...ours, refuses: () => false, asks: (_, waitedMs) => waitedMs <= deadlineMs / 3 };
     const seconds = 4;
     const { inTime } = run(capacity * 2, seconds, everybody, seed);
     expect(inTime / seconds).toBeLessThan(0.5 * capacity);

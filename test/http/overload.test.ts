@@ -77,8 +77,8 @@ async function serviceThatWaits(waitedMs: number, declared: { deadlineMs?: numbe
 
 /** The page's deadline is 60 ms, of which 2 are kept back. */
 describe('a busy service', () => {
-  it('answers at once and asks nobody, once a request has waited for a quarter of its time', async () => {
-    const { answer, reads } = await serviceThatWaits(15);
+  it('answers at once and asks nobody, once a request has waited for a third of its time', async () => {
+    const { answer, reads } = await serviceThatWaits(20);
     expect(answer.statusCode).toBe(200);
     expect(reads).toBe(0);
     for (const zone of answer.json().zones) {
@@ -88,9 +88,9 @@ describe('a busy service', () => {
   });
 
   it('asks as ever before that, and what a request has waited counts towards its deadline', async () => {
-    const { answer, reads } = await serviceThatWaits(14);
+    const { answer, reads } = await serviceThatWaits(19);
     expect(reads).toBe(1);
-    expect(answer.json().deadline).toEqual({ declaredMs: null, effectiveMs: 44 });
+    expect(answer.json().deadline).toEqual({ declaredMs: null, effectiveMs: 39 });
     expect(answer.json().zones[0].downgrade).toMatchObject({ cause: 'fault' });
   });
 
@@ -99,8 +99,8 @@ describe('a busy service', () => {
       const { answer } = await serviceThatWaits(waitedMs, { header: '500' });
       return answer.json().zones[0].downgrade.reason;
     };
-    expect(await reasonAfter(124)).toBe('consent_timeout');
-    expect(await reasonAfter(125)).toBe('overload');
+    expect(await reasonAfter(166)).toBe('consent_timeout');
+    expect(await reasonAfter(167)).toBe('overload');
   });
 
   it('still answers a request that has hardly any time left', async () => {
@@ -130,7 +130,7 @@ describe('a busy service', () => {
   });
 
   it.each([
-    ['is not asked for, and is answered with nobody asked, where turns last long', { lastingMs: 16 }, 'overload'],
+    ['is not asked for, and is answered with nobody asked, where turns last long', { lastingMs: 20 }, 'overload'],
     ['counts as ever where they do not', { lastingMs: 0 }, 'consent_failed'],
   ])('a store %s', async (_, { lastingMs }, reason) => {
     const { answer } = await serviceThatWaits(0, { lastingMs });

@@ -65,7 +65,7 @@ export function decideRoute(app: FastifyInstance, dependencies: ServiceDependenc
       answer.fail(error);
     } finally {
       gathering.close();
-      if (!overloaded) askLimit.end();
+      if (!overloaded) askLimit.end((clock.monotonicMs() - startedAtMs) / deadline.budgetMs);
     }
     return reply;
   });
