@@ -3,6 +3,7 @@
  * the demo policy answers; a running demo fills in a token and a session id that hold.
  */
 import { z } from 'zod';
+import { idLengthMax } from '../records/limits.ts';
 import { type ExampleCredentials, examples } from './openapi-examples.ts';
 import { type ProblemCode, problemTable, problemType } from './problem.ts';
 import * as wire from './schemas.ts';
@@ -279,7 +280,7 @@ function headerParameter(name: string, description: string, schema: Json): Json 
 }
 
 function pathParameter(name: string, description: string, example: string): Json {
-  return { name, in: 'path', required: true, description, schema: { type: 'string', minLength: 1, maxLength: wire.idLengthMax }, example };
+  return { name, in: 'path', required: true, description, schema: { type: 'string', minLength: 1, maxLength: idLengthMax }, example };
 }
 
 function ref(name: string): Json {

@@ -8,20 +8,13 @@ import type { IdentityLink, Profile, Session, StoredConsent } from '../decision/
 import type { Attributes } from '../decision/value.ts';
 import { personalUseCases } from '../decision/vocabulary.ts';
 import { parseRecordedMs } from '../policy/instant.ts';
+import { idLengthMax } from '../records/limits.ts';
 import { meansNobody } from '../records/nobody.ts';
 import type { StoreWrite } from '../records/store.ts';
 import { daySeconds } from '../time/units.ts';
 import { audiencePlaces, readAttributes } from './attributes.ts';
 import { invalidRequest, ProblemError, type ProblemPlace, pointerOf } from './problem.ts';
-import {
-  consentSchema,
-  identitySchema,
-  idLengthMax,
-  profileSchema,
-  revocationSchema,
-  sessionPatchSchema,
-  sessionSchema,
-} from './schemas.ts';
+import { consentSchema, identitySchema, profileSchema, revocationSchema, sessionPatchSchema, sessionSchema } from './schemas.ts';
 import { validatorOf } from './validate.ts';
 import { instantWanted } from './wording.ts';
 

@@ -8,13 +8,12 @@ import { lossReasons } from '../decision/decision.ts';
 import { factStates } from '../decision/facts.ts';
 import { causes, type Reason, reasons } from '../decision/reasons.ts';
 import { consentStates, dependencies, identityStates, personalUseCases, renders, scopes, tiers, useCases } from '../decision/vocabulary.ts';
+import { idLengthMax } from '../records/limits.ts';
 import { daySeconds } from '../time/units.ts';
 import { explainedCandidatesMax } from './answer-text.ts';
 import { type ProblemCode, problemCodes } from './problem.ts';
 
 export const zonesMax = 32;
-/** Characters of a subject, of an identity's value and of a token's id. */
-export const idLengthMax = 256;
 const profileTtlSecondsMax = 400 * daySeconds;
 
 const zoneId = z

@@ -205,13 +205,16 @@ class RunningGathering extends Patience implements Gathering {
     const { reader, onStoreAsked } = this.#parts;
     this.#askedAtMs = clock.monotonicMs();
     this.waitAnew();
-    onStoreAsked?.();
     const retries = leastRetries(this.#request.artefact, this.#asked);
     const leftMs = () => (this.complete ? 0 : this.lastUsefulAtMs - clock.monotonicMs());
     const answering = retries === 0 ? reader.read(plan) : reader.readPatiently(plan, retries, leftMs);
     answering.then(
-      (answer) => this.#replied({ atMs: clock.monotonicMs(), reading: answer, failure: null, isUnproved: false }),
+      (answer) => {
+        if (!answer.fromMemory) onStoreAsked?.();
+        this.#replied({ atMs: clock.monotonicMs(), reading: answer, failure: null, isUnproved: false });
+      },
       (error: unknown) => {
+        onStoreAsked?.();
         // The store gave up waiting before we did: nothing came, and nothing will.
         if (isTimeout(error)) this.finish();
         else this.#replied({ atMs: clock.monotonicMs(), reading: null, failure: failureOf(error), isUnproved: isUnreadable(error) });

@@ -78,7 +78,7 @@ export interface GathererParts {
   readonly verifier: TokenVerification;
   readonly sessionIds: SessionIdVerification;
   readonly clock: Clock;
-  /** The store is asked something; each attempt to have it answered is a read. */
+  /** The store was asked something and that has ended, by an answer or not; each attempt to have it answered is a read. */
   readonly onStoreAsked?: () => void;
   /** A reply came when nobody waited any more. */
   readonly onAbandoned?: (reply: AbandonedReply) => void;

@@ -23,9 +23,9 @@ export interface StoreStatus extends DependencyStatus {
 export type DependencyStatuses = Readonly<Record<StoreDependency, DependencyStatus>> & { readonly store: StoreStatus };
 
 export interface StoreWatch {
-  /** The store's reads, overheard. */
+  /** The store's reads, overheard. One that is answered from memory asks nobody, so each counts when it has ended. */
   readonly reads: Pick<Store, 'read'>;
-  /** Somebody asks the store something; the reads it takes to answer are counted apart. */
+  /** The store was asked something; the reads that it took to answer are counted apart. */
   asked(): void;
   counts(): AskCounts;
   look(): Promise<DependencyStatuses>;
@@ -80,11 +80,17 @@ export function watchStore(store: Pick<Store, 'kind' | 'read' | 'ping'>, clock: 
   return {
     reads: {
       read(plan) {
-        counts.calls += 1;
         const reading = store.read(plan);
         reading.then(
-          () => readAnswered(plan),
-          (error) => readFailed(plan, error),
+          ({ fromMemory }) => {
+            if (fromMemory) return;
+            counts.calls += 1;
+            readAnswered(plan);
+          },
+          (error) => {
+            counts.calls += 1;
+            readFailed(plan, error);
+          },
         );
         return reading;
       },

@@ -5,6 +5,9 @@ import { StoreError } from './store-error.ts';
 /** UTF-16 units of one stored record. What is larger is neither written nor read. */
 export const recordCharsMax = 65_536;
 
+/** UTF-16 units of a subject, of an identity's value and of a token's id. */
+export const idLengthMax = 256;
+
 /** How deep lists may nest inside an attribute. */
 export const valueDepthMax = 8;
 

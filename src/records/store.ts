@@ -68,6 +68,8 @@ export interface StoreReading {
   readonly profile: Fact<Profile>;
   /** The same, but `absent` when what is stored is not what we wrote. */
   readonly session: Fact<Session>;
+  /** Proved by what is held in this process: the store itself was not asked. */
+  readonly fromMemory?: true;
 }
 
 export type WriteOutcome = 'created' | 'replaced' | 'erased';

@@ -24,7 +24,7 @@ export function trustedReading(
   if (tags.device !== null && reading.link !== null) reads.link.trusted += 1;
   if (reading.profile.state === 'known') reads.profile.trusted += 1;
   if (reading.session.state === 'known') reads.session.trusted += 1;
-  return reading;
+  return { ...reading, fromMemory: true };
 }
 
 class Proofs implements Lookups {

@@ -7,6 +7,7 @@ import type { IdentityLink, Profile } from '../decision/facts.ts';
 import type { Value } from '../decision/value.ts';
 import { parseRecordedMs } from '../policy/instant.ts';
 import { compileMapping, createMappedAnswer, type MappedAnswer, type Mapping } from '../policy/mapping.ts';
+import { idLengthMax } from '../records/limits.ts';
 import { meansNobody } from '../records/nobody.ts';
 import { SourceFault } from './source-fault.ts';
 
@@ -29,7 +30,7 @@ export function identityReader(map: SourceMap): Reader<IdentityLink> {
       method: evaluated(methodIn, answer),
       confidencePpm: evaluated(confidenceIn, answer),
     };
-    if (typeof subject !== 'string' || meansNobody(subject)) throw misfit();
+    if (!isSubject(subject)) throw misfit();
     if ((method !== 'deterministic' && method !== 'probabilistic') || !isPpm(confidencePpm)) throw misfit();
     return { subject, method, confidencePpm };
   };
@@ -125,6 +126,14 @@ function declared(value: unknown, type: AttributeDeclaration['type'], values: Re
 
 function misfit(): SourceFault {
   return new SourceFault('misfit');
+}
+
+/**
+ * As the token's `sub` and the routes that write records: what they refuse could have no record. A lone surrogate is no text: all of
+ * them would be one and the same person.
+ */
+function isSubject(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= idLengthMax && value.isWellFormed() && !meansNobody(value);
 }
 
 function isPpm(value: unknown): value is number {

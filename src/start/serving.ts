@@ -17,6 +17,7 @@ export type ToWorker =
   /** Its port may close: until then it takes in whoever comes. */
   | { readonly say: 'may_shut' }
   | { readonly say: 'looked' }
+  | { readonly say: 'answer_me' }
   | { readonly say: 'tell'; readonly about: Asked; readonly question: number };
 
 export type ToPrimary =
@@ -25,4 +26,5 @@ export type ToPrimary =
   /** Is anybody waiting to be handed to it? The answer comes behind them. */
   | { readonly say: 'look' }
   | { readonly say: 'has_shut' }
+  | { readonly say: 'here' }
   | { readonly say: 'told'; readonly question: number; readonly answer: unknown };

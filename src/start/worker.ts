@@ -36,6 +36,7 @@ export function obeyPrimary(giveUp: () => void): Primary {
     if (word.say === 'stop') stop();
     else if (word.say === 'may_shut') mayShut.resolve();
     else if (word.say === 'looked') looked.resolve();
+    else if (word.say === 'answer_me') say({ say: 'here' });
     else if (word.say === 'reload') duties?.reload();
     else if (word.say === 'tell') void answer(word.about, word.question);
   });

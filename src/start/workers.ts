@@ -9,6 +9,7 @@ import type { Logger } from 'pino';
 import { countsOnly, mergeMetrics } from '../telemetry/merge-metrics.ts';
 import type { Clock } from '../time/clock.ts';
 import { CannotRun, systemSentence } from './cannot-run.ts';
+import { goneAfterMs, type Heartbeat, listenTo, silentAfterMs } from './heartbeat.ts';
 import type { Asked, Serving, ToPrimary, ToWorker } from './serving.ts';
 
 export interface WorkersParts {
@@ -46,7 +47,12 @@ export class FirstWorkerEnded extends Error {
 interface Place {
   readonly id: number;
   worker: Worker | null;
-  isReady: boolean;
+  /** It has said that it serves. */
+  isServing: boolean;
+  /** It does not answer. Frozen, or its event loop hangs. */
+  isSilent: boolean;
+  /** Null while it only starts: that may take long. */
+  heartbeat: Heartbeat | null;
   /** When it became as it is. */
   sinceMs: number;
   startedMs: number;
@@ -92,6 +98,7 @@ export function createWorkers({ count, host, port, clock, logger }: WorkersParts
   }
 
   function hear(place: Place, word: ToPrimary): void {
+    place.heartbeat?.heard();
     if (word.say === 'told') questions.get(word.question)?.(word.answer);
     else if (word.say === 'look') afterTurn(() => tell(place, { say: 'looked' }));
     else if (word.say === 'has_shut') place.shut.resolve();
@@ -100,13 +107,44 @@ export function createWorkers({ count, host, port, clock, logger }: WorkersParts
   }
 
   function served(place: Place, serving: Serving): void {
-    place.isReady = true;
+    place.isServing = true;
     place.sinceMs = clock.nowMs();
     if (isStopping) tell(place, { say: 'stop' });
+    else place.heartbeat = heartbeatOf(place);
     if (isStopping || hasServed) return;
     hasServed = true;
     for (const other of places) if (other !== place) startWorker(other);
     first.resolve(serving);
+  }
+
+  function heartbeatOf(place: Place): Heartbeat {
+    const { id, worker } = place;
+    const who = { id, pid: worker?.process.pid };
+    const becomeSilent = (isSilent: boolean): void => {
+      place.isSilent = isSilent;
+      place.sinceMs = clock.nowMs();
+    };
+    return listenTo({
+      clock,
+      ask: () => tell(place, { say: 'answer_me' }),
+      fellSilent() {
+        becomeSilent(true);
+        logger.warn({ ...who, silentMs: silentAfterMs }, 'a worker does not answer and counts as not ready; it is killed if that lasts');
+      },
+      answersAgain() {
+        becomeSilent(false);
+        logger.info(who, 'a worker answers again');
+      },
+      isGone() {
+        logger.warn({ ...who, silentMs: goneAfterMs }, 'a worker did not answer for too long and is killed');
+        worker?.process.kill('SIGKILL');
+      },
+    });
+  }
+
+  function forgetHeartbeat(place: Place): void {
+    place.heartbeat?.dispose();
+    place.heartbeat = null;
   }
 
   function cannotRun(place: Place, sentence: string): void {
@@ -117,7 +155,9 @@ export function createWorkers({ count, host, port, clock, logger }: WorkersParts
   function ended(place: Place, code: number | null, signal: string | null): void {
     const pid = place.worker?.process.pid;
     place.worker = null;
-    place.isReady = false;
+    place.isServing = false;
+    place.isSilent = false;
+    forgetHeartbeat(place);
     place.shut.resolve();
     place.sinceMs = clock.nowMs();
     countsOfTheDead = mergeMetrics([countsOfTheDead, countsOnly(place.lastMetrics)]);
@@ -153,6 +193,8 @@ export function createWorkers({ count, host, port, clock, logger }: WorkersParts
 
   async function metricsOf(place: Place): Promise<string> {
     const { worker } = place;
+    // It is not waited for, and what it has counted stays.
+    if (place.isSilent) return countsOnly(place.lastMetrics);
     const told = await ask(place, 'metrics');
     // While we waited it may have died, and then its counts are among those of the dead.
     if (place.worker !== worker) return '';
@@ -167,7 +209,7 @@ export function createWorkers({ count, host, port, clock, logger }: WorkersParts
    */
   async function shutDoors(): Promise<void> {
     const running = places.filter(({ worker }) => worker !== null);
-    const last = running.find(({ isReady }) => isReady) ?? running[0];
+    const last = running.find(isReady) ?? running[0];
     const others = running.filter((place) => place !== last);
     for (const place of others) tell(place, { say: 'may_shut' });
     await Promise.race([
@@ -177,7 +219,8 @@ export function createWorkers({ count, host, port, clock, logger }: WorkersParts
     if (last !== undefined) tell(last, { say: 'may_shut' });
   }
 
-  const readyOnes = (): readonly Place[] => places.filter(({ isReady }) => isReady);
+  const servingOnes = (): readonly Place[] => places.filter(({ isServing }) => isServing);
+  const readyOnes = (): readonly Place[] => places.filter(isReady);
 
   return {
     async start() {
@@ -189,10 +232,11 @@ export function createWorkers({ count, host, port, clock, logger }: WorkersParts
       return first.promise;
     },
     reload() {
-      for (const place of readyOnes()) tell(place, { say: 'reload' });
+      for (const place of servingOnes()) tell(place, { say: 'reload' });
     },
     async stop() {
       isStopping = true;
+      for (const place of places) forgetHeartbeat(place);
       const running = places.flatMap(({ worker }) => (worker === null || worker.isDead() ? [] : [worker]));
       const ends = running.map((worker) => new Promise<void>((resolve) => worker.once('exit', () => resolve())));
       for (const place of places) tell(place, { say: 'stop' });
@@ -210,7 +254,7 @@ export function createWorkers({ count, host, port, clock, logger }: WorkersParts
       return { ...ofFirst, workers: places.map(statusOf) };
     },
     async metricsText() {
-      const texts = await Promise.all(readyOnes().map(metricsOf));
+      const texts = await Promise.all(servingOnes().map(metricsOf));
       return mergeMetrics([...texts, countsOfTheDead]);
     },
   };
@@ -220,7 +264,9 @@ function newPlace(id: number, clock: Clock): Place {
   return {
     id,
     worker: null,
-    isReady: false,
+    isServing: false,
+    isSilent: false,
+    heartbeat: null,
     sinceMs: clock.nowMs(),
     startedMs: 0,
     diedYoung: 0,
@@ -229,8 +275,13 @@ function newPlace(id: number, clock: Clock): Place {
   };
 }
 
-function statusOf({ id, worker, isReady, sinceMs }: Place) {
-  return { id, pid: worker?.process.pid ?? null, ready: isReady, since: new Date(sinceMs).toISOString() };
+function isReady({ isServing, isSilent }: Place): boolean {
+  return isServing && !isSilent;
+}
+
+function statusOf(place: Place) {
+  const { id, worker, sinceMs } = place;
+  return { id, pid: worker?.process.pid ?? null, ready: isReady(place), since: new Date(sinceMs).toISOString() };
 }
 
 /**

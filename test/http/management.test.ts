@@ -109,6 +109,24 @@ describe('the status of the dependencies', () => {
     expect(session).toMatchObject({ state: 'down', since: nowIso() });
   });
 
+  it('takes nothing that was answered from memory for an answer of the store, nor for a call', async () => {
+    const clock = new VirtualClock();
+    const says: { fromMemory?: true } = { fromMemory: true };
+    const store = {
+      kind: 'redis' as const,
+      read: async (): Promise<StoreReading> => ({ ...emptyReading, ...says }),
+      ping: async () => Promise.reject(new StoreError('disconnected', 'as told')),
+    };
+    const watch = watchStore(store, clock);
+    await watch.reads.read(ofPerson);
+    const { profile, store: ofStore } = await watch.look();
+    expect([profile.lastGood, ofStore.lastGood, watch.counts().calls]).toEqual([null, null, 0]);
+    delete says.fromMemory;
+    await watch.reads.read(ofPerson);
+    expect((await watch.look()).profile.lastGood).toBe(new Date(clock.nowMs()).toISOString());
+    expect(watch.counts().calls).toBe(1);
+  });
+
   it('counts a link that was found out elsewhere as asking about identity: the store says whether it stands', async () => {
     const { says, watch, read, nowIso } = watched();
     says.ping = 'disconnected';

@@ -140,10 +140,17 @@ describe('a device link', () => {
     });
   });
 
+  it('names a person by as many characters as a record of theirs may have', () => {
+    const person = 'a'.repeat(256);
+    expect(reading(read, { person })).toMatchObject({ subject: person });
+  });
+
   it.each([
     ...['', ' ', 'null', 'undefined', 'anonymous', '0', '00000000-0000-0000-0000-000000000000', 7, null, ['anna']].map((person) => ({
       person,
     })),
+    { person: 'a'.repeat(257) },
+    { person: 'anna\ud800' },
     {},
     { person: 'anna', method: 'certain' },
     { person: 'anna', method: null },

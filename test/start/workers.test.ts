@@ -199,6 +199,33 @@ function isRunning(pid: number | null): boolean {
   }
 }
 
+test('a worker that is frozen counts as not ready, is killed and replaced, and no sum of what was counted falls meanwhile', {
+  timeout: 60_000,
+}, async () => {
+  await using directory = await temporaryDirectory();
+  await using service = await startWorkers(directory);
+  const [frozen, other] = await service.untilWorkers(allReady);
+  const asked = 10;
+  for (let count = 0; count < asked; count += 1) expect(await ask(service.url, false)).toMatchObject({ status: 200 });
+  expect(await decisionsIn(service.managementUrl)).toBe(asked);
+
+  process.kill(frozen?.pid ?? 0, 'SIGSTOP');
+  const silent = await service.untilWorkers((workers) => workers[0]?.ready === false);
+  expect(silent[0]?.pid).toBe(frozen?.pid);
+  expect(service.output()).toMatch(/"level":40.*a worker does not answer and counts as not ready/);
+  expect(await decisionsIn(service.managementUrl)).toBe(asked);
+  expect((await fetch(`${service.managementUrl}/readyz`)).status).toBe(200);
+
+  const replaced = await service.untilWorkers((workers) => workers[0]?.ready === true);
+  expect(replaced[0]?.pid).not.toBe(frozen?.pid);
+  expect(replaced[1]).toEqual(other);
+  expect(isRunning(frozen?.pid ?? null)).toBe(false);
+  expect(service.output()).toMatch(/"level":40.*a worker did not answer for too long and is killed/);
+  expect(service.output()).toMatch(/"signal":"SIGKILL".*a worker ended and is replaced/);
+  expect(await decisionsIn(service.managementUrl)).toBe(asked);
+  for (let count = 0; count < asked; count += 1) expect(await ask(service.url, false)).toMatchObject({ status: 200 });
+});
+
 test('where the first worker cannot run, the service ends as one process would, and says why once', async () => {
   await using directory = await temporaryDirectory();
   const env = { STEPWELL_PORT: '0', STEPWELL_MANAGEMENT_PORT: '0', STEPWELL_WORKERS: '2', STEPWELL_DATA_DIR: directory.path };
