@@ -562,3 +562,22 @@ describe('every interleaving', () => {
     expect(one.gathering.snapshot(one.startedAtMs + 1)).toEqual(other.gathering.snapshot(other.startedAtMs + 1));
   });
 });
+
+describe('that the store was asked', () => {
+  const asksOf = async (end: (store: Scene['store']) => Promise<void>): Promise<number> => {
+    let asks = 0;
+    const { store } = begin({
+      onStoreAsked: () => {
+        asks += 1;
+      },
+    });
+    await end(store);
+    return asks;
+  };
+
+  it('is told once where it answered or failed, and not of what was answered from memory', async () => {
+    expect(await asksOf((store) => store.answer())).toBe(1);
+    expect(await asksOf((store) => store.fail(new StoreError('disconnected', 'as told')))).toBe(1);
+    expect(await asksOf((store) => store.answer({ ...fullReading, fromMemory: true }))).toBe(0);
+  });
+});

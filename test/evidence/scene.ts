@@ -129,6 +129,7 @@ export interface Setting {
   readonly token?: TokenEvidence;
   readonly verifier?: TokenVerification;
   readonly store?: { read(plan: ReadPlan): Promise<StoreReading> };
+  readonly onStoreAsked?: () => void;
   /** How long the request had been waiting when gathering began. */
   readonly queuedMs?: number;
   /** What gathering takes for the time, where that is not the truth. */
@@ -150,6 +151,7 @@ export function begin(setting: Setting = {}): Scene {
       verify: (sessionId) => (sessionId.startsWith('good-') ? { state: 'verified', id: sessionId.slice(5) } : { state: 'invalid' }),
     },
     clock: setting.gathererClock?.(clock) ?? clock,
+    onStoreAsked: setting.onStoreAsked ?? (() => {}),
     onAbandoned: (reply) => abandoned.push(reply),
   });
   const gathering = gatherer.gather({
