@@ -9,6 +9,7 @@ import type { Logger } from 'pino';
 import { countsOnly, mergeMetrics } from '../telemetry/merge-metrics.ts';
 import type { Clock } from '../time/clock.ts';
 import { CannotRun, systemSentence } from './cannot-run.ts';
+import { closeUntakenAtExit } from './dealt.ts';
 import { goneAfterMs, type Heartbeat, listenTo, silentAfterMs } from './heartbeat.ts';
 import type { Asked, Serving, ToPrimary, ToWorker } from './serving.ts';
 
@@ -88,6 +89,7 @@ export function createWorkers({ count, host, port, clock, logger }: WorkersParts
   function startWorker(place: Place): void {
     if (isStopping) return;
     const worker = cluster.fork(settings);
+    closeUntakenAtExit(worker.process);
     place.worker = worker;
     place.startedMs = clock.monotonicMs();
     place.shut = Promise.withResolvers();
