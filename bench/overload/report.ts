@@ -27,6 +27,11 @@ export function inTimeOf(phase: Phase): number {
   return perSecondOf(phase, ({ inTime }) => inTime);
 }
 
+/** Of what was sent, how much was answered in time in the median second. */
+export function usualShareOf({ report }: Phase): number {
+  return median(report.seconds.map(({ inTime, sent }) => inTime / sent));
+}
+
 const heads = [
   'asked',
   'asked a second',

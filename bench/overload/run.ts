@@ -14,7 +14,7 @@ import { startPrivateRedis } from '../private-redis.ts';
 import { type Server, startStepwell } from '../server.ts';
 import { findVisitors, load, prepare } from '../visitors.ts';
 import type { OpenLoopOrder, OpenLoopReport } from './open-loop-process.ts';
-import { inTimeOf, type Phase, pageOf, rowOf } from './report.ts';
+import { inTimeOf, type Phase, pageOf, rowOf, usualShareOf } from './report.ts';
 
 const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false } } });
 const quick = values.quick;
@@ -22,7 +22,7 @@ const deadlineMs = 60;
 const connections = 3_000;
 const stepSeconds = quick ? 2 : 4;
 const rates = quick ? [4_000, 8_000] : [4_000, 6_000, 8_000, 9_000, 10_000, 11_000, 12_000, 13_000, 14_000, 16_000];
-/** Of the questions asked: the first rate with less than this in time is beyond the knee. */
+/** Of the questions of a usual second: the first rate with less than this in time is beyond the knee. */
 const kneeShare = 0.98;
 const mark = { begin: '<!-- overload -->', end: '<!-- end of overload -->' } as const;
 const pagePath = fileURLToPath(new URL('../../docs/overload.md', import.meta.url));
@@ -62,7 +62,7 @@ async function measure(server: Server, bodies: readonly string[]): Promise<strin
     if (inTimeOf(step) < 0.8 * perSecond) break;
   }
   const peak = Math.round(Math.max(...steps.map(inTimeOf)));
-  const beyond = steps.findIndex((step) => inTimeOf(step) < kneeShare * step.perSecond);
+  const beyond = steps.findIndex((step) => usualShareOf(step) < kneeShare);
   const knee = steps.at(beyond < 0 ? -1 : Math.max(0, beyond - 1))?.perSecond ?? 0;
   const half = Math.round(knee / 2);
   const before = await ask('half the knee, before', half, quick ? stepSeconds : 10);
