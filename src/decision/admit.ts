@@ -2,21 +2,22 @@
  * The door of the core: whatever stands where evidence or a question should, `decide` gets the right shape. What is malformed
  * becomes the weakest state of its kind, so damage can only lower a tier.
  */
-import type {
-  ConsentEvidence,
-  ConsentSignal,
-  Evidence,
-  Fact,
-  IdentityEvidence,
-  IdentityLink,
-  Profile,
-  Propensities,
-  Session,
-  SessionIdEvidence,
-  StoredConsent,
-  TokenEvidence,
+import {
+  type ConsentEvidence,
+  type ConsentSignal,
+  type Evidence,
+  type Fact,
+  factStates,
+  type IdentityEvidence,
+  type IdentityLink,
+  type Profile,
+  type Propensities,
+  refused,
+  type Session,
+  type SessionIdEvidence,
+  type StoredConsent,
+  type TokenEvidence,
 } from './facts.ts';
-import { factStates } from './facts.ts';
 import type { Question } from './question.ts';
 import type { Attributes } from './value.ts';
 
@@ -59,7 +60,6 @@ function strings(value: unknown): readonly string[] {
 }
 
 const damaged = { state: 'failed' } as const;
-const refused = { state: 'refused' } as const;
 
 function fact<T>(given: unknown, isValue: (value: unknown) => value is T): Fact<T> {
   const state = record(given)?.state;

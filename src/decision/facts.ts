@@ -22,6 +22,12 @@ export interface Failed {
   readonly why?: 'circuit_open' | 'overload';
 }
 
+/** The facts that carry nothing of their own. */
+export const absent = { state: 'absent' } as const;
+export const late = { state: 'late' } as const;
+export const tooShort = { state: 'late', why: 'deadline_too_short' } as const;
+export const refused = { state: 'refused' } as const;
+
 export const factStates = ['known', 'absent', 'late', 'failed', 'refused'] as const;
 
 export interface Evidence {

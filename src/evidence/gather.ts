@@ -7,9 +7,22 @@
  * after the last. Once gathering is complete nothing more can come, so every zone that remains can be decided at once.
  */
 import type { Artefact } from '../decision/artefact.ts';
-import type { Evidence, Fact, Failed, IdentityLink, SessionIdEvidence, StoredConsent, TokenEvidence } from '../decision/facts.ts';
+import {
+  absent,
+  type Evidence,
+  type Fact,
+  type Failed,
+  type IdentityLink,
+  late,
+  refused,
+  type SessionIdEvidence,
+  type StoredConsent,
+  type TokenEvidence,
+  tooShort,
+} from '../decision/facts.ts';
 import { meansNobody } from '../records/nobody.ts';
 import type { ReadPlan, StoreReading } from '../records/store.ts';
+import { askingFloorMs } from '../sources/typical-time.ts';
 import type {
   Gatherer,
   GathererParts,
@@ -24,17 +37,13 @@ import type {
 import { Patience } from './patience.ts';
 import { type Asker, type Asking, type PersonSource, type Reading, readingFor, type StoreDependency, storeDependencies } from './plan.ts';
 import { SourceAsks } from './source-asks.ts';
-import { askingFloorMs, createStoreReader, failureOf, isTimeout, isUnreadable, type StoreReader, shed } from './store-reader.ts';
+import { createStoreReader, failureOf, isTimeout, isUnreadable, type StoreReader, shed } from './store-reader.ts';
 
 const lateToken: TokenFinding = { evidence: { state: 'late' }, tokenId: null };
 const noToken: TokenFinding = { evidence: { state: 'none' }, tokenId: null };
 const failedToken: TokenFinding = { evidence: { state: 'failed' }, tokenId: null };
 const shedToken: TokenFinding = { evidence: shed, tokenId: null };
 
-const refused = { state: 'refused' } as const;
-const absent = { state: 'absent' } as const;
-const late = { state: 'late' } as const;
-const tooShort = { state: 'late', why: 'deadline_too_short' } as const;
 const noReading = { plan: null, afterStore: null };
 const noTimings: readonly SourceTiming[] = [];
 

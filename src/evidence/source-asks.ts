@@ -2,16 +2,16 @@
  * What one decision asks of HTTP sources: the device link first, and what is known of a person once the store has proved who it is.
  * Made only for policies that name some.
  */
-import type { Fact, IdentityLink } from '../decision/facts.ts';
+import { absent, type Fact, type IdentityLink, late, refused, tooShort } from '../decision/facts.ts';
 import type { Dependency } from '../decision/vocabulary.ts';
 import { mayReadProfile } from '../records/permission.ts';
 import type { ReadPlan, StoreReading } from '../records/store.ts';
 import type { HttpSource, SourceAsk } from '../sources/http-source.ts';
 import { noSources, type SourceDependency, type Sources } from '../sources/sources.ts';
+import { askingFloorMs } from '../sources/typical-time.ts';
 import type { Clock } from '../time/clock.ts';
 import type { GathererParts, GatherRequest, SourceTiming } from './gathering.ts';
 import { type AfterStore, type PersonSource, personSources } from './plan.ts';
-import { askingFloorMs } from './store-reader.ts';
 
 /** A gathering, as far as its sources need to know it. */
 export interface AskingGathering {
@@ -30,10 +30,6 @@ type ValueOf<D extends SourceDependency> = NonNullable<Sources[D]> extends HttpS
 type PersonAsks = { [D in PersonSource]: Asked<ValueOf<D>> | null };
 
 const failed = { state: 'failed' } as const;
-const refused = { state: 'refused' } as const;
-const absent = { state: 'absent' } as const;
-const late = { state: 'late' } as const;
-const tooShort = { state: 'late', why: 'deadline_too_short' } as const;
 
 export class SourceAsks {
   readonly #gathering: AskingGathering;

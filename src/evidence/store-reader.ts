@@ -6,7 +6,7 @@ import type { Failed } from '../decision/facts.ts';
 import type { ReadPlan, Store, StoreReading } from '../records/store.ts';
 import { StoreError } from '../records/store-error.ts';
 import type { createRetrier, Retrier } from '../sources/retry.ts';
-import { createTypicalTime } from '../sources/typical-time.ts';
+import { askingFloorMs, createTypicalTime } from '../sources/typical-time.ts';
 import type { Clock } from '../time/clock.ts';
 
 export interface StoreReader {
@@ -18,9 +18,6 @@ export interface StoreReader {
   /** How long one usually takes; 0 while too little is known. */
   usualMs(): number;
 }
-
-/** With less left than this, asking costs the store a reply that nobody can use. */
-export const askingFloorMs = 1;
 
 export function createStoreReader(
   store: Pick<Store, 'read'>,

@@ -7,6 +7,8 @@
  * Who is over the limit is answered at once with nobody asked, which costs less: so what is asked is answered in time, and the rest is
  * answered at all.
  */
+import { createTurnWindow } from './turn-window.ts';
+
 export interface AskLimit {
   /** Whether one more must not ask now. */
   isReached(): boolean;
@@ -28,8 +30,6 @@ const busyTurnMs = 5;
 const usedShareMax = 0.75;
 /** Of the decisions of a window; a pause makes a few of them slow. */
 const slowShareMax = 0.1;
-/** Long enough for a pause of the garbage collector to pass without notice. */
-const windowMs = 50;
 const decrease = 0.7;
 const increase = 0.1;
 
@@ -41,10 +41,9 @@ export function createAskLimit(): AskLimit {
   let wasReached = false;
   let ended = 0;
   let slow = 0;
-  let shortestMs = Number.POSITIVE_INFINITY;
-  let windowEndMs = Number.NEGATIVE_INFINITY;
+  const window = createTurnWindow();
 
-  function adjust(): void {
+  function adjust(shortestMs: number): void {
     if (shortestMs > busyTurnMs && slow > ended * slowShareMax)
       limit = Math.max(limitMin, Math.floor(Math.min(limit, mostUnderWay) * decrease));
     else if (wasReached) limit = Math.min(limitMax, Math.ceil(limit * (1 + increase)));
@@ -66,12 +65,9 @@ export function createAskLimit(): AskLimit {
       if (usedShare > usedShareMax) slow += 1;
     },
     turnEnded(endMs, durationMs) {
-      shortestMs = Math.min(shortestMs, durationMs);
-      if (endMs < windowEndMs) return;
-      const hasRested = endMs - durationMs > windowEndMs + windowMs;
-      if (!hasRested) adjust();
-      windowEndMs = endMs + windowMs;
-      shortestMs = Number.POSITIVE_INFINITY;
+      const finished = window.turnEnded(endMs, durationMs);
+      if (finished === null) return;
+      if (!finished.hasRested) adjust(finished.shortestMs);
       wasReached = false;
       ended = 0;
       slow = 0;

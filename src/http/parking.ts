@@ -7,6 +7,7 @@
  * the event loop are.
  */
 import type { Clock } from '../time/clock.ts';
+import { createTurnWindow } from './turn-window.ts';
 
 /** A connection that can be left unread. */
 export interface Parkable {
@@ -31,7 +32,6 @@ export interface Parking {
 
 /** What is read so late in a turn, where no turn is short, is refused. Decisions that ask wait for up to three turns. */
 const turnMaxMs = 25;
-const windowMs = 50;
 /** A turn shorter than this has room for more. */
 const roomyTurnMs = 18;
 /** As many as are answered in three milliseconds or so: the turn that follows says whether there is room for more. */
@@ -45,8 +45,7 @@ export function createParking(clock: Clock, afterTurn: (callback: () => void) =>
   const parked = new Map<Parkable, number>();
   /** Read again in the turn that comes now: what is read there may have waited since the instant. */
   const resumed = new Map<Parkable, number>();
-  let shortestMs = Number.POSITIVE_INFINITY;
-  let windowEndMs = Number.NEGATIVE_INFINITY;
+  const window = createTurnWindow();
   let lastTurnEndMs = Number.NEGATIVE_INFINITY;
   let isOverrun = false;
   let hasEnded = false;
@@ -98,13 +97,8 @@ export function createParking(clock: Clock, afterTurn: (callback: () => void) =>
     },
     turnEnded(endMs, durationMs) {
       lastTurnEndMs = endMs;
-      shortestMs = Math.min(shortestMs, durationMs);
-      if (endMs >= windowEndMs) {
-        const hasRested = endMs - durationMs > windowEndMs + windowMs;
-        isOverrun = (!hasRested && shortestMs > turnMaxMs) || (isOverrun && parked.size > 0);
-        shortestMs = Number.POSITIVE_INFINITY;
-        windowEndMs = endMs + windowMs;
-      }
+      const finished = window.turnEnded(endMs, durationMs);
+      if (finished !== null) isOverrun = (!finished.hasRested && finished.shortestMs > turnMaxMs) || (isOverrun && parked.size > 0);
       if (parked.size > 0 && durationMs < roomyTurnMs) readSomeAgain();
     },
     end() {

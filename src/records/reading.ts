@@ -4,7 +4,7 @@
  * A link, a generation or a consent record that we cannot read might say *no*. It is never taken for absent: the whole read is
  * rejected as `unreadable`. A profile or a session that we cannot read can only say *yes*: it is `failed`, or not there.
  */
-import type { Fact, IdentityLink, Profile, Session, StoredConsent } from '../decision/facts.ts';
+import { absent, type Fact, type IdentityLink, type Profile, refused, type Session, type StoredConsent } from '../decision/facts.ts';
 import { decodeConsent, decodeGeneration, decodeIdentity, decodeProfile, decodeSession } from './codec.ts';
 import { deviceNamespace, identityTag, tagOf } from './keys.ts';
 import { mayReadProfile, mayReadSession } from './permission.ts';
@@ -29,9 +29,6 @@ export function tagsOf(plan: ReadPlan): PlanTags {
     session: plan.sessionId === null ? null : tagOf(plan.sessionId),
   };
 }
-
-export const refused = { state: 'refused' } as const;
-export const absent = { state: 'absent' } as const;
 
 /** Which consent records a plan has read, of a person who is not erased, and of a device's subject who is another. */
 export function recordsRead(plan: ReadPlan, tags: PlanTags): { readonly own: boolean; readonly linked: boolean } {

@@ -7,6 +7,7 @@
  * it has been heard. The denylist and the device link are other slots', so a profile may have come when they say that nobody is
  * proved: then it is dropped here, unread.
  */
+import { absent, refused } from '../decision/facts.ts';
 import {
   consentKey,
   generationKey,
@@ -19,7 +20,7 @@ import {
   tombstoneKey,
 } from '../records/keys.ts';
 import { mayReadProfile, mayReadSession, type ReadingSoFar } from '../records/permission.ts';
-import { absent, consentFrom, generationFrom, type PlanTags, recordsRead, refused } from '../records/reading.ts';
+import { consentFrom, generationFrom, type PlanTags, recordsRead } from '../records/reading.ts';
 import type { ReadPlan, StoreReading } from '../records/store.ts';
 import type { Recollection } from './recollection.ts';
 import { Refusal, type Script } from './reply.ts';

@@ -2,6 +2,7 @@
  * The read of one decision: from memory where the plan lets it be trusted and everything in it is proved, else one command and one
  * round trip, whatever the plan names; in a cluster one for each slot, side by side (`cluster-read.ts`).
  */
+import { absent, refused } from '../decision/facts.ts';
 import {
   consentKey,
   generationKey,
@@ -14,7 +15,7 @@ import {
   tombstoneKey,
 } from '../records/keys.ts';
 import { mayReadSession } from '../records/permission.ts';
-import { absent, consentFrom, emptyReading, generationFrom, type PlanTags, recordsRead, refused, tagsOf } from '../records/reading.ts';
+import { consentFrom, emptyReading, generationFrom, type PlanTags, recordsRead, tagsOf } from '../records/reading.ts';
 import type { ReadPlan, StoreReading } from '../records/store.ts';
 import { StoreError } from '../records/store-error.ts';
 import { type Ask, readAcross } from './cluster-read.ts';

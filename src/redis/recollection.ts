@@ -2,10 +2,10 @@
  * What one read knows beforehand from the near cache, and what it leaves there: the versions to ask with, the records that stand for
  * an answer of "still the same", and the proofs, where the plan lets later reads trust them.
  */
-import type { Fact, IdentityLink, Profile, Session, StoredConsent } from '../decision/facts.ts';
+import { absent, type Fact, type IdentityLink, type Profile, type Session, type StoredConsent } from '../decision/facts.ts';
 import { decodeProfile, decodeSession, headers, versionOf } from '../records/codec.ts';
 import { tagOf } from '../records/keys.ts';
-import { absent, linkFrom, type PlanTags } from '../records/reading.ts';
+import { linkFrom, type PlanTags } from '../records/reading.ts';
 import type { ReadPlan, StoreReading } from '../records/store.ts';
 import type { Held, NearCache, Shelf } from './near-cache.ts';
 import { sameVersion } from './scripts.ts';

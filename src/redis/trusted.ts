@@ -2,8 +2,8 @@
  * A reading from memory, without a round trip: where everything that the plan would touch, absence included, was proved by a read sent
  * no longer ago than the plan allows, and every change since would have been heard of. The same permission functions decide.
  */
-import type { Fact } from '../decision/facts.ts';
-import { absent, type Lookups, type PlanTags, readingBy } from '../records/reading.ts';
+import { absent, type Fact } from '../decision/facts.ts';
+import { type Lookups, type PlanTags, readingBy } from '../records/reading.ts';
 import type { ReadPlan, StoreReading } from '../records/store.ts';
 import type { NearCache, Shelf } from './near-cache.ts';
 

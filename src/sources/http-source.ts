@@ -2,7 +2,7 @@
  * One dependency that is an HTTP service: asked for one person or device, it answers with a fact by the time it was given, whatever
  * the service does. It never rejects, never queues, and asks no more often than its breaker and its retry budget allow.
  */
-import type { Fact } from '../decision/facts.ts';
+import { absent, type Fact, late, tooShort } from '../decision/facts.ts';
 import type { Attributes } from '../decision/value.ts';
 import type { Variable } from '../policy/source-variables.ts';
 import type { Clock } from '../time/clock.ts';
@@ -12,7 +12,7 @@ import type { RequestTemplate, SourceRequest } from './request-template.ts';
 import { createRetrier, type Retrier } from './retry.ts';
 import { isWorthRetrying, SourceFault, type SourceFaultCode, speaksAgainstSource } from './source-fault.ts';
 import type { Answer, Transport } from './transport.ts';
-import { createTypicalTime, type TypicalTime } from './typical-time.ts';
+import { askingFloorMs, createTypicalTime, type TypicalTime } from './typical-time.ts';
 
 export interface SourceAsk {
   readonly subject: string | null;
@@ -49,13 +49,7 @@ export interface SourceTally {
 }
 export type SourceCounts = Readonly<SourceTally>;
 
-/** With less left than this, an ask costs the source an answer that nobody can use. */
-const askingFloorMs = 1;
-
-const tooShort = { state: 'late', why: 'deadline_too_short' } as const;
-const late = { state: 'late' } as const;
 const failed = { state: 'failed' } as const;
-const absent = { state: 'absent' } as const;
 const circuitOpen = { state: 'failed', why: 'circuit_open' } as const;
 const overloaded = { state: 'failed', why: 'overload' } as const;
 

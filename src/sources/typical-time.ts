@@ -1,6 +1,9 @@
 /** How long a source usually takes: the median of its latest answers, as long as they are recent enough to say anything. */
 import type { Clock } from '../time/clock.ts';
 
+/** With less left than this, asking costs an answer that nobody can use. */
+export const askingFloorMs = 1;
+
 const keptMax = 64;
 const knownMin = 20;
 /** What is older is forgotten: of a source that was slow once and is not asked since, nothing else would ever correct the figure. */

@@ -2,21 +2,11 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
+import { randomFrom } from '../../bench/faults/random.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 import { answerWith, askAbout, plentyMs, profileSource, type RawServer, rawServer, tidyUp } from './scene.ts';
 
 afterEach(tidyUp);
-
-/** A small generator, so that a run can be had again by its seed. */
-function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 const subjectIn = (head: string) => /^\w+ \/(\S+)/.exec(head)?.[1] ?? '';
 
