@@ -1,5 +1,8 @@
-/** What an API key may be allowed to do. `admin` includes every other. */
-export const keyScopes = ['decide', 'explain', 'profiles', 'admin'] as const;
+/**
+ * What an API key may be allowed to do. `admin` includes every other; `profiles` covers every route that writes data about people, and
+ * `consents` and `erasures` are the narrow ones, for a consent service and a privacy desk that have no business with profiles.
+ */
+export const keyScopes = ['decide', 'explain', 'profiles', 'consents', 'erasures', 'admin'] as const;
 export type KeyScope = (typeof keyScopes)[number];
 
 /** A key as the service knows it: by its hash. */

@@ -135,7 +135,7 @@ describe('API keys', () => {
     [
       'an unknown scope',
       [{ id: 'edge', sha256, scopes: ['hunter2'] }],
-      'item 1 of `scopes` is no scope; write some of `decide`, `explain`, `profiles`, `admin`',
+      'item 1 of `scopes` is no scope; write some of `decide`, `explain`, `profiles`, `consents`, `erasures`, `admin`',
     ],
     ['a scope that is no text', [{ id: 'edge', sha256, scopes: [7] }], 'item 1 of `scopes` is no scope'],
     [

@@ -5,16 +5,16 @@ import type { ApiKey, KeyScope } from '../../contract/key-scopes.ts';
 import { ProblemError } from '../../contract/problem.ts';
 
 export interface Authority {
-  /** Throws the problem unless the caller has the scope. */
-  demand(request: FastifyRequest, scope: KeyScope): void;
+  /** Throws the problem unless the caller has one of the scopes. */
+  demand(request: FastifyRequest, ...anyOf: readonly [KeyScope, ...KeyScope[]]): void;
   /** The same as a hook, before a body is read. */
-  demanding(scope: KeyScope): onRequestHookHandler;
+  demanding(...anyOf: readonly [KeyScope, ...KeyScope[]]): onRequestHookHandler;
 }
 
 export function createAuthority(keys: readonly ApiKey[] | null): Authority {
   const hashed = keys?.map(({ sha256, scopes }): HashedKey => ({ hash: Buffer.from(sha256, 'hex'), scopes }));
 
-  function demand(request: FastifyRequest, scope: KeyScope): void {
+  function demand(request: FastifyRequest, ...anyOf: readonly [KeyScope, ...KeyScope[]]): void {
     if (hashed === undefined) {
       if (!isLoopbackPeer(request.socket.remoteAddress)) throw new ProblemError('unauthenticated');
       if (!isLoopbackName(request.headers.host)) throw new ProblemError('host_not_allowed');
@@ -22,17 +22,19 @@ export function createAuthority(keys: readonly ApiKey[] | null): Authority {
     }
     const key = matching(hashed, request.headers.authorization);
     if (key === null) throw new ProblemError('unauthenticated');
-    if (!key.scopes.includes(scope) && !key.scopes.includes('admin')) {
-      throw new ProblemError('scope_missing', `the API key is valid and lacks the scope \`${scope}\``);
+    if (!key.scopes.includes('admin') && !anyOf.some((scope) => key.scopes.includes(scope))) {
+      throw new ProblemError('scope_missing', `the API key is valid and lacks the scope \`${anyOf.at(-1)}\``);
     }
   }
 
   return {
     demand,
-    demanding: (scope) => (request, _reply, done) => {
-      demand(request, scope);
-      done();
-    },
+    demanding:
+      (...anyOf) =>
+      (request, _reply, done) => {
+        demand(request, ...anyOf);
+        done();
+      },
   };
 }
 
