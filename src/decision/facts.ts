@@ -112,11 +112,21 @@ export interface ConsentEvidence extends RequestConsent {
 
 /**
  * One signal about consent. `invalid` was received and could not be understood or trusted, so it may hide a denial.
- * `child` marks a signal that says the visitor is a known child: it denies everything.
+ * `child` marks a signal that says the visitor is a known child: it denies everything. Regimes are dealt with before: a grant that
+ * does not hold under the visitor's rules does not stand here.
  */
 export type ConsentSignal =
   | { readonly state: 'invalid' }
-  | { readonly state: 'valid'; readonly child?: boolean; readonly useCases: Readonly<Partial<Record<UseCase, 'granted' | 'denied'>>> };
+  | {
+      readonly state: 'valid';
+      readonly child?: boolean;
+      /**
+       * The day (UTC, since the epoch) on which this was said. What is granted here then sets a denial aside that was stored before that
+       * day. A signal without one, like an explicit use case, never does.
+       */
+      readonly day?: number;
+      readonly useCases: Readonly<Partial<Record<UseCase, 'granted' | 'denied'>>>;
+    };
 
 export interface StoredConsent {
   /** The six personal use cases and `category:<name>`. */
