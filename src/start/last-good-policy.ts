@@ -2,10 +2,10 @@
  * The last policy that was in force, kept on disk as its author wrote it, for a start whose own file is gone or broken. A file
  * that is not whole to the last bit is refused, and a crash while saving leaves the one before.
  */
-import { randomUUID } from 'node:crypto';
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDataDirectory } from '../files/data-directory.ts';
+import { replaceFile } from '../files/replaced-file.ts';
 import { checksumOf, inPieces } from './checksum.ts';
 import type { PolicySource } from './held-policy.ts';
 
@@ -31,16 +31,7 @@ const headBytesMax = 32 * 1024;
 /** Whole or not at all, also over a loss of power. Two processes may save at once: the later one counts. */
 export async function saveLastGoodPolicy(directory: string, policy: LastGoodPolicy): Promise<void> {
   makeDataDirectory(directory);
-  const path = join(directory, lastGoodPolicyName);
-  const draft = `${path}.${randomUUID()}`;
-  try {
-    await writeWhole(draft, policy);
-    await rename(draft, path);
-  } catch (error) {
-    await rm(draft, { force: true });
-    throw error;
-  }
-  await syncDirectory(directory);
+  await replaceFile(join(directory, lastGoodPolicyName), await linesOf(policy));
 }
 
 export async function readLastGoodPolicy(directory: string): Promise<LastGoodReading> {
@@ -53,7 +44,7 @@ export async function readLastGoodPolicy(directory: string): Promise<LastGoodRea
   return policy === null ? { state: 'damaged' } : { state: 'found', policy };
 }
 
-/** Null for anything that `writeWhole` would not have written just so. */
+/** Null for anything that `linesOf` would not have written just so. */
 async function understand(content: Buffer): Promise<LastGoodPolicy | null> {
   const headEnd = content.subarray(0, headBytesMax).indexOf(newline);
   const aboutEnd = content.subarray(0, headBytesMax).indexOf(newline, headEnd + 1);
@@ -65,30 +56,12 @@ async function understand(content: Buffer): Promise<LastGoodPolicy | null> {
   return { file, acceptedAtMs, bytes };
 }
 
-async function writeWhole(path: string, { file, acceptedAtMs, bytes }: LastGoodPolicy): Promise<void> {
+async function linesOf({ file, acceptedAtMs, bytes }: LastGoodPolicy): Promise<Iterable<string | Uint8Array>> {
   const about = Buffer.from(`${JSON.stringify({ file, acceptedAtMs })}\n`);
-  const handle = await open(path, 'wx', 0o600);
-  try {
-    await handle.writeFile(await headOf(about, bytes));
-    await handle.writeFile(about);
-    for (const piece of inPieces(bytes)) await handle.writeFile(piece);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  return [await headOf(about, bytes), about, ...inPieces(bytes)];
 }
 
 /** Of everything that follows it, so that no bit can turn unnoticed: of its own bits, none can turn and leave it the same text. */
 async function headOf(about: Uint8Array, bytes: Uint8Array): Promise<string> {
   return `${opening} ${formatVersion} sha256 ${await checksumOf(about, bytes)} ${about.length + bytes.length}\n`;
-}
-
-/** A rename is on disk once its directory is. */
-async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
