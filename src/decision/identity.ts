@@ -10,7 +10,7 @@ export interface IdentityView {
   readonly state: IdentityState;
   /** Why the user rung is out of reach; null exactly when the state is `high_confidence`. */
   readonly userFailure: GateFailure | null;
-  /** Why the session rung is; null when a session id verified. */
+  /** Why the session rung is; null when a session id verified and, where only the proved count, the person is. */
   readonly sessionFailure: GateFailure | null;
   /** The late or failed fact among identity's, if any: what `onFailure` asks about. */
   readonly unread: GateFailure | null;
@@ -21,20 +21,25 @@ export interface IdentityView {
 
 export type VerifiedToken = TokenEvidence & { readonly state: 'verified' };
 
-export function weighIdentity(evidence: IdentityEvidence): IdentityView {
+export function weighIdentity(evidence: IdentityEvidence, onlyProved = false): IdentityView {
   const token = standingToken(evidence);
   const tokenDoubt = token === null ? tokenFailure(evidence) : doubtAbout(token, evidence);
   const sessionId = evidence.session.state === 'verified' ? evidence.session.id : null;
   const state = stateOf(token, tokenDoubt, evidence.device, sessionId);
+  const userFailure = state === 'high_confidence' ? null : (tokenDoubt ?? failure(reasonOfState[state]));
   return {
     state,
-    userFailure: state === 'high_confidence' ? null : (tokenDoubt ?? failure(reasonOfState[state])),
-    sessionFailure:
-      sessionId !== null ? null : failure(evidence.session.state === 'invalid' ? 'identity_session_invalid' : 'session_absent'),
+    userFailure,
+    sessionFailure: (onlyProved ? userFailure : null) ?? sessionFailureOf(evidence.session, sessionId),
     unread: unreadIdentity(token, evidence),
     token,
     sessionId,
   };
+}
+
+function sessionFailureOf({ state }: IdentityEvidence['session'], sessionId: string | null): GateFailure | null {
+  if (sessionId !== null) return null;
+  return failure(state === 'invalid' ? 'identity_session_invalid' : 'session_absent');
 }
 
 const reasonOfState = {
@@ -84,9 +89,15 @@ function doubtAbout(token: VerifiedToken, { device, generation, tokenRevoked }: 
   if (token.expired) return failure('identity_token_expired');
   if (generation.state === 'known' && generation.value > (token.generation ?? 0)) return failure('identity_revoked');
   if (token.binding === 'unproved') return failure('identity_unbound');
+  const unsettled = unsettledProof(token);
+  if (unsettled !== null) return unsettled;
   if (token.method !== 'deterministic') return failure('identity_partial');
   if (device.state === 'known' && device.value.subject !== token.subject) return failure('identity_partial');
   return notProved(generation) ?? notProved(tokenRevoked) ?? unread(device, 'identity');
+}
+
+function unsettledProof({ binding }: VerifiedToken): GateFailure | null {
+  return binding === 'late' || binding === 'failed' ? unread({ state: binding }, 'identity') : null;
 }
 
 /** A store always answers these two, so `absent` is no answer either. */
@@ -96,6 +107,7 @@ function notProved(fact: Fact<unknown>): GateFailure | null {
 
 function unreadIdentity(token: VerifiedToken | null, evidence: IdentityEvidence): GateFailure | null {
   if (evidence.token.state === 'late' || evidence.token.state === 'failed') return unread(evidence.token, 'identity');
-  const aboutToken = token === null ? null : (unread(evidence.generation, 'identity') ?? unread(evidence.tokenRevoked, 'identity'));
+  const aboutToken =
+    token === null ? null : (unsettledProof(token) ?? unread(evidence.generation, 'identity') ?? unread(evidence.tokenRevoked, 'identity'));
   return aboutToken ?? unread(evidence.device, 'identity');
 }

@@ -19,4 +19,9 @@ export interface Question {
   /** `context.audiences`; null when the caller gave none. */
   readonly audiences: readonly string[] | null;
   readonly explain: boolean;
+  /**
+   * The caller may be anybody, as whoever has read a key out of a web page: nothing above segment then, except for a person who is
+   * proved. Absent: the caller is somebody we know.
+   */
+  readonly onlyProved?: true;
 }

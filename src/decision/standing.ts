@@ -24,7 +24,7 @@ export interface Standing {
 const authTimeSkewSeconds = 5;
 
 export function weigh(artefact: Artefact, question: Question, evidence: Evidence): Standing {
-  const identity = weighIdentity(evidence.identity);
+  const identity = weighIdentity(evidence.identity, question.onlyProved);
   const consent = weighConsent(artefact.consent, evidence, identity, question.nowMs);
   return {
     artefact,
