@@ -37,9 +37,24 @@ export interface Config {
   readonly apiKeysPath: string | null;
   /** Whether `GET /v1/decide` may be called without a key. */
   readonly publicGet: boolean;
+  /** Origins whose pages may call from a browser, each in its one form; none: no page may. */
+  readonly corsOrigins: readonly string[];
+  /** Null: the service speaks plain HTTP, as behind a proxy that ends TLS. */
+  readonly tls: TlsPaths | null;
+  /** Path of the record of all writes, or one of `auditWords`; null: in the data directory. */
+  readonly auditLog: string | null;
   readonly workers: number;
   readonly logLevel: LogLevel;
 }
+
+export interface TlsPaths {
+  readonly certificate: string;
+  readonly key: string;
+  /** Whoever has no certificate of this authority is not let in; null: nobody is asked for one. */
+  readonly clientAuthority: string | null;
+}
+
+export const auditWords = { toStandardOutput: '-', off: 'off' } as const;
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevel = (typeof logLevels)[number];
@@ -64,8 +79,14 @@ export const variables = {
   STEPWELL_PROOF_TARGETS:
     'URLs a holder proof may name, comma-separated (not acted on yet: no proof is verified, no class S2 or S3 served)',
   STEPWELL_SESSION_SECRET: 'secret that signs session ids (absent: random, kept in the data directory)',
-  STEPWELL_API_KEYS: 'path of a JSON file [{ "id", "sha256", "scopes": [] }]',
+  STEPWELL_API_KEYS: 'path of a JSON file [{ "id", "sha256", "scopes": [] }]; read again when it changes and on SIGHUP',
   STEPWELL_PUBLIC_GET: '1: GET /v1/decide may be called without a key',
+  STEPWELL_CORS_ORIGINS: 'origins whose pages may call from a browser, comma-separated: https://www.shop.example (absent: none)',
+  STEPWELL_TLS_CERT: 'path of a certificate chain in PEM: the service then speaks HTTPS only (absent: plain HTTP)',
+  STEPWELL_TLS_KEY: 'path of its private key in PEM',
+  STEPWELL_TLS_CLIENT_CA:
+    'path of the authorities, in PEM, one of which must have signed the certificate of every caller (absent: none needed)',
+  STEPWELL_AUDIT_LOG: 'path of the record of all writes, `-` for standard output, or `off` (audit.ndjson in the data directory)',
   STEPWELL_WORKERS: 'processes that serve on the one port, from 1 to 64 (1)',
   STEPWELL_LOG_LEVEL: `${logLevels.join(', ')} (info)`,
 } as const;
@@ -107,6 +128,9 @@ export function readConfig(env: Environment): Config {
     sessionSecret: read('STEPWELL_SESSION_SECRET', null, secret(sessionSecret)),
     apiKeysPath: read('STEPWELL_API_KEYS', null, filePath),
     publicGet: read('STEPWELL_PUBLIC_GET', false, yesOrNo),
+    corsOrigins: Object.freeze(read('STEPWELL_CORS_ORIGINS', [], pageOriginList)),
+    tls: tlsPathsOf(read, problems),
+    auditLog: read('STEPWELL_AUDIT_LOG', null, filePath),
     workers: read('STEPWELL_WORKERS', 1, workerCount),
     logLevel: read('STEPWELL_LOG_LEVEL', 'info', logLevel),
   };
@@ -161,6 +185,23 @@ function unknownVariables(env: Environment): string[] {
       const nearest = nearestName(name, known);
       return `${name} is not a variable of this service; ${nearest === null ? `it knows ${known.join(', ')}` : `did you mean ${nearest}?`}`;
     });
+}
+
+function tlsPathsOf(read: ReturnType<typeof createReader>, problems: string[]): TlsPaths | null {
+  const certificate = read('STEPWELL_TLS_CERT', null, filePath);
+  const key = read('STEPWELL_TLS_KEY', null, filePath);
+  const clientAuthority = read('STEPWELL_TLS_CLIENT_CA', null, filePath);
+  if (certificate !== null && key !== null) return { certificate, key, clientAuthority };
+  for (const [variable, value] of [
+    ['STEPWELL_TLS_CERT', certificate],
+    ['STEPWELL_TLS_KEY', key],
+  ] as const) {
+    if (value !== null || (certificate ?? key ?? clientAuthority) === null) continue;
+    problems.push(
+      `${variable} is not set; TLS needs both STEPWELL_TLS_CERT and STEPWELL_TLS_KEY: set it, or leave all STEPWELL_TLS_ variables unset`,
+    );
+  }
+  return null;
 }
 
 /** What is wrong only together. */
@@ -242,6 +283,14 @@ function originList(text: string): Parsed<string[]> {
   return origins.every((origin) => origin !== null)
     ? { value: [...new Set(origins)] }
     : { allowed: 'write origins, comma-separated, without path or user: `https://cdp.example, http://aud.internal:8080`', secret: true };
+}
+
+/** A page's origin is what a browser says of it, to the letter; so it is kept as browsers write it. */
+function pageOriginList(text: string): Parsed<string[]> {
+  const origins = listed(text).map(originOf);
+  return origins.every((origin) => origin !== null && !origin.includes('*'))
+    ? { value: [...new Set(origins)] }
+    : { allowed: 'write origins, comma-separated, without path or user: `https://www.shop.example`; there is no `*`', secret: true };
 }
 
 function networkList(text: string): Parsed<string[]> {
