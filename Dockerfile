@@ -20,5 +20,10 @@ USER node
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.STEPWELL_MANAGEMENT_PORT || 9090}/livez`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "src/cli/stepwell.js"]
+# Node itself refuses whatever the service has no use for: other programs, and files that are neither its own, its data's nor its
+# settings'. What each flag is for, and what more workers or other places need: docs/hardening.md.
+ENTRYPOINT ["node", "--disable-proto=delete", "--disable-warning=SecurityWarning", "--disable-warning=ExperimentalWarning", \
+  "--permission", "--allow-net", "--allow-worker", "--allow-addons", \
+  "--allow-fs-read=/app", "--allow-fs-read=/etc/stepwell", "--allow-fs-read=/data", "--allow-fs-write=/data", \
+  "src/cli/stepwell.js"]
 CMD ["serve"]

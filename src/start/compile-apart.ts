@@ -115,9 +115,14 @@ function startThread({ memoryMegabytes }: CompileLimits): Worker {
   return new Worker(new URL('./policy-thread.ts', import.meta.url), {
     // What this process keeps of its compiled code serves the thread too, but Node passes it on in no other way.
     env: compiledCode === undefined ? process.env : { ...process.env, NODE_COMPILE_CACHE: dirname(compiledCode) },
-    execArgv: [],
+    execArgv: permissionFlags(),
     resourceLimits: { maxOldGenerationSizeMb: memoryMegabytes },
   });
+}
+
+/** INVARIANT: without them a thread may do what its process may not. Other flags are for the process, and some no thread takes. */
+function permissionFlags(): string[] {
+  return process.execArgv.filter((flag) => /^--(?:permission|allow-[a-z-]+)(?:=|$)/.test(flag));
 }
 
 function endThread(worker: Worker): void {
