@@ -90,7 +90,8 @@ function isPpm(value: unknown): boolean {
 }
 
 function isLink(value: unknown): value is IdentityLink {
-  return typeof record(value)?.subject === 'string';
+  const link = record(value);
+  return typeof link?.subject === 'string' && (link.sharedSinceMs === undefined || Number.isSafeInteger(link.sharedSinceMs));
 }
 
 function isStoredConsent(value: unknown): value is StoredConsent {
@@ -133,13 +134,18 @@ function admitToken(given: unknown): TokenEvidence {
   }
 }
 
+type Binding = Extract<TokenEvidence, { state: 'verified' }>['binding'];
+const bindings: readonly Binding[] = ['none', 'proved', 'unproved', 'late', 'failed'];
+
 function isVerifiedToken(token: Json): boolean {
-  const isTime = token.authTimeSeconds === null || Number.isSafeInteger(token.authTimeSeconds);
+  const isTime =
+    (token.authTimeSeconds === null || Number.isSafeInteger(token.authTimeSeconds)) &&
+    (token.issuedAtSeconds === undefined || Number.isSafeInteger(token.issuedAtSeconds));
   const isGenerationClaim = token.generation === null || Number.isSafeInteger(token.generation);
   return (
     typeof token.subject === 'string' &&
     typeof token.expired === 'boolean' &&
-    (token.binding === 'none' || token.binding === 'proved' || token.binding === 'unproved') &&
+    bindings.includes(token.binding as Binding) &&
     isTime &&
     isGenerationClaim
   );

@@ -73,12 +73,17 @@ export type TokenEvidence =
       readonly method: 'deterministic' | 'probabilistic';
       /** Signature and claims hold, but `exp` has passed (by at most 30 days). */
       readonly expired: boolean;
+      /** Seconds since the epoch. Absent: so long ago that nothing is proved by it. */
+      readonly issuedAtSeconds?: number;
       /** Seconds since the epoch; null when the token does not say. */
       readonly authTimeSeconds: number | null;
       /** The `gen` claim; null when there is none, which is behind any raised generation. */
       readonly generation: number | null;
-      /** Whether the token is bound to a holder's key (`cnf.jkt`), and whether this request proved it. */
-      readonly binding: 'none' | 'proved' | 'unproved';
+      /**
+       * Whether the token is bound to a holder's key (`cnf.jkt`), and whether this request proved it: `late` and `failed` where it could
+       * not be found out whether the proof had been presented before.
+       */
+      readonly binding: 'none' | 'proved' | 'unproved' | 'late' | 'failed';
     }
   /** As if it were not there; the reason is kept. `expired` is one that ran out over 30 days ago. */
   | { readonly state: 'invalid' | 'expired' | 'keys_stale' }
@@ -93,6 +98,8 @@ export interface IdentityLink {
   readonly subject: string;
   readonly method: 'deterministic' | 'probabilistic';
   readonly confidencePpm: number;
+  /** The device had been another person's until then, and not long before: who authenticated earlier may have left it to them. */
+  readonly sharedSinceMs?: number;
 }
 
 /** What a request itself says about consent. */
@@ -108,6 +115,8 @@ export interface ConsentEvidence extends RequestConsent {
   readonly stored: Fact<StoredConsent>;
   /** The record of the device link's subject; where that is not the token's, its denials count, and its grants never do. */
   readonly linked: Fact<StoredConsent>;
+  /** The record of the session: its denials count, and its grants never do. Left out where nobody keeps such records. */
+  readonly session?: Fact<StoredConsent>;
 }
 
 /**
@@ -131,8 +140,10 @@ export type ConsentSignal =
 export interface StoredConsent {
   /** The six personal use cases and `category:<name>`. */
   readonly useCases: Readonly<Partial<Record<PersonalUseCase | `category:${string}`, ConsentState>>>;
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch: when what it denies was said last. */
   readonly recordedAtMs: number;
+  /** When what it grants was said, where that is earlier: a withdrawal of one thing makes a grant of another no younger. */
+  readonly grantedAtMs?: number;
 }
 
 /** What is known of a visitor who is not looked at: a shared question is answered from this, whatever evidence stands beside it. */
@@ -144,7 +155,7 @@ export const noEvidence: Evidence = {
     generation: { state: 'refused' },
     tokenRevoked: { state: 'refused' },
   },
-  consent: { signals: [], gpc: false, stored: { state: 'refused' }, linked: { state: 'refused' } },
+  consent: { signals: [], gpc: false, stored: { state: 'refused' }, linked: { state: 'refused' }, session: { state: 'refused' } },
   profile: { state: 'refused' },
   session: { state: 'refused' },
   audience: { state: 'refused' },

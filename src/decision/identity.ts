@@ -2,7 +2,7 @@
  * Who is asking, from verified evidence only. Every piece that is missing can lower the state and none can raise it: a token
  * whose generation, denylist or device link could not be read proves nobody.
  */
-import type { Fact, IdentityEvidence, TokenEvidence } from './facts.ts';
+import type { Fact, IdentityEvidence, IdentityLink, TokenEvidence } from './facts.ts';
 import { failure, type GateFailure, unread } from './gate-failure.ts';
 import type { IdentityState } from './vocabulary.ts';
 
@@ -92,8 +92,17 @@ function doubtAbout(token: VerifiedToken, { device, generation, tokenRevoked }: 
   const unsettled = unsettledProof(token);
   if (unsettled !== null) return unsettled;
   if (token.method !== 'deterministic') return failure('identity_partial');
-  if (device.state === 'known' && device.value.subject !== token.subject) return failure('identity_partial');
+  if (device.state === 'known' && (device.value.subject !== token.subject || isFromBefore(token, device.value)))
+    return failure('identity_partial');
   return notProved(generation) ?? notProved(tokenRevoked) ?? unread(device, 'identity');
+}
+
+/** The same tolerance as for a token's times. */
+const handOverSkewSeconds = 5;
+
+/** Whether the person last authenticated before the device passed from somebody else to them. */
+function isFromBefore({ authTimeSeconds, issuedAtSeconds }: VerifiedToken, { sharedSinceMs }: IdentityLink): boolean {
+  return sharedSinceMs !== undefined && ((authTimeSeconds ?? issuedAtSeconds ?? 0) + handOverSkewSeconds) * 1000 < sharedSinceMs;
 }
 
 function unsettledProof({ binding }: VerifiedToken): GateFailure | null {

@@ -13,6 +13,8 @@ export interface Claims {
   readonly method: 'deterministic' | 'probabilistic';
   /** Only its holder may use it: by key thumbprint, or by a means we do not know and so cannot see proved. */
   readonly bound: boolean;
+  /** `cnf.jkt`; null where it is not bound, or by a means we do not know. */
+  readonly thumbprint: string | null;
 }
 
 export interface ExpectedParties {
@@ -35,14 +37,15 @@ export function claimsOf(payload: Readonly<Record<string, unknown>> | null, { is
   return {
     tokenId: `${issuer}\n${jti}`,
     subject: sub,
-    issuedAtSeconds: iat,
+    // The core works in integers; rounding down can only make an instant older than it is.
+    issuedAtSeconds: Math.floor(iat),
     expiresAtSeconds: exp,
     notBeforeSeconds: nbf ?? null,
-    // The core works in integers; rounding down can only make an authentication older than it is.
     authTimeSeconds: authTime === undefined ? null : Math.floor(authTime),
     generation: gen ?? null,
     method: idm,
     bound: cnf !== undefined,
+    thumbprint: cnf?.jkt ?? null,
   };
 }
 
@@ -67,7 +70,7 @@ function isGeneration(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-function isConfirmation(value: unknown): value is object {
+function isConfirmation(value: unknown): value is { readonly jkt?: string } {
   return isObject(value) && (value.jkt === undefined || (typeof value.jkt === 'string' && value.jkt !== ''));
 }
 

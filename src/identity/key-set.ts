@@ -17,6 +17,10 @@ export interface KeySet {
   /** Changes whenever the keys do: whatever was verified under another revision has to be verified again. */
   readonly revision: number;
   find(kid: string): VerificationKey | undefined;
+  /** Whether it is so long since anybody knew these keys to be the issuer's that no token may be judged by them. */
+  isStale(nowMs: number): boolean;
+  /** A well-formed token named a key that is not here: there may be a new one. */
+  missed(): void;
 }
 
 export interface ReplaceableKeySet extends KeySet {
@@ -40,6 +44,9 @@ export async function keySetOf(jwks: unknown): Promise<ReplaceableKeySet> {
       return revision;
     },
     find: (kid) => keys.get(kid),
+    // The operator's own file is as good as its last change, however long ago.
+    isStale: () => false,
+    missed() {},
     async replace(next) {
       keys = await importKeys(next);
       revision += 1;

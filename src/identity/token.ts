@@ -11,7 +11,10 @@ import type { TokenEvidence } from '../decision/facts.ts';
 import type { Clock } from '../time/clock.ts';
 import { daySeconds } from '../time/units.ts';
 import { type Claims, claimsOf, type ExpectedParties } from './claims.ts';
+import { type CompactJws, parseCompactJws } from './compact-jws.ts';
 import type { KeySet, VerificationKey } from './key-set.ts';
+import { type UnclaimedProof, verifyProof } from './proof.ts';
+import { noProofTargets, type ProofTargets } from './proof-targets.ts';
 import { parseStrictObject } from './strict-json.ts';
 
 export interface TokenVerifier {
@@ -20,7 +23,7 @@ export interface TokenVerifier {
 }
 
 export interface TokenPresentation {
-  /** The holder's proof. SEAM: not verified yet, so a bound token stays `unproved`. */
+  /** The holder's proof; without effect on a token that is bound to nobody. */
   readonly proof?: string | undefined;
   /** Wall time to judge by; the clock's when it is not given. */
   readonly nowMs?: number | undefined;
@@ -30,6 +33,11 @@ export interface TokenResult {
   readonly evidence: TokenEvidence;
   /** Issuer and `jti` joined by a newline, for the denylist; null unless verified. Never the token's own bytes: those are malleable. */
   readonly tokenId: string | null;
+  /**
+   * The holder proved it, if nobody presented this proof before: whoever claims it first may take the token for `proved`. Until then
+   * `evidence` says `unproved`, so that forgetting to claim proves nobody.
+   */
+  readonly proof: UnclaimedProof | null;
 }
 
 export interface TokenVerifierSettings {
@@ -37,6 +45,8 @@ export interface TokenVerifierSettings {
   readonly keySet: KeySet | null;
   readonly issuer: string | null;
   readonly audience: string | null;
+  /** Absent: no proof is accepted. */
+  readonly proofTargets?: ProofTargets;
   readonly clock: Clock;
   readonly cacheEntriesMax?: number;
 }
@@ -49,57 +59,70 @@ const rememberedSeconds = 30 * daySeconds;
 
 const headerNames: readonly string[] = ['alg', 'typ', 'kid'];
 const types: readonly unknown[] = ['decide+jwt', 'at+jwt'];
-/** `EdDSA` on an Ed25519 key is Ed25519 under its older name. */
-const algorithmOfName: ReadonlyMap<unknown, VerificationKey['algorithm']> = new Map([
-  ['EdDSA', 'Ed25519'],
-  ['Ed25519', 'Ed25519'],
-  ['ES256', 'ES256'],
-]);
 
-const invalid: TokenResult = { evidence: { state: 'invalid' }, tokenId: null };
-const failed: TokenResult = { evidence: { state: 'failed' }, tokenId: null };
-const longExpired: TokenResult = { evidence: { state: 'expired' }, tokenId: null };
+const invalid: TokenResult = { evidence: { state: 'invalid' }, tokenId: null, proof: null };
+const failed: TokenResult = { evidence: { state: 'failed' }, tokenId: null, proof: null };
+const keysStale: TokenResult = { evidence: { state: 'keys_stale' }, tokenId: null, proof: null };
+const longExpired: TokenResult = { evidence: { state: 'expired' }, tokenId: null, proof: null };
 
 export function createTokenVerifier(settings: TokenVerifierSettings): TokenVerifier {
-  const { keySet, issuer, audience, clock, cacheEntriesMax = defaultCacheEntriesMax } = settings;
+  const { keySet, issuer, audience, proofTargets = noProofTargets, clock, cacheEntriesMax = defaultCacheEntriesMax } = settings;
   if (keySet === null || !issuer || !audience) return { verify: () => invalid };
   const keys = keySet;
   const expected: ExpectedParties = { issuer, audience };
   const cache = createClaimsCache(keys, cacheEntriesMax);
 
-  function verify(token: string, { nowMs = clock.nowMs() }: TokenPresentation = {}): TokenResult | Promise<TokenResult> {
+  function verify(token: string, { proof, nowMs = clock.nowMs() }: TokenPresentation = {}): TokenResult | Promise<TokenResult> {
     if (token.length > tokenLengthMax) return invalid;
+    const isStale = keys.isStale(nowMs);
     const cacheKey = cache.keyOf(token);
-    const seen = cache.get(cacheKey);
-    if (seen !== undefined) return judge(seen, nowMs);
+    const seen = isStale ? undefined : cache.get(cacheKey);
+    if (seen !== undefined) return withProof(judge(seen, nowMs), seen, { token, proof, nowMs });
     const parsed = parseToken(token);
-    const key = parsed === null ? undefined : keys.find(parsed.kid);
-    if (parsed === null || key === undefined || key.algorithm !== algorithmOfName.get(parsed.alg)) return invalid;
-    return verifySigned({ token, parsed, key, cacheKey, nowMs });
+    if (parsed === null) return invalid;
+    // A set so old may lack the key, or hold one that was taken back: of neither anything can be said.
+    if (isStale) return keysStale;
+    const key = keys.find(parsed.kid);
+    if (key === undefined) keys.missed();
+    return key === undefined || key.algorithm !== parsed.algorithm ? invalid : verifySigned({ token, proof, parsed, key, cacheKey, nowMs });
   }
 
-  async function verifySigned({ token, parsed, key, cacheKey, nowMs }: SignedToken): Promise<TokenResult> {
+  async function verifySigned({ token, proof, parsed, key, cacheKey, nowMs }: SignedToken): Promise<TokenResult> {
     const { revision } = keys;
     try {
       await compactVerify(token, key.key, { algorithms: [parsed.alg] });
     } catch (error) {
       return error instanceof errors.JOSEError ? invalid : failed;
     }
-    const claims = types.includes(parsed.typ) ? claimsOf(parseStrictObject(parsed.payload), expected) : null;
+    const claims = types.includes(parsed.header.typ) ? claimsOf(parseStrictObject(parsed.payload), expected) : null;
     if (claims === null) return invalid;
     cache.put(cacheKey, claims, revision);
-    return judge(claims, nowMs);
+    return withProof(judge(claims, nowMs), claims, { token, proof, nowMs });
+  }
+
+  /** Of a token that proves nobody as it is, no proof is looked at. */
+  function withProof(result: TokenResult, { thumbprint }: Claims, presented: Presented): TokenResult | Promise<TokenResult> {
+    const { evidence } = result;
+    if (evidence.state !== 'verified' || evidence.expired || thumbprint === null || !presented.proof) return result;
+    return verifyProof(presented.proof, { ...presented, thumbprint, targets: proofTargets }).then((proof): TokenResult => {
+      if (proof === 'failed') return { ...result, evidence: { ...evidence, binding: 'failed' } };
+      return proof === 'invalid' ? result : { ...result, proof };
+    });
   }
 
   return { verify };
 }
 
-interface SignedToken {
+interface Presented {
   readonly token: string;
+  readonly proof: string | undefined;
+  readonly nowMs: number;
+}
+
+interface SignedToken extends Presented {
   readonly parsed: ParsedToken;
   readonly key: VerificationKey;
   readonly cacheKey: string;
-  readonly nowMs: number;
 }
 
 /** What only time can change about a token, so it is asked every time, of a cached one too. */
@@ -109,39 +132,25 @@ function judge(claims: Claims, nowMs: number): TokenResult {
   if (claims.issuedAtSeconds > latestSeconds || (claims.notBeforeSeconds ?? 0) > latestSeconds) return invalid;
   const expiredForSeconds = nowSeconds - claims.expiresAtSeconds;
   if (expiredForSeconds > rememberedSeconds) return longExpired;
-  const { subject, method, authTimeSeconds, generation, bound, tokenId } = claims;
+  const { subject, method, issuedAtSeconds, authTimeSeconds, generation, bound, tokenId } = claims;
   const expired = expiredForSeconds >= clockToleranceSeconds;
   const binding = bound ? 'unproved' : 'none';
-  return { evidence: { state: 'verified', subject, method, expired, authTimeSeconds, generation, binding }, tokenId };
+  return {
+    evidence: { state: 'verified', subject, method, expired, issuedAtSeconds, authTimeSeconds, generation, binding },
+    tokenId,
+    proof: null,
+  };
 }
 
-interface ParsedToken {
-  readonly alg: string;
+interface ParsedToken extends CompactJws {
   readonly kid: string;
-  readonly typ: unknown;
-  readonly payload: Uint8Array;
 }
 
-/** The shape alone. Everything jose would let pass is refused here: other header members, padding, second spellings. */
+/** The shape alone: a `kid` is ours to look up in a map, never a path, an address or a key's name. */
 function parseToken(token: string): ParsedToken | null {
-  const parts = token.split('.', 4);
-  if (parts.length !== 3) return null;
-  const [header, payload, signature] = parts.map(decodeCanonical);
-  if (!header || !payload || !signature) return null;
-  const members = parseStrictObject(header);
-  if (members === null || !Object.keys(members).every((name) => headerNames.includes(name))) return null;
-  const { alg, kid, typ } = members;
-  if (typeof alg !== 'string' || !algorithmOfName.has(alg) || typeof kid !== 'string' || kid === '') return null;
-  return { alg, kid, typ, payload };
-}
-
-const base64url = /^[A-Za-z0-9_-]+$/;
-
-/** Null unless this is the one spelling of its bytes: no padding, no whitespace, no stray bits in the last character. */
-function decodeCanonical(part: string): Uint8Array | null {
-  if (!base64url.test(part)) return null;
-  const bytes = Buffer.from(part, 'base64url');
-  return bytes.toString('base64url') === part ? bytes : null;
+  const parsed = parseCompactJws(token, headerNames);
+  const kid = parsed?.header.kid;
+  return parsed === null || typeof kid !== 'string' || kid === '' ? null : { ...parsed, kid };
 }
 
 interface ClaimsCache {

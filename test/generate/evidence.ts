@@ -85,7 +85,8 @@ const token: fc.Arbitrary<IdentityEvidence['token']> = fc.oneof(
       expired: fc.integer({ min: 0, max: 15 }).map((drawn) => drawn === 0),
       authTimeSeconds: fc.constantFrom(null, baseNowMs / 1000, baseNowMs / 1000 - 60, baseNowMs / 1000 - 900, baseNowMs / 1000 - 901),
       generation: mostly<null | number>(4, 1, 0, null),
-      binding: mostly<'none' | 'proved' | 'unproved'>(4, 'proved', 'proved', 'none', 'unproved'),
+      binding: mostly<'none' | 'proved' | 'unproved' | 'late' | 'failed'>(6, 'proved', 'proved', 'none', 'unproved', 'late', 'failed'),
+      issuedAtSeconds: fc.constantFrom(baseNowMs / 1000 - 30, baseNowMs / 1000 - 600),
     }),
   },
   { weight: 3, arbitrary: fc.constant<IdentityEvidence['token']>({ state: 'none' }) },
@@ -97,11 +98,14 @@ const token: fc.Arbitrary<IdentityEvidence['token']> = fc.oneof(
   },
 );
 
-const link = fc.record({
-  subject: fc.constantFrom(...subjects),
-  method: fc.constantFrom('deterministic' as const, 'probabilistic' as const),
-  confidencePpm: fc.constantFrom(1, 500_000, 1_000_000),
-});
+const link = fc
+  .record({
+    subject: fc.constantFrom(...subjects),
+    method: fc.constantFrom('deterministic' as const, 'probabilistic' as const),
+    confidencePpm: fc.constantFrom(1, 500_000, 1_000_000),
+    sharedSinceMs: mostly<number | undefined>(12, undefined, baseNowMs, baseNowMs - 25_000, baseNowMs - 55_000, baseNowMs - 55_001),
+  })
+  .map(({ sharedSinceMs, ...drawn }) => (sharedSinceMs === undefined ? drawn : { ...drawn, sharedSinceMs }));
 
 const storedUseCases = fc
   .record({

@@ -20,7 +20,7 @@ const key = newKey('key-1');
 const claims = claimsAt(nowMs);
 const header = headerOf(key);
 const good = signed(key, header, claims);
-const invalid: TokenResult = { evidence: { state: 'invalid' }, tokenId: null };
+const invalid: TokenResult = { evidence: { state: 'invalid' }, tokenId: null, proof: null };
 
 async function verifierOf(settings: Partial<TokenVerifierSettings> = {}): Promise<TokenVerifier> {
   return createTokenVerifier({ keySet: await keysOf(key), issuer, audience, clock, ...settings });
@@ -47,11 +47,13 @@ describe('a good token', () => {
         subject,
         method: 'deterministic',
         expired: false,
+        issuedAtSeconds: nowSeconds - 10,
         authTimeSeconds: null,
         generation: null,
         binding: 'none',
       },
       tokenId: `${issuer}\ntoken-1`,
+      proof: null,
     });
   });
 
@@ -90,7 +92,7 @@ describe('a good token', () => {
 
   it('says that it ran out when that was over 30 days ago, and proves nobody', async () => {
     for (const seconds of [30 * daySeconds + 1, 31 * daySeconds]) {
-      expect(await verify(ended(seconds))).toEqual({ evidence: { state: 'expired' }, tokenId: null });
+      expect(await verify(ended(seconds))).toEqual({ evidence: { state: 'expired' }, tokenId: null, proof: null });
     }
   });
 
@@ -289,7 +291,7 @@ describe('the cache of verified tokens', () => {
 
   it('would be seen not to be emptied: with a revision that stands still, the old token is still taken', async () => {
     const keySet = await keysOf(key);
-    const verifier = await verifierOf({ keySet: { revision: 1, find: (kid) => keySet.find(kid) } });
+    const verifier = await verifierOf({ keySet: { ...keySet, revision: 1 } });
     await verifier.verify(good);
     await keySet.replace({ keys: [newKey('key-1').publicJwk] });
     expect(await verifier.verify(good)).not.toEqual(invalid);

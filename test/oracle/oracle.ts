@@ -142,7 +142,7 @@ function identityOf(evidence: Evidence): Identity {
 
   const asked: Fact<unknown>[] = [];
   if (token.state === 'late' || token.state === 'failed') asked.push(token);
-  if (usable !== null) asked.push(generation, tokenRevoked);
+  if (usable !== null) asked.push(bindingFact(usable.binding), generation, tokenRevoked);
   asked.push(device);
   const trouble = firstTrouble(asked, 'identity');
 
@@ -176,6 +176,12 @@ function identityOf(evidence: Evidence): Identity {
   return { state, subject: null, userRung, sessionRung, trouble };
 }
 
+/** Whether a holder's proof could be settled, as if it were a fact of its own. */
+function bindingFact(binding: Extract<Evidence['identity']['token'], { state: 'verified' }>['binding']): Fact<unknown> {
+  if (binding === 'late') return { state: 'late' };
+  return binding === 'failed' ? { state: 'failed' } : { state: 'absent' };
+}
+
 /** Why a token that verified proves less than `high_confidence`; null when it proves it. */
 function weaknessOf(
   token: Extract<Evidence['identity']['token'], { state: 'verified' }>,
@@ -186,8 +192,14 @@ function weaknessOf(
   if (token.expired) return plain('identity_token_expired');
   if (generation.state === 'known' && generation.value > (token.generation ?? 0)) return plain('identity_revoked');
   if (token.binding === 'unproved') return plain('identity_unbound');
+  if (token.binding === 'late') return { reason: 'identity_timeout', dependency: 'identity' };
+  if (token.binding === 'failed') return { reason: 'identity_failed', dependency: 'identity' };
   if (token.method === 'probabilistic') return plain('identity_partial');
   if (device.state === 'known' && device.value.subject !== token.subject) return plain('identity_partial');
+  // Five seconds of grace between two clocks.
+  const lastSeenSeconds = token.authTimeSeconds ?? token.issuedAtSeconds ?? 0;
+  const handedOverMs = device.state === 'known' ? device.value.sharedSinceMs : undefined;
+  if (handedOverMs !== undefined && lastSeenSeconds * 1000 < handedOverMs - 5000) return plain('identity_partial');
   const unproved: Fact<unknown>[] = [];
   if (generation.state !== 'known') unproved.push(generation);
   if (tokenRevoked.state !== 'known') unproved.push(tokenRevoked);
