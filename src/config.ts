@@ -33,6 +33,8 @@ export interface Config {
   readonly proofTargets: readonly string[];
   /** Null: a random one, kept in the data directory. */
   readonly sessionSecret: string | null;
+  /** Null: a random one, kept beside the records. */
+  readonly keySecret: string | null;
   /** Path of the file of API keys; null: loopback callers may do everything and nobody else gets in. */
   readonly apiKeysPath: string | null;
   /** Whether `GET /v1/decide` may be called without a key. */
@@ -79,6 +81,8 @@ export const variables = {
   STEPWELL_PROOF_TARGETS:
     'URLs a holder proof may name, comma-separated (not acted on yet: no proof is verified, no class S2 or S3 served)',
   STEPWELL_SESSION_SECRET: 'secret that signs session ids (absent: random, kept in the data directory)',
+  STEPWELL_KEY_SECRET:
+    'secret of the names that records are stored under (absent: random, kept beside the records); with another one nothing stored is found again',
   STEPWELL_API_KEYS: 'path of a JSON file [{ "id", "sha256", "scopes": [] }]; read again when it changes and on SIGHUP',
   STEPWELL_PUBLIC_GET: '1: GET /v1/decide may be called without a key',
   STEPWELL_CORS_ORIGINS: 'origins whose pages may call from a browser, comma-separated: https://www.shop.example (absent: none)',
@@ -102,7 +106,7 @@ export class ConfigError extends Error {
   }
 }
 
-const sessionSecretLengthMin = 16;
+const secretLengthMin = 16;
 const workersMax = 64;
 /** More is a slip of the keyboard: it would not fit into a process of Node. */
 const nearCacheBytesMax = 2 ** 32;
@@ -125,7 +129,8 @@ export function readConfig(env: Environment): Config {
     tokenIssuer: read('STEPWELL_TOKEN_ISSUER', null, anyText),
     tokenAudience: read('STEPWELL_TOKEN_AUDIENCE', null, anyText),
     proofTargets: Object.freeze(read('STEPWELL_PROOF_TARGETS', [], urlList)),
-    sessionSecret: read('STEPWELL_SESSION_SECRET', null, secret(sessionSecret)),
+    sessionSecret: read('STEPWELL_SESSION_SECRET', null, secret(longSecret)),
+    keySecret: read('STEPWELL_KEY_SECRET', null, secret(longSecret)),
     apiKeysPath: read('STEPWELL_API_KEYS', null, filePath),
     publicGet: read('STEPWELL_PUBLIC_GET', false, yesOrNo),
     corsOrigins: Object.freeze(read('STEPWELL_CORS_ORIGINS', [], pageOriginList)),
@@ -309,8 +314,8 @@ function urlList(text: string): Parsed<string[]> {
     : { allowed: `write http:// or https:// addresses, comma-separated; \`${wrong}\` is not one` };
 }
 
-function sessionSecret(text: string): Parsed<string> {
-  return text.length >= sessionSecretLengthMin ? { value: text } : { allowed: `write at least ${sessionSecretLengthMin} characters` };
+function longSecret(text: string): Parsed<string> {
+  return text.length >= secretLengthMin ? { value: text } : { allowed: `write at least ${secretLengthMin} characters` };
 }
 
 function yesOrNo(text: string): Parsed<boolean> {

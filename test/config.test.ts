@@ -30,6 +30,7 @@ test('an empty environment is the quick start', () => {
     tokenAudience: null,
     proofTargets: [],
     sessionSecret: null,
+    keySecret: null,
     apiKeysPath: null,
     publicGet: false,
     corsOrigins: [],
@@ -115,6 +116,7 @@ const refused: readonly (readonly [Environment, readonly string[]])[] = [
   [{ STEPWELL_JWKS: 'jwks.json', STEPWELL_TOKEN_AUDIENCE: 'shop' }, ['STEPWELL_TOKEN_ISSUER', 'STEPWELL_JWKS']],
   [{ STEPWELL_PROOF_TARGETS: 'https://a.example,nowhere' }, ['STEPWELL_PROOF_TARGETS', '`nowhere`']],
   [{ STEPWELL_SESSION_SECRET: 'short' }, ['STEPWELL_SESSION_SECRET', '16 characters']],
+  [{ STEPWELL_KEY_SECRET: 'short' }, ['STEPWELL_KEY_SECRET', '16 characters']],
   [{ STEPWELL_PUBLIC_GET: 'maybe' }, ['STEPWELL_PUBLIC_GET', '`maybe`', '1 or 0']],
   [{ STEPWELL_WORKERS: '0' }, ['STEPWELL_WORKERS', '`0`', 'from 1 to 64']],
   [{ STEPWELL_WORKERS: '65' }, ['STEPWELL_WORKERS', '`65`', 'from 1 to 64']],
@@ -150,6 +152,7 @@ test('every mistake is reported at once', () => {
 describe('a secret is never repeated', () => {
   test.each([
     ['STEPWELL_SESSION_SECRET', 'hunter2'],
+    ['STEPWELL_KEY_SECRET', 'hunter2'],
     ['STEPWELL_REDIS_URL', 'http://user:hunter2@host'],
     ['STEPWELL_REDIS_URL', 'redis+sentinel://user:hunter2@host'],
     ['STEPWELL_REDIS_URL', 'redis://user:hunter2@host:port'],

@@ -5,16 +5,18 @@
 import { join } from 'node:path';
 import { type Database, open } from 'lmdb';
 import { makeDataDirectory, makePrivateFile } from '../files/data-directory.ts';
+import { keptTextSync } from '../files/kept-text.ts';
 import { decodeProfile, decodeSession, encodeSession, unreadable } from '../records/codec.ts';
 import {
   consentKey,
   generationKey,
   identityKey,
+  keyNames,
   presence,
   profileKey,
+  randomKeySecret,
   revokedTokenKey,
   sessionKey,
-  tagOf,
   tombstoneKey,
 } from '../records/keys.ts';
 import { batchChunkMax, generationTtlMs, instantOf } from '../records/limits.ts';
@@ -27,6 +29,8 @@ import type { Clock } from '../time/clock.ts';
 export interface EmbeddedStoreOptions {
   readonly directory: string;
   readonly clock: Clock;
+  /** Under which ids have their names; absent: a random one that is kept in the directory. */
+  readonly keySecret?: string | null | undefined;
   /** How often expired records are removed from the disk; they stop being readable at their instant, whatever this says. */
   readonly sweepEveryMs?: number;
   /** Calls back again and again and returns its `dispose`; by default a timer that keeps no process alive. */
@@ -47,6 +51,7 @@ const instantDigits = 16;
 export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore {
   const { directory, clock, sweepEveryMs = 1_000, repeat = repeatUnreferenced } = options;
   makeDataDirectory(directory);
+  const names = keyNames(options.keySecret ?? keptTextSync(join(directory, 'key-secret'), randomKeySecret));
   const path = join(directory, 'store.mdb');
   // Before the library does, which would let everybody read them.
   for (const file of [path, `${path}-lock`]) makePrivateFile(file);
@@ -100,9 +105,9 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore 
     // Another process may have committed a revocation since this turn of the event loop took its snapshot.
     records.resetReadTxn();
     const nowMs = clock.nowMs();
-    return readingBy(plan, tagsOf(plan), {
+    return readingBy(plan, tagsOf(plan, names), {
       isErased: (tag) => exists(tombstoneKey(tag), nowMs),
-      link: (tag) => linkFrom(tag, get(identityKey(tag), nowMs)),
+      link: (tag) => linkFrom(tag, get(identityKey(tag), nowMs), names),
       generation: (tag) => generationFrom(get(generationKey(tag), nowMs)),
       isRevoked: (tag) => exists(revokedTokenKey(tag), nowMs),
       consent: (tag) => consentFrom(tag, get(consentKey(tag), nowMs)),
@@ -121,7 +126,7 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore 
   }
 
   async function writeBatch(writes: readonly StoreWrite[]): Promise<readonly WriteOutcome[]> {
-    const prepared = writes.map(prepare);
+    const prepared = writes.map((one) => prepare(one, names));
     const outcomes: WriteOutcome[] = [];
     for (let from = 0; from < prepared.length; from += batchChunkMax) {
       if (closing !== null) throw closed();
@@ -132,7 +137,7 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore 
   }
 
   async function write(one: StoreWrite): Promise<WriteOutcome> {
-    const prepared = prepare(one);
+    const prepared = prepare(one, names);
     return durably(() => apply(prepared));
   }
 
@@ -182,7 +187,7 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore 
       if (closing !== null) throw closed();
       records.resetReadTxn();
       const nowMs = clock.nowMs();
-      const tag = tagOf(subject);
+      const tag = names.subject(subject);
       const stored = exists(tombstoneKey(tag), nowMs) ? undefined : records.get(profileKey(tag));
       const expiresAtMs = stored === undefined ? null : expiryOf(stored);
       if (stored === undefined || expiresAtMs === null || expiresAtMs <= nowMs) return null;
@@ -191,7 +196,7 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore 
     },
 
     async deleteProfile(subject) {
-      const key = profileKey(tagOf(subject));
+      const key = profileKey(names.subject(subject));
       return durably(() => {
         const existed = exists(key, clock.nowMs());
         remove(key);
@@ -200,7 +205,7 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore 
     },
 
     async patchSession(sessionId, session) {
-      const tag = tagOf(sessionId);
+      const tag = names.session(sessionId);
       const key = sessionKey(tag);
       return durably(() => {
         const stored = records.get(key);
@@ -214,7 +219,7 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore 
     },
 
     async raiseGeneration(subject) {
-      const key = generationKey(tagOf(subject));
+      const key = generationKey(names.subject(subject));
       return durably(() => {
         const nowMs = clock.nowMs();
         const raised = generationFrom(get(key, nowMs)) + 1;
@@ -225,7 +230,7 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore 
 
     async revokeToken(tokenId, untilMs) {
       const until = instantOf(untilMs);
-      const key = revokedTokenKey(tagOf(tokenId));
+      const key = revokedTokenKey(names.token(tokenId));
       await durably(() => {
         const standing = records.get(key);
         const standsUntil = standing === undefined ? 0 : Number(standing.slice(0, instantDigits));

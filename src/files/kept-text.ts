@@ -1,5 +1,6 @@
 /** A small file that is made once and then kept: it appears whole or not at all, and only its owner may read it. */
 import { randomUUID } from 'node:crypto';
+import { linkSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { link, readFile, unlink, writeFile } from 'node:fs/promises';
 
 /** The file's text, or what is made where there is none. Of two processes that start at once, both get what the first one made. */
@@ -21,11 +22,43 @@ export async function keptText(path: string, make: () => string | Promise<string
   }
 }
 
+/** The same, for who opens a store: that is done in one turn. */
+export function keptTextSync(path: string, make: () => string): string {
+  const kept = readIfThereSync(path);
+  if (kept !== null) return kept;
+  const made = make();
+  const draft = `${path}.${randomUUID()}`;
+  writeFileSync(draft, made, { flag: 'wx', mode: 0o600 });
+  try {
+    linkSync(draft, path);
+    return made;
+  } catch (error) {
+    const theirs = readIfThereSync(path);
+    if (theirs === null) throw error;
+    return theirs;
+  } finally {
+    unlinkSync(draft);
+  }
+}
+
+function readIfThereSync(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (isMissing(error)) return null;
+    throw error;
+  }
+}
+
 async function readIfThere(path: string): Promise<string | null> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+    if (isMissing(error)) return null;
     throw error;
   }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }

@@ -10,7 +10,7 @@ import { randomBytes } from 'node:crypto';
 import type { IdentityLink, Profile, Session, StoredConsent } from '../decision/facts.ts';
 import type { Attributes, Value } from '../decision/value.ts';
 import { type ConsentState, type PersonalUseCase, personalUseCases } from '../decision/vocabulary.ts';
-import { tagLength, tagOf } from './keys.ts';
+import { type KeyNames, tagLength } from './keys.ts';
 import { recordCharsMax, valueDepthMax } from './limits.ts';
 import { StoreError } from './store-error.ts';
 
@@ -55,17 +55,17 @@ export function decodeSession(sessionTag: string, text: string): Session | null 
 }
 
 /** The subject's tag stands first, so that the Redis script finds that subject's consent without decoding. */
-export function encodeIdentity(identityTag: string, link: IdentityLink): string {
+export function encodeIdentity(identityTag: string, link: IdentityLink, names: KeyNames): string {
   if (!isConfidence(link.confidencePpm)) throw new StoreError('invalid', 'a confidence must be a whole number of parts per million');
   const body = JSON.stringify([link.subject, link.method, link.confidencePpm]);
-  return versioned(headers.identity, identityTag, tagOf(link.subject) + body);
+  return versioned(headers.identity, identityTag, names.subject(link.subject) + body);
 }
 
-export function decodeIdentity(identityTag: string, text: string): IdentityLink | null {
+export function decodeIdentity(identityTag: string, text: string, names: KeyNames): IdentityLink | null {
   if (!isVersioned(headers.identity, identityTag, text)) return null;
   const bodyFrom = versionedLength + tagLength;
   const [subject, method, confidencePpm, ...more] = parsedList(text.slice(bodyFrom)) ?? [];
-  if (typeof subject !== 'string' || tagOf(subject) !== text.slice(versionedLength, bodyFrom)) return null;
+  if (typeof subject !== 'string' || names.subject(subject) !== text.slice(versionedLength, bodyFrom)) return null;
   if ((method !== 'deterministic' && method !== 'probabilistic') || !isConfidence(confidencePpm) || more.length > 0) return null;
   return { subject, method, confidencePpm };
 }

@@ -1,20 +1,38 @@
 /**
- * Every key name of both stores, in one place. No raw subject, device, session or token id appears in a name: ids are hashed,
- * which also bounds their length and their alphabet. A subject's keys share one hash tag `{…}`, hence one cluster slot.
+ * Every key name of both stores, in one place. No raw subject, device, session or token id appears in a name, nor anything that who
+ * knows an id could find the name by: ids are put through an HMAC under a secret, which also bounds their length and their alphabet.
+ * A subject's keys share one hash tag `{…}`, hence one cluster slot.
  */
-import { hash } from 'node:crypto';
+import { createHmac, createSecretKey, randomBytes } from 'node:crypto';
 
-/** Base64url characters kept of a SHA-256: 132 bits. */
+/** Base64url characters kept of an HMAC-SHA-256: 132 bits. */
 export const tagLength = 22;
 
-/** The name of an id inside keys and records. Of its UTF-16, so that no two ids share one, not even ill-formed ones. */
-export function tagOf(id: string): string {
-  return hash('sha256', Buffer.from(id, 'utf16le'), 'base64url').slice(0, tagLength);
+/** The names of ids inside keys and records, under one secret. An id that is two things has two names, which nobody can bring together. */
+export interface KeyNames {
+  subject(id: string): string;
+  session(id: string): string;
+  token(id: string): string;
+  identity(namespace: string, value: string): string;
 }
 
-/** The tag of an identity: the length keeps `a` + `bc` and `ab` + `c` apart. */
-export function identityTag(namespace: string, value: string): string {
-  return tagOf(`${namespace.length}:${namespace}:${value}`);
+export function randomKeySecret(): string {
+  return randomBytes(32).toString('base64url');
+}
+
+/** With another secret every name is another, and what is stored under the old ones is out of reach. */
+export function keyNames(secret: string): KeyNames {
+  const key = createSecretKey(secret, 'utf8');
+  // Of its UTF-16, so that no two ids share a name, not even ill-formed ones.
+  const tagOf = (text: string): string =>
+    createHmac('sha256', key).update(Buffer.from(text, 'utf16le')).digest('base64url').slice(0, tagLength);
+  return {
+    subject: (id) => tagOf(`subject:${id}`),
+    session: (id) => tagOf(`session:${id}`),
+    token: (id) => tagOf(`token:${id}`),
+    // The length keeps `a` + `bc` and `ab` + `c` apart.
+    identity: (namespace, value) => tagOf(`identity:${namespace.length}:${namespace}:${value}`),
+  };
 }
 
 /** The namespace of `identity.deviceId`. */
@@ -26,22 +44,28 @@ export const generationKey = (subjectTag: string): string => `sw:{${subjectTag}}
 /** While it stands, the subject reads as one never seen and nothing is written for it. */
 export const tombstoneKey = (subjectTag: string): string => `sw:{${subjectTag}}:tombstone`;
 export const identityKey = (tag: string): string => `sw:identity:${tag}`;
-export const sessionKey = (sessionTag: string): string => `sw:session:${sessionTag}`;
+export const sessionKey = (sessionTag: string): string => `sw:{${sessionTag}}:session`;
+/** What the visitor withdrew in it. */
+export const sessionConsentKey = (sessionTag: string): string => `sw:{${sessionTag}}:session-consent`;
 /** A revoked token; the key's existence is the whole record. */
 export const revokedTokenKey = (tokenTag: string): string => `sw:revoked:${tokenTag}`;
 
 export interface KeyParts {
-  readonly kind: 'profile' | 'consent' | 'generation' | 'tombstone' | 'identity' | 'session' | 'revoked';
+  readonly kind: 'profile' | 'consent' | 'generation' | 'tombstone' | 'session' | 'session-consent' | 'identity' | 'revoked';
   readonly tag: string;
 }
 
 /** What a key is the key of; null for a name that none of the functions above makes. */
 export function keyParts(key: string): KeyParts | null {
   const [, ofSubject, subjectKind, kind, tag] =
-    /^sw:(?:\{([\w-]{22})\}:(profile|consent|generation|tombstone)|(identity|session|revoked):([\w-]{22}))$/.exec(key) ?? [];
+    /^sw:(?:\{([\w-]{22})\}:(profile|consent|generation|tombstone|session|session-consent)|(identity|revoked):([\w-]{22}))$/.exec(key) ??
+    [];
   const parts = { kind: subjectKind ?? kind, tag: ofSubject ?? tag };
   return parts.tag === undefined ? null : (parts as KeyParts);
 }
+
+/** Under which a fleet without a configured secret keeps the one it made, in Redis. */
+export const secretKey = 'sw:names';
 
 /** What every key begins with. */
 export const keyPrefix = 'sw:';

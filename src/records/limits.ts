@@ -20,6 +20,9 @@ const recordLifeSecondsMax = 36_525 * daySeconds;
  */
 export const generationTtlMs = 315_576_000_000;
 
+/** As long, and for the same reason: without it nothing that is stored would be found again. */
+export const keySecretTtlMs = generationTtlMs;
+
 /** Writes that share one pipeline or one transaction. */
 export const batchChunkMax = 256;
 

@@ -6,12 +6,13 @@
  */
 import { absent, type Fact, type IdentityLink, type Profile, refused, type Session, type StoredConsent } from '../decision/facts.ts';
 import { decodeConsent, decodeGeneration, decodeIdentity, decodeProfile, decodeSession } from './codec.ts';
-import { deviceNamespace, identityTag, tagOf } from './keys.ts';
+import { deviceNamespace, type KeyNames } from './keys.ts';
 import { mayReadProfile, mayReadSession } from './permission.ts';
 import type { ReadPlan, StoreReading } from './store.ts';
 import { StoreError } from './store-error.ts';
 
 export interface PlanTags {
+  readonly names: KeyNames;
   readonly subject: string | null;
   readonly token: string | null;
   readonly device: string | null;
@@ -20,13 +21,14 @@ export interface PlanTags {
   readonly session: string | null;
 }
 
-export function tagsOf(plan: ReadPlan): PlanTags {
+export function tagsOf(plan: ReadPlan, names: KeyNames): PlanTags {
   return {
-    subject: plan.subject === null ? null : tagOf(plan.subject),
-    token: plan.tokenId === null ? null : tagOf(plan.tokenId),
-    device: plan.deviceId === null || plan.resolvedLink !== null ? null : identityTag(deviceNamespace, plan.deviceId),
-    resolved: plan.resolvedLink === null ? null : tagOf(plan.resolvedLink.subject),
-    session: plan.sessionId === null ? null : tagOf(plan.sessionId),
+    names,
+    subject: plan.subject === null ? null : names.subject(plan.subject),
+    token: plan.tokenId === null ? null : names.token(plan.tokenId),
+    device: plan.deviceId === null || plan.resolvedLink !== null ? null : names.identity(deviceNamespace, plan.deviceId),
+    resolved: plan.resolvedLink === null ? null : names.subject(plan.resolvedLink.subject),
+    session: plan.sessionId === null ? null : names.session(plan.sessionId),
   };
 }
 
@@ -52,7 +54,7 @@ export function readingBy(plan: ReadPlan, tags: PlanTags, look: Lookups): StoreR
   const { subject } = tags;
   const erased = subject !== null && look.isErased(subject);
   const named = plan.resolvedLink ?? (tags.device === null ? null : look.link(tags.device));
-  const namedTag = named === null ? null : (tags.resolved ?? tagOf(named.subject));
+  const namedTag = named === null ? null : (tags.resolved ?? tags.names.subject(named.subject));
   const isStanding = namedTag !== null && !(namedTag === subject ? erased : look.isErased(namedTag));
   const link = isStanding ? named : null;
   const read = recordsRead(plan, tags);
@@ -87,8 +89,8 @@ export const emptyReading: StoreReading = {
   session: refused,
 };
 
-export function linkFrom(tag: string | null, text: string | null): IdentityLink | null {
-  return tag === null || text === null ? null : readable(decodeIdentity(tag, text), 'identity link');
+export function linkFrom(tag: string | null, text: string | null, names: KeyNames): IdentityLink | null {
+  return tag === null || text === null ? null : readable(decodeIdentity(tag, text, names), 'identity link');
 }
 
 export function generationFrom(text: string | null): number {

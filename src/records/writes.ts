@@ -2,7 +2,7 @@
 import type { Session } from '../decision/facts.ts';
 import type { Attributes, Value } from '../decision/value.ts';
 import { encodeConsent, encodeIdentity, encodeProfile, encodeSession } from './codec.ts';
-import { consentKey, identityKey, identityTag, profileKey, sessionKey, tagOf } from './keys.ts';
+import { consentKey, identityKey, type KeyNames, profileKey, sessionKey } from './keys.ts';
 import { ttlMsOf } from './limits.ts';
 import type { StoreWrite } from './store.ts';
 
@@ -15,23 +15,23 @@ export interface PreparedWrite {
 }
 
 /** Throws a `StoreError` where the record is outside the bounds: nothing of a batch is written then. */
-export function prepare(write: StoreWrite): PreparedWrite {
+export function prepare(write: StoreWrite, names: KeyNames): PreparedWrite {
   const ttlMs = ttlMsOf(write.ttlSeconds);
   switch (write.kind) {
     case 'profile': {
-      const tag = tagOf(write.subject);
+      const tag = names.subject(write.subject);
       return { subjectTag: tag, key: profileKey(tag), text: encodeProfile(tag, write.profile), ttlMs };
     }
     case 'consent': {
-      const tag = tagOf(write.subject);
+      const tag = names.subject(write.subject);
       return { subjectTag: tag, key: consentKey(tag), text: encodeConsent(tag, write.consent), ttlMs };
     }
     case 'identity': {
-      const tag = identityTag(write.namespace, write.value);
-      return { subjectTag: tagOf(write.link.subject), key: identityKey(tag), text: encodeIdentity(tag, write.link), ttlMs };
+      const tag = names.identity(write.namespace, write.value);
+      return { subjectTag: names.subject(write.link.subject), key: identityKey(tag), text: encodeIdentity(tag, write.link, names), ttlMs };
     }
     case 'session': {
-      const tag = tagOf(write.sessionId);
+      const tag = names.session(write.sessionId);
       return { subjectTag: null, key: sessionKey(tag), text: encodeSession(tag, write.session), ttlMs };
     }
   }

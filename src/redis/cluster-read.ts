@@ -4,7 +4,7 @@
  * somebody else, and a session whose person may have denied it.
  *
  * INVARIANT: no profile is asked for that its own subject's record does not allow, and no session before every record that may deny
- * it has been heard. The denylist and the device link are other slots', so a profile may have come when they say that nobody is
+ * it has been heard. The denylist, the device link and the session's record are other slots', so a profile may have come when they say that nobody is
  * proved: then it is dropped here, unread.
  */
 import { absent, refused } from '../decision/facts.ts';
@@ -15,8 +15,8 @@ import {
   presence,
   profileKey,
   revokedTokenKey,
+  sessionConsentKey,
   sessionKey,
-  tagOf,
   tombstoneKey,
 } from '../records/keys.ts';
 import { mayReadProfile, mayReadSession, type ReadingSoFar } from '../records/permission.ts';
@@ -48,15 +48,16 @@ export async function readAcross(plan: ReadPlan, tags: PlanTags, { ask, known }:
   const looked = recordsRead(plan, tags);
   const askLinked = (tag: string) => askSubject(ask, tag, { asksRecord: looked.linked, plan: null, profileVersion: '' });
   const isKnownAnother = tags.resolved !== null && tags.resolved !== tags.subject;
-  const [subject, isRevoked, linkText, knownLinked] = await Promise.all([
+  const [subject, isRevoked, linkText, knownLinked, visitText] = await Promise.all([
     tags.subject === null ? nobody : askSubject(ask, tags.subject, { asksRecord: looked.own, plan, profileVersion: known.profile.version }),
     tags.token === null ? false : ask(existsScript, [revokedTokenKey(tags.token)], []).then(([there]) => there === presence),
     tags.device === null ? null : ask(getScript, [identityKey(tags.device)], [known.link.beginning]).then(([text]) => text ?? null),
     isKnownAnother && tags.resolved !== null ? askLinked(tags.resolved) : null,
+    tags.session === null ? null : ask(getScript, [sessionConsentKey(tags.session)], ['']).then(([text]) => text ?? null),
   ]);
   const named = plan.resolvedLink ?? (tags.device === null ? null : known.linkFound(linkText));
   const isAnother = named !== null && named.subject !== plan.subject;
-  const linkedTag = isAnother ? tagOf(named.subject) : null;
+  const linkedTag = isAnother ? tags.names.subject(named.subject) : null;
   const linked = linkedTag === null ? nobody : (knownLinked ?? (await askLinked(linkedTag)));
   const isStanding = named !== null && !(isAnother ? linked : subject).isErased;
   const link = isStanding ? named : null;
@@ -67,6 +68,7 @@ export async function readAcross(plan: ReadPlan, tags: PlanTags, { ask, known }:
     tokenRevoked: isRevoked,
     consent: consentFrom(tags.subject, subject.consent),
     linkedConsent: link === null ? null : consentFrom(linkedTag, linked.consent),
+    sessionConsent: consentFrom(tags.session, visitText),
   };
   known.erased(tags.subject, subject.isErased);
   known.erased(linkedTag, linked.isErased);
@@ -74,6 +76,7 @@ export async function readAcross(plan: ReadPlan, tags: PlanTags, { ask, known }:
   known.revoked(tags.token, isRevoked);
   if (looked.own && !subject.isErased) known.consent(tags.subject, heard.consent, subject.consent);
   if (looked.linked && !linked.isErased) known.consent(linkedTag, heard.linkedConsent, linked.consent);
+  known.sessionConsent(tags.session, heard.sessionConsent, visitText);
   const mayProfile = subject.mayReadProfile && mayReadProfile(plan, heard);
   const session =
     mayReadSession(plan, heard) && tags.session !== null
@@ -84,6 +87,7 @@ export async function readAcross(plan: ReadPlan, tags: PlanTags, { ask, known }:
     erased: subject.isErased,
     consent: plan.consent ? heard.consent : null,
     linkedConsent: plan.consent ? heard.linkedConsent : null,
+    sessionConsent: plan.consent ? heard.sessionConsent : null,
     profile: !mayProfile ? refused : subject.isErased ? absent : known.profile.found(subject.profile),
     session: session === null ? refused : known.sessionFound(session[0] ?? null),
   });
@@ -109,9 +113,9 @@ async function askSubject(ask: Ask, tag: string, question: SubjectQuestion): Pro
 
 async function askTogether(ask: Ask, tag: string, { asksRecord, plan, profileVersion }: SubjectQuestion): Promise<SubjectAnswer> {
   const tombstone = tombstoneKey(tag);
-  const keys = [tombstone, tombstone, tombstone, tombstone, generationKey(tag), consentKey(tag), profileKey(tag)];
+  const keys = [tombstone, tombstone, tombstone, tombstone, generationKey(tag), consentKey(tag), profileKey(tag), tombstone];
   const profile = permissionText(plan?.profile ?? null);
-  const args = [tag, '', asksRecord ? 1 : 0, plan?.tokenGeneration ?? 0, profile, notToBeTouched, 0, '', '', profileVersion, ''];
+  const args = [tag, '', asksRecord ? 1 : 0, plan?.tokenGeneration ?? 0, profile, notToBeTouched, 0, '', '', profileVersion, '', ''];
   const [, generation, , consent, , allowed, text, , , erased] = await ask(readScript, keys, args);
   return {
     generation: generation ?? null,
@@ -138,6 +142,7 @@ async function askOneByOne(ask: Ask, tag: string, { asksRecord, plan }: SubjectQ
     tokenRevoked: false,
     consent: consentFrom(tag, said),
     linkedConsent: null,
+    sessionConsent: null,
   };
   const isAllowed = plan !== null && mayReadProfile(plan, heard);
   return { generation, consent: said, mayReadProfile: isAllowed, profile: await get(profileKey(tag), isAllowed && !isErased), isErased };

@@ -10,20 +10,20 @@ import {
   presence,
   profileKey,
   revokedTokenKey,
+  sessionConsentKey,
   sessionKey,
-  tagOf,
   tombstoneKey,
 } from '../records/keys.ts';
-import { mayReadSession } from '../records/permission.ts';
 import { consentFrom, emptyReading, generationFrom, type PlanTags, recordsRead, tagsOf } from '../records/reading.ts';
 import type { ReadPlan, StoreReading } from '../records/store.ts';
 import { StoreError } from '../records/store-error.ts';
 import { type Ask, readAcross } from './cluster-read.ts';
 import type { Connection } from './connection.ts';
+import type { Naming } from './naming.ts';
 import type { NearCache } from './near-cache.ts';
 import { Recollection } from './recollection.ts';
-import type { Reply, Script } from './reply.ts';
-import { getScript, permissionText, readScript } from './scripts.ts';
+import { Refusal, type Reply, type Script } from './reply.ts';
+import { permissionText, readScript } from './scripts.ts';
 import { trustedReading } from './trusted.ts';
 
 export interface Reader {
@@ -32,30 +32,35 @@ export interface Reader {
   readonly ask: Ask;
 }
 
-export function createReader(connection: Connection, cache: NearCache): Reader {
+export function createReader(connection: Connection, cache: NearCache, naming: Naming): Reader {
   let reads = 0;
   const trust = { cache, heardSince: connection.heardSince };
 
   /** Not async itself: a promise around a promise costs every read two turns. */
   function read(plan: ReadPlan): Promise<StoreReading> {
-    const tags = tagsOf(plan);
+    const { names } = naming;
+    if (names === null) return Promise.reject(naming.unknown());
+    const tags = tagsOf(plan, names);
     const isPersonal = tags.subject !== null || tags.device !== null || tags.token !== null || tags.resolved !== null;
-    if (!isPersonal && (tags.session === null || !mayReadSession(plan, emptyReading))) return Promise.resolve(emptyReading);
+    if (!isPersonal && tags.session === null) return Promise.resolve(emptyReading);
     if (plan.freshnessMaxMs > 0 && cache.isOn) {
       connection.hearChanges(cache);
       const reading = trustedReading(plan, tags, trust);
       if (reading !== null) return Promise.resolve(reading);
     }
     const known = new Recollection(cache, plan, tags);
-    if (!isPersonal) return readSession(tags.session ?? '', known);
-    return connection.isCluster ? readAcross(plan, tags, { ask, known }) : readByScript(plan, tags, known);
+    if (!connection.isCluster) return readByScript(plan, tags, known);
+    return isPersonal ? readAcross(plan, tags, { ask, known }) : readSession(plan, tags, known);
   }
 
-  async function readSession(tag: string, known: Recollection): Promise<StoreReading> {
-    const key = sessionKey(tag);
-    const { beginning } = known.session;
-    const text = beginning === '' ? await textOf(connection, key) : ((await ask(getScript, [key], [beginning]))[0] ?? null);
-    return known.end({ ...emptyReading, session: known.sessionFound(text) });
+  /** A session's keys are one slot's. While that is on its way no script reaches them together. */
+  async function readSession(plan: ReadPlan, tags: PlanTags, known: Recollection): Promise<StoreReading> {
+    try {
+      return await readByScript(plan, tags, known);
+    } catch (error) {
+      if (error instanceof Refusal && error.reason === 'TRYAGAIN') return readAcross(plan, tags, { ask, known });
+      throw error;
+    }
   }
 
   /** Every question carries a word of its own, and an answer that does not repeat it is another's: never used, like all after it. */
@@ -72,14 +77,15 @@ export function createReader(connection: Connection, cache: NearCache): Reader {
     const answer = await ask(readScript, keysOf(tags), argumentsOf(plan, tags, known));
     const [linkText = null, generationText = null, revoked, consentText = null, linkedText = null, mayProfile, profile = null, ...rest] =
       answer;
-    const [maySession, session = null, erasedText, linkErased] = rest;
+    const [maySession, session = null, erasedText, linkErased, visitText = null] = rest;
     const link = linkAnswered(plan, { linkText, isErased: linkErased === presence, known });
-    const linkedTag = link === null ? null : (tags.resolved ?? tagOf(link.subject));
+    const linkedTag = link === null ? null : (tags.resolved ?? tags.names.subject(link.subject));
     const erased = erasedText === presence;
     const generation = generationFrom(generationText);
     const consent = consentFrom(tags.subject, consentText);
     const anotherTag = linkedTag === tags.subject ? null : linkedTag;
     const linkedConsent = consentFrom(anotherTag, linkedText);
+    const sessionConsent = consentFrom(tags.session, visitText);
     known.erased(tags.subject, erased);
     known.erased(linkErased === presence ? tags.resolved : linkedTag, linkErased === presence);
     known.generation(tags.subject, generation);
@@ -87,6 +93,7 @@ export function createReader(connection: Connection, cache: NearCache): Reader {
     const looked = recordsRead(plan, tags);
     if (looked.own && !erased) known.consent(tags.subject, consent, consentText);
     if (looked.linked) known.consent(anotherTag, linkedConsent, linkedText);
+    known.sessionConsent(tags.session, sessionConsent, visitText);
     return known.end({
       erased,
       link,
@@ -94,6 +101,7 @@ export function createReader(connection: Connection, cache: NearCache): Reader {
       tokenRevoked: revoked === presence,
       consent: plan.consent ? consent : null,
       linkedConsent: plan.consent ? linkedConsent : null,
+      sessionConsent: plan.consent ? sessionConsent : null,
       profile: mayProfile === presence ? (erased ? absent : known.profile.found(profile)) : refused,
       session: maySession === presence ? known.sessionFound(session) : refused,
     });
@@ -128,9 +136,14 @@ export async function textOf(connection: Connection, key: string): Promise<strin
   }
 }
 
-/** In the order that the read script expects. Where the plan names nothing, a name that no record has: every key is ours. */
+/**
+ * In the order that the read script expects. Where the plan names nothing, a name that no record has: every key is ours. Where it names
+ * a session alone, the session's name, so that in a cluster all are of one slot.
+ */
 function keysOf(tags: PlanTags): string[] {
   const { subject, token, device, session } = tags;
+  const isSessionAlone = session !== null && subject === null && token === null && device === null && tags.resolved === null;
+  const noKey = isSessionAlone ? sessionKey(session) : notAKey;
   return [
     device === null ? noKey : identityKey(device),
     token === null ? noKey : revokedTokenKey(token),
@@ -139,10 +152,11 @@ function keysOf(tags: PlanTags): string[] {
     subject === null ? noKey : generationKey(subject),
     subject === null ? noKey : consentKey(subject),
     subject === null ? noKey : profileKey(subject),
+    session === null ? noKey : sessionConsentKey(session),
   ];
 }
 
-const noKey = 'sw:-';
+const notAKey = 'sw:-';
 
 function argumentsOf(plan: ReadPlan, tags: PlanTags, { link, profile, session }: Recollection): (string | number)[] {
   return [
@@ -157,6 +171,7 @@ function argumentsOf(plan: ReadPlan, tags: PlanTags, { link, profile, session }:
     link.version,
     profile.version,
     session.version,
+    tags.session ?? '',
   ];
 }
 

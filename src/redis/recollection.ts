@@ -4,7 +4,7 @@
  */
 import { absent, type Fact, type IdentityLink, type Profile, type Session, type StoredConsent } from '../decision/facts.ts';
 import { decodeProfile, decodeSession, headers, versionOf } from '../records/codec.ts';
-import { tagOf } from '../records/keys.ts';
+import type { KeyNames } from '../records/keys.ts';
 import { linkFrom, type PlanTags } from '../records/reading.ts';
 import type { ReadPlan, StoreReading } from '../records/store.ts';
 import type { Held, NearCache, Shelf } from './near-cache.ts';
@@ -15,14 +15,22 @@ export class Recollection {
   readonly profile: Recalled<Profile>;
   readonly session: Recalled<Session>;
   readonly #cache: NearCache;
+  readonly #names: KeyNames;
   /** Null: whatever is found, nobody may trust it later. */
   readonly #sentAtMs: number | null;
 
-  constructor(cache: NearCache, { freshnessMaxMs }: ReadPlan, { device, subject, session }: PlanTags) {
+  constructor(cache: NearCache, { freshnessMaxMs }: ReadPlan, { names, device, subject, session }: PlanTags) {
     this.#cache = cache;
+    this.#names = names;
     const sentAtMs = freshnessMaxMs > 0 ? cache.now() : null;
     this.#sentAtMs = sentAtMs;
-    this.link = new Recalled({ shelf: cache.links, tag: device, header: headers.identity, decode: linkFrom, sentAtMs });
+    this.link = new Recalled({
+      shelf: cache.links,
+      tag: device,
+      header: headers.identity,
+      decode: (tag, text) => linkFrom(tag, text, names),
+      sentAtMs,
+    });
     this.profile = new Recalled({ shelf: cache.profiles, tag: subject, header: headers.profile, decode: decodeProfile, sentAtMs });
     this.session = new Recalled({ shelf: cache.sessions, tag: session, header: headers.session, decode: decodeSession, sentAtMs });
   }
@@ -44,7 +52,7 @@ export class Recollection {
    */
   linkErased(): void {
     const held = this.link.forget();
-    if (held !== null) this.#forget(tagOf(held.subject));
+    if (held !== null) this.#forget(this.#names.subject(held.subject));
   }
 
   erased(subjectTag: string | null, value: boolean): void {
@@ -62,6 +70,10 @@ export class Recollection {
 
   consent(subjectTag: string | null, value: StoredConsent | null, text: string | null): void {
     this.#prove(this.#cache.consents, subjectTag, value, text?.length);
+  }
+
+  sessionConsent(sessionTag: string | null, value: StoredConsent | null, text: string | null): void {
+    this.#prove(this.#cache.sessionConsents, sessionTag, value, text?.length);
   }
 
   /** To be called once, with what the store hands back. */

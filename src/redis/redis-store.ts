@@ -4,6 +4,7 @@
  */
 import type { Store } from '../records/store.ts';
 import { type ConnectionOptions, connect } from './connection.ts';
+import { createNaming } from './naming.ts';
 import { NearCache } from './near-cache.ts';
 import { createReader } from './read.ts';
 import { createWriter } from './write.ts';
@@ -17,23 +18,44 @@ export interface RedisStore extends Store {
 export interface RedisStoreOptions extends Omit<ConnectionOptions, 'now'> {
   /** Absent: nothing is held. */
   readonly nearCache?: NearCache | undefined;
+  /** Under which ids have their names; absent: the one that is kept in Redis itself. */
+  readonly keySecret?: string | null | undefined;
 }
 
 /** Never throws for a Redis that is not there, only for an address that makes no sense. */
-export function openRedisStore({ nearCache = new NearCache({ bytesMax: 0 }), ...options }: RedisStoreOptions): RedisStore {
+export function openRedisStore({
+  nearCache = new NearCache({ bytesMax: 0 }),
+  keySecret = null,
+  ...options
+}: RedisStoreOptions): RedisStore {
   // What was proved and since when changes are heard of are compared, so both are instants of one clock.
-  const connection = connect({ ...options, now: nearCache.now });
+  const connection = connect({
+    ...options,
+    now: nearCache.now,
+    onState(state, why) {
+      if (state === 'connected') naming.connected();
+      options.onState?.(state, why);
+    },
+  });
   // Redis holds back all of a connection behind one write that it may not do yet, as in every planned failover; reads must not wait for that.
   const writing = connect({ ...options, onState: undefined });
-  const { read, ask } = createReader(connection, nearCache);
+  const naming = createNaming({ keySecret, reading: connection, writing });
+  const { read, ask } = createReader(connection, nearCache, naming);
   return {
     kind: 'redis',
     read,
-    ...createWriter({ reading: connection, writing, ask, onChange: (key) => nearCache.changed(key) }),
+    ...createWriter({ reading: connection, writing, ask, naming, onChange: (key) => nearCache.changed(key) }),
     ping: connection.ping,
-    connected: async (withinMs) =>
-      (await Promise.all([connection.connected(withinMs), writing.connected(withinMs)])).every((isThere) => isThere),
+    async connected(withinMs) {
+      const [isReading, isWriting] = await Promise.all([
+        connection.connected(withinMs),
+        writing.connected(withinMs),
+        naming.known(withinMs),
+      ]);
+      return isReading && isWriting && naming.names !== null;
+    },
     close: async () => {
+      naming.close();
       await Promise.all([connection.close(), writing.close()]);
     },
   };

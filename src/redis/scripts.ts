@@ -204,3 +204,11 @@ local raised = redis.call('INCR', KEYS[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
 return raised
 `);
+
+/** KEYS: the secret of the names. ARGV: one to keep where there is none, lifetime in ms. Answers which one is kept. */
+export const agreeScript = script(`
+local kept = redis.call('GET', KEYS[1])
+if kept then return kept end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return ARGV[1]
+`);

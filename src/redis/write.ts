@@ -3,13 +3,14 @@
  * different slots', so that no write outlasts a tombstone before it. What a write touches is not trusted from before it until after it.
  */
 import { decodeProfile, decodeSession, encodeSession } from '../records/codec.ts';
-import { generationKey, presence, profileKey, revokedTokenKey, sessionKey, tagOf, tombstoneKey } from '../records/keys.ts';
+import { generationKey, type KeyNames, presence, profileKey, revokedTokenKey, sessionKey, tombstoneKey } from '../records/keys.ts';
 import { batchChunkMax, generationTtlMs, instantOf } from '../records/limits.ts';
 import type { Store, StoredProfile, StoreWrite, WriteOutcome } from '../records/store.ts';
 import { StoreError } from '../records/store-error.ts';
 import { mergedSession, type PreparedWrite, prepare } from '../records/writes.ts';
 import type { Ask } from './cluster-read.ts';
 import type { Connection } from './connection.ts';
+import type { Naming } from './naming.ts';
 import { textOf, textsOf } from './read.ts';
 import type { Reply, ScriptCall } from './reply.ts';
 import { existsScript, getProfileScript, putScript, raiseScript, replaceScript, revokeScript } from './scripts.ts';
@@ -26,11 +27,17 @@ export interface WriterParts {
   readonly reading: Connection;
   readonly writing: Connection;
   readonly ask: Ask;
+  readonly naming: Naming;
   /** Hears the key of whatever is about to change, and of what has. */
   readonly onChange: (key: string) => void;
 }
 
-export function createWriter({ reading, writing, ask, onChange }: WriterParts): Writer {
+export function createWriter({ reading, writing, ask, naming, onChange }: WriterParts): Writer {
+  function namesNow(): KeyNames {
+    if (naming.names === null) throw naming.unknown();
+    return naming.names;
+  }
+
   /** A read that is under way at the same time may see either, so it counts as sent too early until the write has ended. */
   async function changing<T>(keys: readonly string[], work: () => Promise<T>): Promise<T> {
     for (const key of keys) onChange(key);
@@ -42,7 +49,7 @@ export function createWriter({ reading, writing, ask, onChange }: WriterParts): 
   }
 
   async function write(one: StoreWrite): Promise<WriteOutcome> {
-    const prepared = prepare(one);
+    const prepared = prepare(one, namesNow());
     return changing([prepared.key], async () =>
       isApart(one) ? writeApart(prepared) : outcomeOf(await writing.run(putScript, ...partsOf(putCall(prepared)))),
     );
@@ -68,7 +75,8 @@ export function createWriter({ reading, writing, ask, onChange }: WriterParts): 
   }
 
   async function writeBatch(writes: readonly StoreWrite[]): Promise<readonly WriteOutcome[]> {
-    const prepared = writes.map((one) => ({ one: prepare(one), isApart: isApart(one) }));
+    const names = namesNow();
+    const prepared = writes.map((one) => ({ one: prepare(one, names), isApart: isApart(one) }));
     const outcomes: WriteOutcome[] = [];
     for (let from = 0; from < prepared.length; from += batchChunkMax) {
       const chunk = prepared.slice(from, from + batchChunkMax);
@@ -105,19 +113,19 @@ export function createWriter({ reading, writing, ask, onChange }: WriterParts): 
     },
 
     async getProfile(subject): Promise<StoredProfile | null> {
-      const tag = tagOf(subject);
+      const tag = namesNow().subject(subject);
       const [text, expiresAt] = textsOf(await reading.run(getProfileScript, [profileKey(tag), tombstoneKey(tag)], [])) ?? [];
       const profile = typeof text === 'string' ? decodeProfile(tag, text) : null;
       return profile === null ? null : { ...profile, expiresAtMs: Number(expiresAt) };
     },
 
     async deleteProfile(subject) {
-      const key = profileKey(tagOf(subject));
+      const key = profileKey(namesNow().subject(subject));
       return changing([key], async () => (await writing.command('UNLINK', key, [])) === 1);
     },
 
     async patchSession(sessionId, session) {
-      const tag = tagOf(sessionId);
+      const tag = namesNow().session(sessionId);
       const key = sessionKey(tag);
       for (let attempt = 0; attempt < patchAttemptsMax; attempt += 1) {
         const text = await textOf(reading, key);
@@ -130,13 +138,13 @@ export function createWriter({ reading, writing, ask, onChange }: WriterParts): 
     },
 
     async raiseGeneration(subject) {
-      const key = generationKey(tagOf(subject));
+      const key = generationKey(namesNow().subject(subject));
       return Number(await changing([key], () => writing.run(raiseScript, [key], [generationTtlMs])));
     },
 
     async revokeToken(tokenId, untilMs) {
       const until = instantOf(untilMs);
-      const key = revokedTokenKey(tagOf(tokenId));
+      const key = revokedTokenKey(namesNow().token(tokenId));
       if (until > 0) await changing([key], () => writing.run(revokeScript, [key], [presence, until]));
     },
 

@@ -1,5 +1,6 @@
 /** Opens the store that the config names. A Redis that is not there is no reason not to start: reads fail until it comes. */
 import type { Config } from '../config.ts';
+import type { EmbeddedStoreOptions } from '../embedded/embedded-store.ts';
 import type { Store } from '../records/store.ts';
 import type { NearCacheFigures } from '../redis/near-cache.ts';
 import type { RedisStore, RedisStoreOptions } from '../redis/redis-store.ts';
@@ -24,13 +25,14 @@ export interface OpenedStore {
 }
 
 /** Each kind is loaded only where it is used. */
-export async function openStore({ redisUrl, nearCacheBytes, dataDir }: Config, opening: StoreOpening): Promise<OpenedStore> {
+export async function openStore({ redisUrl, nearCacheBytes, dataDir, keySecret }: Config, opening: StoreOpening): Promise<OpenedStore> {
   const { clock, onState, onTrackingRefused, patienceMs } = opening;
-  if (redisUrl === null) return { store: await openEmbedded(dataDir, clock), connected: async () => true, nearCache: null };
+  if (redisUrl === null)
+    return { store: await openEmbedded({ directory: dataDir, clock, keySecret }), connected: async () => true, nearCache: null };
   const { NearCache } = await import('../redis/near-cache.ts');
   const nearCache = new NearCache({ bytesMax: nearCacheBytes });
   const patience = { commandTimeoutMs: patienceMs, silenceMaxMs: patienceMs };
-  const store = await openRedis({ url: redisUrl, nearCache, onState, onTrackingRefused, ...patience });
+  const store = await openRedis({ url: redisUrl, keySecret, nearCache, onState, onTrackingRefused, ...patience });
   return { store, connected: store.connected, nearCache: nearCacheBytes === 0 ? null : () => nearCache.figures() };
 }
 
@@ -44,11 +46,11 @@ async function openRedis(options: RedisStoreOptions): Promise<RedisStore> {
   }
 }
 
-async function openEmbedded(directory: string, clock: Clock): Promise<Store> {
+async function openEmbedded(options: EmbeddedStoreOptions): Promise<Store> {
   const { openEmbeddedStore } = await import('../embedded/embedded-store.ts');
   try {
-    return openEmbeddedStore({ directory, clock });
+    return openEmbeddedStore(options);
   } catch (error) {
-    throw new CannotRun(`the embedded store in \`${directory}\` cannot be opened: ${systemSentence(error)}`);
+    throw new CannotRun(`the embedded store in \`${options.directory}\` cannot be opened: ${systemSentence(error)}`);
   }
 }

@@ -1,7 +1,9 @@
 /** Records survive encoding whole, and decoding is total: whatever is stored, it answers with a record or with null. */
+
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { StoredConsent } from '../../src/decision/facts.ts';
+import type { IdentityLink, StoredConsent } from '../../src/decision/facts.ts';
 import type { Value } from '../../src/decision/value.ts';
 import { consentStates, personalUseCases } from '../../src/decision/vocabulary.ts';
 import {
@@ -19,8 +21,9 @@ import {
   versionLength,
   versionOf,
 } from '../../src/records/codec.ts';
-import { identityTag, tagOf } from '../../src/records/keys.ts';
+import { type KeyNames, keyNames } from '../../src/records/keys.ts';
 import { recordCharsMax, valueDepthMax } from '../../src/records/limits.ts';
+import { keySecret, names } from '../support/key-names.ts';
 
 const anyString = fc.string({
   unit: fc.oneof(fc.string({ unit: 'binary', maxLength: 1 }), fc.constantFrom('\ud800', '\udfff', '"', '|', '\0')),
@@ -59,9 +62,10 @@ const link = fc.record({
   confidencePpm: fc.nat(1_000_000),
 });
 
-const tag = tagOf('anna');
+const tag = names.subject('anna');
 const version = 'v'.repeat(versionLength);
-const decoders = [decodeProfile, decodeSession, decodeConsent, decodeIdentity] as const;
+const identityIn = (of: string, text: string): IdentityLink | null => decodeIdentity(of, text, names);
+const decoders = [decodeProfile, decodeSession, decodeConsent, identityIn] as const;
 
 /** Every decoder's answer to the text; throws when one of them does. */
 function decoded(text: string): readonly unknown[] {
@@ -75,7 +79,7 @@ describe('records', () => {
         expect(decodeProfile(tag, encodeProfile(tag, { attributes: stored, audiences }))).toEqual({ attributes: stored, audiences });
         expect(decodeSession(tag, encodeSession(tag, { attributes: stored }))).toEqual({ attributes: stored });
         expect(decodeConsent(tag, encodeConsent(tag, record))).toEqual(record);
-        expect(decodeIdentity(tag, encodeIdentity(tag, identity))).toEqual(identity);
+        expect(identityIn(tag, encodeIdentity(tag, identity, names))).toEqual(identity);
       }),
     );
   });
@@ -100,11 +104,11 @@ describe('records', () => {
   });
 
   it('are nobody else\u2019s', () => {
-    const other = tagOf('bob');
+    const other = names.subject('bob');
     expect(decodeProfile(other, encodeProfile(tag, { attributes: {}, audiences: [] }))).toBeNull();
     expect(decodeSession(other, encodeSession(tag, { attributes: {} }))).toBeNull();
     expect(decodeConsent(other, encodeConsent(tag, { useCases: {}, recordedAtMs: 0 }))).toBeNull();
-    expect(decodeIdentity(other, encodeIdentity(tag, { subject: 'x', method: 'deterministic', confidencePpm: 0 }))).toBeNull();
+    expect(identityIn(other, encodeIdentity(tag, { subject: 'x', method: 'deterministic', confidencePpm: 0 }, names))).toBeNull();
   });
 
   it('carry consent where the Redis script looks for it', () => {
@@ -144,7 +148,7 @@ describe('decoding', () => {
     const texts = [
       encodeProfile(tag, { attributes: { a: 1 }, audiences: ['b'] }),
       encodeSession(tag, { attributes: { a: [true] } }),
-      encodeIdentity(tag, { subject: 'anna', method: 'probabilistic', confidencePpm: 5 }),
+      encodeIdentity(tag, { subject: 'anna', method: 'probabilistic', confidencePpm: 5 }, names),
       encodeConsent(tag, { useCases: { offers: 'granted', 'category:health': 'granted' }, recordedAtMs: 5 }),
     ];
     for (const text of texts) {
@@ -170,11 +174,26 @@ describe('names', () => {
   it('differ for different ids, and say nothing of them', () => {
     fc.assert(
       fc.property(anyString, anyString, (one, two) => {
-        expect(tagOf(one) === tagOf(two)).toBe(one === two);
-        expect(tagOf(one)).toMatch(/^[\w-]{22}$/);
+        expect(names.subject(one) === names.subject(two)).toBe(one === two);
+        expect(names.subject(one)).toMatch(/^[\w-]{22}$/);
       }),
     );
-    expect(identityTag('ab', 'c')).not.toBe(identityTag('a', 'bc'));
-    expect(identityTag('a', ':b')).not.toBe(identityTag('a:', 'b'));
+    expect(names.identity('ab', 'c')).not.toBe(names.identity('a', 'bc'));
+    expect(names.identity('a', ':b')).not.toBe(names.identity('a:', 'b'));
+  });
+
+  it('cannot be worked out by who does not know the secret, nor be brought together by what they stand for', () => {
+    const stranger = keyNames(`${keySecret}.`);
+    const ofAnna = ({ subject, session, token, identity }: KeyNames) => [
+      subject('anna'),
+      session('anna'),
+      token('anna'),
+      identity('device', 'anna'),
+      identity('', 'anna'),
+    ];
+    expect(ofAnna(keyNames(keySecret))).toEqual(ofAnna(names));
+    expect(new Set([...ofAnna(names), ...ofAnna(stranger)]).size).toBe(10);
+    const plain = createHash('sha256').update(Buffer.from('anna', 'utf16le')).digest('base64url').slice(0, 22);
+    expect(ofAnna(names)).not.toContain(plain);
   });
 });

@@ -1,12 +1,13 @@
 /** What the embedded store promises beyond the shared suite: it keeps its data, forgets on time, and shares its directory. */
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Database, open } from 'lmdb';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type EmbeddedStore, openEmbeddedStore, sweepRecordsMax } from '../../src/embedded/embedded-store.ts';
 import type { StoreWrite } from '../../src/records/store.ts';
+import { keySecret } from '../support/key-names.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 import { daySeconds, goldProfile, noPlan, type OpenedStore, openPermission, sessionPlan, storeCases } from './store.cases.ts';
 
@@ -38,7 +39,7 @@ function underneath(directory: string): { records: Database<string, string>; exp
 async function openForCases(): Promise<OpenedStore> {
   const directory = newDirectory();
   const clock = new VirtualClock();
-  const store = openEmbeddedStore({ directory, clock, repeat: never });
+  const store = openEmbeddedStore({ directory, clock, keySecret, repeat: never });
   const beneath = underneath(directory);
   return {
     store,
@@ -198,6 +199,24 @@ describe('the embedded store', () => {
     await beneath.close();
     expect(keys).toHaveLength(10);
     expect(keys.filter((key) => /anna|subject|her-/.test(key))).toEqual([]);
+  });
+
+  it('makes the secret of its names once, and finds nothing under another one', async () => {
+    const directory = newDirectory();
+    const first = opened(directory, new VirtualClock());
+    await first.putProfile('anna', goldProfile, daySeconds);
+    await first.close();
+    const path = join(directory, 'key-secret');
+    const secret = readFileSync(path, 'utf8');
+    expect(secret).toMatch(/^[\w-]{43}$/);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    const again = opened(directory, new VirtualClock());
+    expect(await again.getProfile('anna')).toMatchObject(goldProfile);
+    await again.close();
+    const configured = openEmbeddedStore({ directory, clock: new VirtualClock(), keySecret, repeat: never });
+    stores.push(configured);
+    expect(await configured.getProfile('anna')).toBeNull();
+    expect(readFileSync(path, 'utf8')).toBe(secret);
   });
 
   it('shares its directory with another process: each sees what the other wrote', async () => {

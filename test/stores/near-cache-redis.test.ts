@@ -3,10 +3,11 @@ import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { IdentityLink } from '../../src/decision/facts.ts';
 import { encodeProfile } from '../../src/records/codec.ts';
-import { deviceNamespace, identityTag, profileKey, sessionKey, tagOf, tombstoneKey } from '../../src/records/keys.ts';
+import { deviceNamespace, profileKey, sessionKey, tombstoneKey } from '../../src/records/keys.ts';
 import type { ReadPlan, Store } from '../../src/records/store.ts';
 import { NearCache } from '../../src/redis/near-cache.ts';
 import type { RedisStore } from '../../src/redis/redis-store.ts';
+import { names } from '../support/key-names.ts';
 import { until } from '../support/redis-deployments.ts';
 import { type RunningRedis, startRedis } from '../support/redis-server.ts';
 import { type Eavesdropper, startEavesdropper } from './eavesdropper.ts';
@@ -59,7 +60,7 @@ async function eavesdropper(): Promise<Eavesdropper> {
 
 const certain = (subject: string): IdentityLink => ({ subject, method: 'deterministic', confidencePpm: 1_000_000 });
 const annaPlan: ReadPlan = { ...noPlan, subject: 'anna', consent: true, profile: openPermission };
-const annaTag = tagOf('anna');
+const annaTag = names.subject('anna');
 /** Everything a plan can name. */
 const fullPlan: ReadPlan = { ...annaPlan, tokenId: 't', tokenGeneration: 9, deviceId: 'd', sessionId: 's', session: openSession };
 
@@ -103,7 +104,7 @@ describe('with versions asked for', () => {
     expect(commands.filter((command) => command.startsWith('EVALSHA'))).toEqual(['EVALSHA_RO']);
     expect(commands).toContain(`GETRANGE ${profileKey(annaTag)}`);
     expect(commands).not.toContain(`GET ${profileKey(annaTag)}`);
-    expect(commands).not.toContain(`GET ${sessionKey(tagOf('s'))}`);
+    expect(commands).not.toContain(`GET ${sessionKey(names.session('s'))}`);
     const once = { validated: 1, trusted: 0, fetched: 1 };
     expect(nearCache.figures().reads).toEqual({ profile: once, session: once, link: once, all: once });
   });
@@ -115,7 +116,7 @@ describe('with versions asked for', () => {
     // The server does not know the script yet.
     await store.read(sessionPlan('s'));
     const commands = await commandsOf(async () => expect(await store.read(sessionPlan('s'))).toEqual(first));
-    expect(commands).toEqual(['EVALSHA_RO', `GETRANGE ${sessionKey(tagOf('s'))}`]);
+    expect(commands).toEqual(['EVALSHA_RO', `GETRANGE ${sessionKey(names.session('s'))}`]);
   });
 
   /** What must be true of a store, whoever else writes: each change is seen by the next read. */
@@ -139,7 +140,7 @@ describe('with versions asked for', () => {
     expect(await seen()).toBe('absent');
     await put(3);
     expect(await seen()).toEqual({ n: 3 });
-    await observer.set(profileKey(annaTag), encodeProfile(tagOf('bob'), goldProfile));
+    await observer.set(profileKey(annaTag), encodeProfile(names.subject('bob'), goldProfile));
     expect(await seen()).toBe('failed');
     for (const garbage of ['=', '']) {
       await put(4);
@@ -193,7 +194,7 @@ describe('with versions asked for', () => {
 
   it('nothing stays in memory of a person whom a device is linked to and who is found erased', async () => {
     const { store, nearCache } = await remembering(0);
-    const deviceTag = identityTag(deviceNamespace, 'd');
+    const deviceTag = names.identity(deviceNamespace, 'd');
     await writeAnna(await holding());
     await store.read(fullPlan);
     expect([nearCache.links.get(deviceTag), nearCache.profiles.get(annaTag)]).not.toContain(null);
@@ -226,7 +227,7 @@ describe('with trust', () => {
     ];
     await writeAnna(store);
     // Before the last write, after it, and when Redis tells of it: then it has told of the others too.
-    await until('all is told', async () => (nearCache.heard.get(sessionKey(tagOf('s'))) ?? 0) >= 3);
+    await until('all is told', async () => (nearCache.heard.get(sessionKey(names.session('s'))) ?? 0) >= 3);
     for (const plan of plans) {
       const asked = { ...plan, freshnessMaxMs: minuteMs };
       const first = await store.read(asked);
@@ -254,7 +255,7 @@ describe('with trust', () => {
     const { store, nearCache } = await remembering(minuteMs);
     await writeAnna(await holding());
     const held = () => [
-      nearCache.links.get(identityTag(deviceNamespace, 'd')),
+      nearCache.links.get(names.identity(deviceNamespace, 'd')),
       nearCache.profiles.get(annaTag),
       nearCache.consents.get(annaTag),
     ];
@@ -282,7 +283,7 @@ describe('with trust', () => {
     const changes: readonly (readonly [what: string, change: () => Promise<unknown>])[] = [
       ['profile', () => other.putProfile('anna', { attributes: {}, audiences: [] }, daySeconds)],
       ['session', () => other.patchSession('s', { attributes: { seen: false } })],
-      ['session expires', () => observer.pexpire(sessionKey(tagOf('s')), 1)],
+      ['session expires', () => observer.pexpire(sessionKey(names.session('s')), 1)],
       ['consent', () => other.putConsent('anna', { useCases: { offers: 'denied' }, recordedAtMs: 2 }, daySeconds)],
       ['link', () => other.putIdentity('device', 'd', certain('bob'), daySeconds)],
       ['consent of whom the device is linked to', () => other.putConsent('bob', { useCases: {}, recordedAtMs: 3 }, daySeconds)],
@@ -292,7 +293,7 @@ describe('with trust', () => {
       ['everything', () => observer.flushall()],
       ['link to somebody', () => other.putIdentity('device', 'd', certain('carl'), daySeconds)],
       // The last, because such a link is asked about again and again.
-      ['tombstone of whom the device is linked to', () => observer.set(tombstoneKey(tagOf('carl')), '1')],
+      ['tombstone of whom the device is linked to', () => observer.set(tombstoneKey(names.subject('carl')), '1')],
     ];
     for (const [what, change] of changes) {
       await untilTrusted(store, nearCache, minuteMs, fullPlan);

@@ -2,11 +2,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Profile } from '../../src/decision/facts.ts';
-import { keyParts, profileKey, tagOf } from '../../src/records/keys.ts';
+import { keyParts, profileKey } from '../../src/records/keys.ts';
 import { entryBytes, idleMaxMs, NearCache } from '../../src/redis/near-cache.ts';
+import { names } from '../support/key-names.ts';
 
 const runs = process.env.STEPWELL_TEST_LONG === '1' ? 20_000 : 500;
-const tags = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map(tagOf);
+const tags = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map(names.subject);
 const [tag = ''] = tags;
 
 const profileOf = (n: number): Profile => ({ attributes: { n }, audiences: [] });
@@ -143,7 +144,7 @@ describe('a proof', () => {
     const { cache, clock } = cacheAt(2 ** 20);
     for (let other = 0; other <= 4_096; other += 1) {
       clock.nowMs = 2_000 + other;
-      cache.changed(profileKey(tagOf(`other ${other}`)));
+      cache.changed(profileKey(names.subject(`other ${other}`)));
     }
     find(cache, 2_000);
     expect(provedAt(cache)).toBeUndefined();

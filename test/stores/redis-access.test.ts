@@ -1,4 +1,5 @@
 /** The store over TLS, and as a user who may do no more than it needs: both with the whole suite, on real servers. */
+
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
@@ -7,6 +8,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { NearCache } from '../../src/redis/near-cache.ts';
 import { openRedisStore } from '../../src/redis/redis-store.ts';
 import { throwAwayCertificate } from '../support/certificate.ts';
+import { keySecret } from '../support/key-names.ts';
 import { until } from '../support/redis-deployments.ts';
 import { asDocumentedUser, documentedRights } from '../support/redis-rights.ts';
 import { freePort, type RunningRedis, startRedis } from '../support/redis-server.ts';
@@ -54,7 +56,7 @@ describe('over TLS', () => {
   it('a server whose certificate nobody vouches for is not spoken to', async () => {
     setDefaultCACertificates(trusted);
     const whys: (string | null)[] = [];
-    const store = openRedisStore({ url, onState: (_, why) => whys.push(why) });
+    const store = openRedisStore({ keySecret, url, onState: (_, why) => whys.push(why) });
     await until('it says why', async () => whys.length > 0);
     await store.close();
     expect(whys).toEqual(['DEPTH_ZERO_SELF_SIGNED_CERT']);
@@ -94,7 +96,12 @@ describe('as a user of few rights', () => {
     await observer.call('ACL', 'SETUSER', ...rights, '-getrange', '-client|tracking');
     const nearCache = new NearCache({ bytesMax: 2 ** 20 });
     const codes: string[] = [];
-    const store = openRedisStore({ url: url.replace('stepwell:', 'unheard:'), nearCache, onTrackingRefused: (code) => codes.push(code) });
+    const store = openRedisStore({
+      keySecret,
+      url: url.replace('stepwell:', 'unheard:'),
+      nearCache,
+      onTrackingRefused: (code) => codes.push(code),
+    });
     await store.connected(patienceMs);
     await store.putProfile('anna', goldProfile, daySeconds);
     const plan = { ...noPlan, subject: 'anna', profile: openPermission, freshnessMaxMs: 60_000 };
@@ -136,7 +143,7 @@ describe('as a user of few rights', () => {
   it('nobody else gets in, and the store says why', async () => {
     for (const other of [server.url, url.replace('change-me', 'guess')]) {
       const whys: (string | null)[] = [];
-      const store = openRedisStore({ url: other, onState: (_, why) => whys.push(why) });
+      const store = openRedisStore({ keySecret, url: other, onState: (_, why) => whys.push(why) });
       await until('it says why', async () => whys.length > 0);
       await store.close();
       expect(whys).toEqual([other === server.url ? 'NOAUTH' : 'WRONGPASS']);

@@ -8,17 +8,16 @@ import {
   deviceNamespace,
   generationKey,
   identityKey,
-  identityTag,
   profileKey,
   revokedTokenKey,
   sessionKey,
-  tagOf,
   tombstoneKey,
 } from '../../src/records/keys.ts';
 import { mayReadProfile } from '../../src/records/permission.ts';
 import type { ReadPlan } from '../../src/records/store.ts';
 import type { RedisStore } from '../../src/redis/redis-store.ts';
 import { slotCount, slotOf } from '../../src/redis/slots.ts';
+import { names } from '../support/key-names.ts';
 import { type RunningCluster, startCluster, until } from '../support/redis-deployments.ts';
 import { asDocumentedUser, documentedRights } from '../support/redis-rights.ts';
 import { forCases, openPatiently, openRemembering, rememberingForCases } from './redis-opening.ts';
@@ -89,11 +88,11 @@ function idAt(master: number, name: string, keyOf: (id: string) => string): stri
 /** Whose records are spread over all masters. */
 function personApart(): { subject: string; token: string; device: string; session: string; other: string } {
   return {
-    subject: idAt(0, 'anna', (id) => profileKey(tagOf(id))),
-    token: idAt(1, 'token', (id) => revokedTokenKey(tagOf(id))),
-    device: idAt(2, 'device', (id) => identityKey(identityTag(deviceNamespace, id))),
-    session: idAt(1, 'session', (id) => sessionKey(tagOf(id))),
-    other: idAt(1, 'bob', (id) => consentKey(tagOf(id))),
+    subject: idAt(0, 'anna', (id) => profileKey(names.subject(id))),
+    token: idAt(1, 'token', (id) => revokedTokenKey(names.token(id))),
+    device: idAt(2, 'device', (id) => identityKey(names.identity(deviceNamespace, id))),
+    session: idAt(1, 'session', (id) => sessionKey(names.session(id))),
+    other: idAt(1, 'bob', (id) => consentKey(names.subject(id))),
   };
 }
 
@@ -210,7 +209,10 @@ describe('a near cache that trusts', () => {
       { ...noPlan, subject },
       { ...noPlan, tokenId: token },
     ];
-    const provedAt = () => [nearCache.generations.get(tagOf(subject))?.provedAtMs, nearCache.revocations.get(tagOf(token))?.provedAtMs];
+    const provedAt = () => [
+      nearCache.generations.get(names.subject(subject))?.provedAtMs,
+      nearCache.revocations.get(names.token(token))?.provedAtMs,
+    ];
     const readAll = async () => {
       for (const plan of plans) await store.read({ ...plan, freshnessMaxMs: minuteMs });
     };
@@ -324,7 +326,7 @@ describe('the near cache', () => {
     const { store, nearCache } = await openRemembering(cluster.url, 0);
     stores.push(store);
     const { subject, device, other } = personApart();
-    const deviceTag = identityTag(deviceNamespace, device);
+    const deviceTag = names.identity(deviceNamespace, device);
     for (const [linked, asking] of [
       [other, subject],
       [other, null],
@@ -334,12 +336,12 @@ describe('the near cache', () => {
       await store.putIdentity('device', device, link(linked), daySeconds);
       expect((await store.read(plan)).link).not.toBeNull();
       expect(nearCache.links.get(deviceTag)).not.toBeNull();
-      await observer.set(tombstoneKey(tagOf(linked)), '1');
+      await observer.set(tombstoneKey(names.subject(linked)), '1');
       for (const _ of [1, 2]) {
         expect((await store.read(plan)).link).toBeNull();
         expect(nearCache.links.get(deviceTag)).toBeNull();
       }
-      await observer.del(tombstoneKey(tagOf(linked)));
+      await observer.del(tombstoneKey(names.subject(linked)));
     }
   });
 });
@@ -347,9 +349,9 @@ describe('the near cache', () => {
 describe('a slot that moves', () => {
   it('is followed, while its records move, afterwards, and back', async () => {
     const store = await patientStore();
-    const device = idAt(0, 'moving', (id) => identityKey(identityTag(deviceNamespace, id)));
+    const device = idAt(0, 'moving', (id) => identityKey(names.identity(deviceNamespace, id)));
     await store.putIdentity('device', device, link('anna'), daySeconds);
-    await whileMoving({ first: [identityKey(identityTag(deviceNamespace, device))], rest: [] }, async () => {
+    await whileMoving({ first: [identityKey(names.identity(deviceNamespace, device))], rest: [] }, async () => {
       expect(await store.read({ ...noPlan, deviceId: device })).toMatchObject({ link: { subject: 'anna' } });
       expect(await store.putIdentity('device', device, link('anna'), daySeconds)).toBe('replaced');
     });
@@ -357,7 +359,7 @@ describe('a slot that moves', () => {
 
   it('leaves nobody without a profile, and none unprotected, while half of the records are here and half are there', async () => {
     const store = await patientStore();
-    const [willing, denying] = [0, 1].map((index) => idAt(0, `moving-${index}`, (id) => profileKey(tagOf(id)))) as [string, string];
+    const [willing, denying] = [0, 1].map((index) => idAt(0, `moving-${index}`, (id) => profileKey(names.subject(id)))) as [string, string];
     const denied: StoredConsent = { useCases: { content_personalization: 'denied' }, recordedAtMs: 1 };
     const allowed: StoredConsent = { useCases: { content_personalization: 'granted' }, recordedAtMs: 1 };
     for (const [subject, consent, state] of [
@@ -368,7 +370,7 @@ describe('a slot that moves', () => {
       await store.putConsent(subject, consent, daySeconds);
       await store.raiseGeneration(subject);
       const plan: ReadPlan = { ...noPlan, subject, tokenGeneration: 1, consent: true, profile: openPermission };
-      const tag = tagOf(subject);
+      const tag = names.subject(subject);
       const keys = { first: [consentKey(tag), generationKey(tag)], rest: [profileKey(tag)] };
       await whileMoving(keys, async () => {
         expect(await store.read(plan)).toMatchObject({ generation: 1, consent, profile: { state } });
@@ -380,7 +382,7 @@ describe('a slot that moves', () => {
 
 describe("a key's slot", () => {
   it('is what Redis says it is', async () => {
-    const keys = [profileKey(tagOf('a')), sessionKey(tagOf('b')), 'sw:{}:x', 'sw:{a', 'a{b}{c}', '{}{a}', '', '123456789'];
+    const keys = [profileKey(names.subject('a')), sessionKey(names.session('b')), 'sw:{}:x', 'sw:{a', 'a{b}{c}', '{}{a}', '', '123456789'];
     for (const key of keys) expect(await masters[0]?.call('CLUSTER', 'KEYSLOT', key)).toBe(slotOf(key));
   });
 });

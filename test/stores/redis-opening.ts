@@ -1,9 +1,11 @@
 /** A Redis store that waits as long as a busy machine needs: what the suites claim is not how soon one answers. */
+
 import type { Cluster, Redis } from 'ioredis';
 import { expect } from 'vitest';
 import type { ReadPlan, StoreReading } from '../../src/records/store.ts';
 import { NearCache } from '../../src/redis/near-cache.ts';
 import { openRedisStore, type RedisStore } from '../../src/redis/redis-store.ts';
+import { keySecret } from '../support/key-names.ts';
 import { until } from '../support/redis-deployments.ts';
 import { daySeconds, noPlan, type OpenedStore } from './store.cases.ts';
 
@@ -12,7 +14,7 @@ const bytesMax = 64 * 2 ** 20;
 
 /** Connected. */
 export async function openPatiently(url: string, nearCache?: NearCache): Promise<RedisStore> {
-  const store = openRedisStore({ url, nearCache, commandTimeoutMs: patienceMs, silenceMaxMs: patienceMs });
+  const store = openRedisStore({ keySecret, url, nearCache, commandTimeoutMs: patienceMs, silenceMaxMs: patienceMs });
   if (await store.connected(patienceMs)) return store;
   await store.close();
   throw new Error(`no connection to Redis within ${patienceMs} ms`);

@@ -1,8 +1,8 @@
 /** What the store promises behind Sentinels: the whole suite on the master they name, and that it follows to the next. */
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { tagOf } from '../../src/records/keys.ts';
 import { openRedisStore } from '../../src/redis/redis-store.ts';
+import { keySecret, names } from '../support/key-names.ts';
 import { type RunningSentinels, startSentinels, until } from '../support/redis-deployments.ts';
 import { asDocumentedUser, documentedRights } from '../support/redis-rights.ts';
 import { forCases, openPatiently, openRemembering, patienceMs, untilTrusted } from './redis-opening.ts';
@@ -43,7 +43,7 @@ describe('while the first master serves', () => {
   it('a name that no Sentinel knows is never connected to', async () => {
     const whys: (string | null)[] = [];
     const url = deployment.url.replace(deployment.masterName, 'nobody');
-    const store = openRedisStore({ url, onState: (_, why) => whys.push(why) });
+    const store = openRedisStore({ keySecret, url, onState: (_, why) => whys.push(why) });
     await until('it says so', async () => whys.length > 0);
     expect(whys).toEqual(['unknown_master']);
     await expect(store.read({ ...noPlan, subject: 'anna' })).rejects.toMatchObject({ code: 'disconnected' });
@@ -53,7 +53,7 @@ describe('while the first master serves', () => {
 
 describe('when the master fails', () => {
   it('hangs for ever: the store follows to the replica that the Sentinels promote, and trusts nothing that the old one said', async () => {
-    const store = openRedisStore({ url: deployment.url });
+    const store = openRedisStore({ keySecret, url: deployment.url });
     expect(await store.connected(patienceMs)).toBe(true);
     await store.putProfile('anna', goldProfile, daySeconds);
     const [master, replica] = deployment.nodes;
@@ -61,7 +61,7 @@ describe('when the master fails', () => {
     await until('the replica has the profile', async () => (await copy.dbsize()) > 0);
     copy.disconnect();
     const trusting = await openRemembering(deployment.url, minuteMs);
-    const nobody = tagOf('nobody');
+    const nobody = names.subject('nobody');
     process.kill(master?.pid ?? 0, 'SIGSTOP');
     const stoppedAtMs = performance.now();
     await until('the profile is read again', async () => {

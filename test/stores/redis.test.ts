@@ -5,22 +5,13 @@ import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import {
-  consentKey,
-  generationKey,
-  identityKey,
-  identityTag,
-  profileKey,
-  revokedTokenKey,
-  sessionKey,
-  tagOf,
-  tombstoneKey,
-} from '../../src/records/keys.ts';
+import { consentKey, generationKey, identityKey, profileKey, revokedTokenKey, sessionKey, tombstoneKey } from '../../src/records/keys.ts';
 import type { ReadPlan, Store } from '../../src/records/store.ts';
 import type { StoreState } from '../../src/redis/connection.ts';
 import { inFlightMax } from '../../src/redis/line.ts';
 import { reconnectDelayMaxMs, reconnectDelayMs } from '../../src/redis/node.ts';
 import { openRedisStore, type RedisStore } from '../../src/redis/redis-store.ts';
+import { keySecret, names } from '../support/key-names.ts';
 import { until } from '../support/redis-deployments.ts';
 import { freePort, type RunningRedis, startRedis } from '../support/redis-server.ts';
 import { forCases, openPatiently, patienceMs, rememberingForCases } from './redis-opening.ts';
@@ -68,7 +59,7 @@ function opened(url: string, onState?: (state: StoreState, why: string | null) =
 }
 
 function opening(options: Parameters<typeof openRedisStore>[0]): RedisStore {
-  const store = openRedisStore(options);
+  const store = openRedisStore({ keySecret, ...options });
   stores.push(store);
   return store;
 }
@@ -267,17 +258,17 @@ describe('a read', () => {
     const store = await patientStore();
     await writeEverything(store);
     const [subject, device, session, token] = rawIds;
-    const tag = tagOf(subject);
+    const tag = names.subject(subject);
     const plan: ReadPlan = { ...fullPlan, tokenId: 'another token' };
     expect(await store.read(plan)).toMatchObject({ profile: { state: 'known' }, session: { state: 'known' } });
     const answers: readonly (readonly [key: string, plan: ReadPlan, answer: object])[] = [
       [profileKey(tag), plan, { profile: { state: 'failed' } }],
-      [sessionKey(tagOf(session)), plan, { session: { state: 'absent' } }],
-      [sessionKey(tagOf(session)), sessionPlan(session), { session: { state: 'absent' } }],
-      [revokedTokenKey(tagOf(token)), fullPlan, { tokenRevoked: true, profile: { state: 'refused' } }],
+      [sessionKey(names.session(session)), plan, { session: { state: 'absent' } }],
+      [sessionKey(names.session(session)), sessionPlan(session), { session: { state: 'absent' } }],
+      [revokedTokenKey(names.token(token)), fullPlan, { tokenRevoked: true, profile: { state: 'refused' } }],
       [consentKey(tag), plan, { code: 'unreadable' }],
       [generationKey(tag), plan, { code: 'unreadable' }],
-      [identityKey(identityTag('device', device)), plan, { code: 'unreadable' }],
+      [identityKey(names.identity('device', device)), plan, { code: 'unreadable' }],
       [tombstoneKey(tag), plan, { profile: { state: 'absent' }, consent: null, link: null }],
     ];
     for (const [key, asked, answer] of answers) {
@@ -289,8 +280,8 @@ describe('a read', () => {
       await observer.del(key);
       if (kept !== null) await observer.restore(key, daySeconds * 1000, kept);
     }
-    await observer.del(sessionKey(tagOf(session)));
-    await observer.hset(sessionKey(tagOf(session)), 'a', 'b');
+    await observer.del(sessionKey(names.session(session)));
+    await observer.hset(sessionKey(names.session(session)), 'a', 'b');
     expect(await store.patchSession(session, { attributes: { c: 1 } })).toBe(false);
   });
 });
@@ -319,16 +310,16 @@ describe('what is kept', () => {
     await store.putConsent('anna', { useCases: {}, recordedAtMs: 1 }, 9);
     await store.raiseGeneration('anna');
     const tags = (await everyKey()).map((key) => /\{(.+)\}/.exec(key)?.[1]);
-    expect(tags).toEqual([tagOf('anna'), tagOf('anna'), tagOf('anna')]);
+    expect(tags).toEqual([names.subject('anna'), names.subject('anna'), names.subject('anna')]);
   });
 
   it('keeps its expiry when a session is patched', async () => {
     const store = await patientStore();
     await store.putSession('s', { attributes: { a: 1 } }, 100);
-    await observer.pexpire(sessionKey(tagOf('s')), 50_000);
+    await observer.pexpire(sessionKey(names.session('s')), 50_000);
     await store.patchSession('s', { attributes: { b: 1 } });
-    expect(await observer.pttl(sessionKey(tagOf('s')))).toBeLessThanOrEqual(50_000);
-    expect(await observer.pttl(sessionKey(tagOf('s')))).toBeGreaterThan(0);
+    expect(await observer.pttl(sessionKey(names.session('s')))).toBeLessThanOrEqual(50_000);
+    expect(await observer.pttl(sessionKey(names.session('s')))).toBeGreaterThan(0);
   });
 });
 

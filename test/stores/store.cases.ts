@@ -11,17 +11,16 @@ import {
   consentKey,
   generationKey,
   identityKey,
-  identityTag,
   presence,
   profileKey,
   revokedTokenKey,
   sessionKey,
-  tagOf,
   tombstoneKey,
 } from '../../src/records/keys.ts';
 import { batchChunkMax, recordCharsMax } from '../../src/records/limits.ts';
 import { mayReadProfile, mayReadSession, type ReadingSoFar } from '../../src/records/permission.ts';
-import type { Permission, ReadPlan, Store, StoreReading, StoreWrite } from '../../src/records/store.ts';
+import type { AskedUseCase, Permission, ReadPlan, Store, StoreReading, StoreWrite } from '../../src/records/store.ts';
+import { names } from '../support/key-names.ts';
 
 export interface OpenedStore {
   readonly store: Store;
@@ -178,8 +177,8 @@ export async function stage({ store, plant, nowMs }: OpenedStore, situation: Sit
   for (let raised = 0; raised < situation.generation; raised += 1) await store.raiseGeneration(subject);
   if (situation.revoked) await store.revokeToken(tokenId, nowMs() + daySeconds * 1000);
   if (situation.session) await store.putSession(sessionId, storedSession, daySeconds);
-  if (situation.erased) await plant(tombstoneKey(tagOf(subject)), presence);
-  if (situation.link === 'erased') await plant(tombstoneKey(tagOf(gone)), presence);
+  if (situation.erased) await plant(tombstoneKey(names.subject(subject)), presence);
+  if (situation.link === 'erased') await plant(tombstoneKey(names.subject(gone)), presence);
 
   const { asksSubject, asksDevice, knowsLink, asksToken, asksSession, ...asked } = situation.plan;
   const plan: ReadPlan = {
@@ -194,8 +193,8 @@ export async function stage({ store, plant, nowMs }: OpenedStore, situation: Sit
   return {
     plan,
     ...expectedReading(situation, plan, linkSubject, { subject, gone }),
-    profileKey: profileKey(tagOf(subject)),
-    sessionKey: sessionKey(tagOf(sessionId)),
+    profileKey: profileKey(names.subject(subject)),
+    sessionKey: sessionKey(names.session(sessionId)),
   };
 }
 
@@ -451,7 +450,7 @@ export function storeCases(name: string, open: () => Promise<OpenedStore>): void
       await store.putConsent('anna', { useCases: { offers: 'granted' }, recordedAtMs: 1 }, daySeconds);
       await store.putIdentity('device', 'd', certain('anna'), daySeconds);
       const neverSeen = await store.read({ ...personPlan('nobody'), deviceId: 'd-none' });
-      await opened.plant(tombstoneKey(tagOf('anna')), presence);
+      await opened.plant(tombstoneKey(names.subject('anna')), presence);
       expect(await store.read({ ...personPlan('anna'), deviceId: 'd' })).toEqual({ ...neverSeen, erased: true });
       expect(await store.read({ ...noPlan, deviceId: 'd', consent: true })).toMatchObject({ link: null, linkedConsent: null });
       expect(await store.getProfile('anna')).toBeNull();
@@ -579,8 +578,8 @@ export function storeCases(name: string, open: () => Promise<OpenedStore>): void
     });
 
     describe('what is stored but was not written by us', () => {
-      const annaTag = tagOf('anna');
-      const bobTag = tagOf('bob');
+      const annaTag = names.subject('anna');
+      const bobTag = names.subject('bob');
       const version = 'v'.repeat(versionLength);
       const garbage = [
         '',
@@ -619,9 +618,9 @@ export function storeCases(name: string, open: () => Promise<OpenedStore>): void
       });
 
       it('is no session', async () => {
-        const session = encodeSession(tagOf('other'), { attributes: {} });
+        const session = encodeSession(names.session('other'), { attributes: {} });
         for (const text of [...garbage, session]) {
-          await opened.plant(sessionKey(tagOf('s')), text);
+          await opened.plant(sessionKey(names.session('s')), text);
           expect((await store.read(sessionPlan('s'))).session).toEqual({ state: 'absent' });
           expect((await store.read({ ...sessionPlan('s'), subject: 'anna' })).session).toEqual({ state: 'absent' });
           expect(await store.patchSession('s', { attributes: { a: 1 } })).toBe(false);
@@ -634,7 +633,10 @@ export function storeCases(name: string, open: () => Promise<OpenedStore>): void
           await opened.plant(consentKey(annaTag), text);
           await expect(store.read(personPlan('anna'))).rejects.toMatchObject({ code: 'unreadable' });
         }
-        await opened.plant(identityKey(identityTag('device', 'd')), encodeIdentity(identityTag('device', 'd'), certain('anna')));
+        await opened.plant(
+          identityKey(names.identity('device', 'd')),
+          encodeIdentity(names.identity('device', 'd'), certain('anna'), names),
+        );
         await expect(store.read({ ...noPlan, subject: 'bob', deviceId: 'd', consent: true })).rejects.toMatchObject({ code: 'unreadable' });
       });
 
@@ -646,16 +648,16 @@ export function storeCases(name: string, open: () => Promise<OpenedStore>): void
       });
 
       it('is never taken for a device that is linked to nobody', async () => {
-        const tag = identityTag('device', 'd');
-        const forged = encodeIdentity(tag, certain('bob')).replace(bobTag, annaTag);
-        for (const text of [...garbage, encodeIdentity(identityTag('device', 'e'), certain('anna')), forged]) {
+        const tag = names.identity('device', 'd');
+        const forged = encodeIdentity(tag, certain('bob'), names).replace(bobTag, annaTag);
+        for (const text of [...garbage, encodeIdentity(names.identity('device', 'e'), certain('anna'), names), forged]) {
           await opened.plant(identityKey(tag), text);
           await expect(store.read({ ...personPlan('anna'), deviceId: 'd' })).rejects.toMatchObject({ code: 'unreadable' });
         }
       });
 
       it('still revokes and still erases', async () => {
-        await opened.plant(revokedTokenKey(tagOf('t')), 'whatever');
+        await opened.plant(revokedTokenKey(names.token('t')), 'whatever');
         await opened.plant(tombstoneKey(annaTag), 'whatever');
         expect(await store.read({ ...personPlan('anna'), tokenId: 't' })).toMatchObject({ tokenRevoked: true });
         expect(await store.putProfile('anna', goldProfile, daySeconds)).toBe('erased');
