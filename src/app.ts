@@ -23,6 +23,7 @@ import { consentRoutes } from './http/routes/consents.ts';
 import { decideRoute } from './http/routes/decide.ts';
 import { decideSharedRoute } from './http/routes/decide-shared.ts';
 import { docsRoutes } from './http/routes/docs.ts';
+import { gpcRoute } from './http/routes/gpc.ts';
 import { identityRoutes } from './http/routes/identities.ts';
 import { profileRoutes } from './http/routes/profiles.ts';
 import { revocationRoutes } from './http/routes/revocations.ts';
@@ -68,6 +69,7 @@ export async function buildApp(given: AppDependencies): Promise<FastifyInstance>
   consentRoutes(app, dependencies, authority);
   sessionRoutes(app, dependencies, authority);
   revocationRoutes(app, dependencies, authority);
+  gpcRoute(app);
   docsRoutes(app, dependencies);
   afterListening(app, given.clock, compilations());
   return app;

@@ -16,7 +16,8 @@ const paddingBitsMax = 11;
 /** The longest code word we follow: its number is far above any section id. */
 const fibonacciBitsMax = 24;
 
-export function readGppHeader(text: string): readonly number[] | ConsentError {
+/** `sections`: how many follow. A header that names another number is wrong whatever else it says. */
+export function readGppHeader(text: string, sections: number): readonly number[] | ConsentError {
   const bits = BitReader.of(text);
   if (bits === null) return 'alphabet';
   const type = bits.read(6);
@@ -35,6 +36,7 @@ export function readGppHeader(text: string): readonly number[] | ConsentError {
     if (ids.length + (last - first) >= gppSectionsMax) return 'section_count';
     for (let id = first; id <= last; id += 1) ids.push(id);
   }
+  if (ids.length !== sections) return 'section_count';
   return isPaddingOnly(bits) ? ids : 'trailing_bits';
 }
 

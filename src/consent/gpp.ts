@@ -33,9 +33,8 @@ const usKinds: ReadonlyMap<number, UsSectionKind> = new Map(usSectionKinds.map((
 export function readGpp(text: string): Gpp | ConsentError {
   if (text.length > gppCharactersMax) return 'too_long';
   const [header = '', ...texts] = text.split('~', gppSectionsMax + 2);
-  const ids = readGppHeader(header);
+  const ids = readGppHeader(header, texts.length);
   if (isConsentError(ids)) return ids;
-  if (ids.length !== texts.length) return 'section_count';
   const sections = ids.map((id, index) => readSection(id, texts[index] ?? ''));
   const tcf = sections.find((section) => section.kind === 'tcf');
   return { sections, tcf: tcf?.kind === 'tcf' ? tcf.text : null };

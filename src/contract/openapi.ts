@@ -58,6 +58,7 @@ export function openApiDocument(credentials: ExampleCredentials | null) {
         patch: patchSession(),
       },
       '/v1/revocations': { post: revoke() },
+      '/.well-known/gpc.json': { get: gpcSupport() },
     },
     components: {
       schemas: componentSchemas(),
@@ -189,6 +190,33 @@ function revoke(): Json {
       200: answer('The generation that tokens of the subject need from now on', 'GenerationRaised'),
       204: done('The token is as if it were not there'),
       ...problems([...always, ...withBody, 'store_unavailable']),
+    },
+  };
+}
+
+function gpcSupport(): Json {
+  return {
+    operationId: 'gpcSupport',
+    tags: ['decide'],
+    summary: 'Say that Global Privacy Control is honoured',
+    description:
+      'The same for everybody: `public`, and no API key is asked for. What it was honoured for stands in each decision, under `consent.gpc`.',
+    security: [],
+    responses: {
+      200: {
+        description: 'Global Privacy Control is honoured, and since when',
+        headers: commonHeaders,
+        content: {
+          'application/json': {
+            schema: {
+              type: 'object',
+              required: ['gpc', 'lastUpdate'],
+              properties: { gpc: { const: true }, lastUpdate: { type: 'string', format: 'date' } },
+            },
+          },
+        },
+      },
+      ...problems(['malformed_request', 'headers_too_large', 'internal_error']),
     },
   };
 }
