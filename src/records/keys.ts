@@ -13,6 +13,7 @@ export interface KeyNames {
   subject(id: string): string;
   session(id: string): string;
   token(id: string): string;
+  proof(id: string): string;
   identity(namespace: string, value: string): string;
 }
 
@@ -30,6 +31,7 @@ export function keyNames(secret: string): KeyNames {
     subject: (id) => tagOf(`subject:${id}`),
     session: (id) => tagOf(`session:${id}`),
     token: (id) => tagOf(`token:${id}`),
+    proof: (id) => tagOf(`proof:${id}`),
     // The length keeps `a` + `bc` and `ab` + `c` apart.
     identity: (namespace, value) => tagOf(`identity:${namespace.length}:${namespace}:${value}`),
   };
@@ -49,6 +51,9 @@ export const sessionKey = (sessionTag: string): string => `sw:{${sessionTag}}:se
 export const sessionConsentKey = (sessionTag: string): string => `sw:{${sessionTag}}:session-consent`;
 /** A revoked token; the key's existence is the whole record. */
 export const revokedTokenKey = (tokenTag: string): string => `sw:revoked:${tokenTag}`;
+
+/** A holder's proof that was presented; the key's existence is the whole record. No read looks at it. */
+export const proofKey = (proofTag: string): string => `sw:proof:${proofTag}`;
 
 export interface KeyParts {
   readonly kind: 'profile' | 'consent' | 'generation' | 'tombstone' | 'session' | 'session-consent' | 'identity' | 'revoked';

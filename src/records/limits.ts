@@ -33,6 +33,16 @@ export function ttlMsOf(ttlSeconds: number): number {
   return ttlSeconds * 1000;
 }
 
+/** An hour: a proof is good for two minutes, and nothing of it need outlive a clock set wrong by more. */
+const proofLifeMsMax = 3_600_000;
+
+export function proofLifeOf(lifeMs: number): number {
+  if (!Number.isInteger(lifeMs) || lifeMs < 1 || lifeMs > proofLifeMsMax) {
+    throw new StoreError('invalid', `a proof lives a whole number of milliseconds from 1 to ${proofLifeMsMax}`);
+  }
+  return lifeMs;
+}
+
 export function instantOf(untilMs: number): number {
   if (!Number.isFinite(untilMs) || Math.abs(untilMs) > Number.MAX_SAFE_INTEGER) {
     throw new StoreError('invalid', 'an end of revocation must be a number of milliseconds since the epoch');
