@@ -71,8 +71,8 @@ interface Measured {
 const onStoredGrant: Permission = {
   alternatives: [
     [
-      { useCase: 'content_personalization', granted: false },
-      { useCase: 'profile_activation_content', granted: false },
+      { useCase: 'content_personalization', granted: false, supersedesBeforeMs: null },
+      { useCase: 'profile_activation_content', granted: false, supersedesBeforeMs: null },
     ],
   ],
   grantsCountFromMs: 0,

@@ -35,7 +35,11 @@ export function weighConsent(settings: ConsentSettings, evidence: Evidence, iden
   for (const useCase of contextualUseCases)
     states[useCase] = merged(said(signals, useCase, 'denied') || child, !invalid && said(signals, useCase, 'granted'));
   for (const useCase of personalUseCases) {
-    const denied = child || said(signals, useCase, 'denied') || (gpc && deniedByGpc(useCase)) || deniedByRecord(records, useCase);
+    const denied =
+      child ||
+      said(signals, useCase, 'denied') ||
+      (gpc && deniedByGpc(useCase)) ||
+      deniedByRecord(records, useCase, supersedesBeforeMs(signals, useCase));
     const granted = !invalid && readable && (said(signals, useCase, 'granted') || grants?.useCases[useCase] === 'granted');
     states[useCase] = merged(denied, granted);
   }
@@ -84,9 +88,27 @@ function firstUnread(records: readonly CountingRecord[]): GateFailure | null {
   return null;
 }
 
-function deniedByRecord(records: readonly CountingRecord[], useCase: PersonalUseCase): boolean {
-  for (const { fact } of records) if (fact.state === 'known' && fact.value.useCases[useCase] === 'denied') return true;
+function deniedByRecord(records: readonly CountingRecord[], useCase: PersonalUseCase, beforeMs: number | null): boolean {
+  for (const { fact } of records) if (fact.state === 'known' && denies(fact.value, useCase, beforeMs)) return true;
   return false;
+}
+
+/** Whether a stored record denies a use case, where a denial from before `beforeMs` has been set aside. */
+export function denies({ useCases, recordedAtMs }: StoredConsent, useCase: PersonalUseCase, beforeMs: number | null): boolean {
+  return useCases[useCase] === 'denied' && (beforeMs === null || recordedAtMs >= beforeMs);
+}
+
+/**
+ * When the latest day began on which a signal of the request was given that grants the use case: a person who said yes then has
+ * thought better of a no from before that day. Null: no signal that grants it has a day.
+ */
+export function supersedesBeforeMs(signals: readonly ConsentSignal[], useCase: PersonalUseCase): number | null {
+  let latest: number | null = null;
+  for (const signal of signals) {
+    if (signal.state !== 'valid' || signal.day === undefined || signal.useCases[useCase] !== 'granted') continue;
+    latest = Math.max(latest ?? signal.day, signal.day);
+  }
+  return latest === null ? null : latest * dayMs;
 }
 
 /** A stored grant ages, and one from the future proves a wrong clock; a stored denial does neither. */

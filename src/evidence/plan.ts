@@ -4,7 +4,7 @@
  * rules rule it out).
  */
 import type { Artefact } from '../decision/artefact.ts';
-import { deniedByGpc, grantsCountFromMs, grantsCountUntilMs } from '../decision/consent.ts';
+import { deniedByGpc, grantsCountFromMs, grantsCountUntilMs, supersedesBeforeMs } from '../decision/consent.ts';
 import type { ConsentSignal, Fact, IdentityLink, RequestConsent, TokenEvidence } from '../decision/facts.ts';
 import type { Needs } from '../decision/needs.ts';
 import { type Kind, type PersonalUseCase, type UseCase, useCasesOfKind } from '../decision/vocabulary.ts';
@@ -181,7 +181,7 @@ function alternativeFor(consent: RequestConsent, asked: readonly PersonalUseCase
   for (const useCase of asked) {
     const granted = says(consent.signals, useCase, 'granted');
     if ((!granted && !storedMayGrant) || isDenied(consent, useCase)) return null;
-    alternative.push({ useCase, granted });
+    alternative.push({ useCase, granted, supersedesBeforeMs: supersedesBeforeMs(consent.signals, useCase) });
   }
   return alternative;
 }

@@ -4,9 +4,9 @@
  *
  * It says no only where no rung that reads the record could open whatever the record says, so no decision turns on it.
  */
+import { denies } from '../decision/consent.ts';
 import type { StoredConsent } from '../decision/facts.ts';
-import type { PersonalUseCase } from '../decision/vocabulary.ts';
-import type { Permission, ReadPlan, StoreReading } from './store.ts';
+import type { AskedUseCase, Permission, ReadPlan, StoreReading } from './store.ts';
 
 /** The consent records here are what is stored, whether or not the plan asks to be told of them. */
 export type ReadingSoFar = Pick<StoreReading, 'link' | 'generation' | 'tokenRevoked' | 'consent' | 'linkedConsent'>;
@@ -27,8 +27,7 @@ function holds(permission: Permission, plan: ReadPlan, reading: ReadingSoFar): b
   const granting = isProved(plan, reading) && isYoung(reading.consent, permission) ? reading.consent : null;
   return permission.alternatives.some((alternative) =>
     alternative.every(
-      ({ useCase, granted }) =>
-        !says(denying, useCase, 'denied') && !says(alsoDenying, useCase, 'denied') && (granted || says(granting, useCase, 'granted')),
+      (asked) => !isDenied(denying, asked) && !isDenied(alsoDenying, asked) && (asked.granted || grants(granting, asked)),
     ),
   );
 }
@@ -57,6 +56,10 @@ function isYoung(consent: StoredConsent | null, { grantsCountFromMs, grantsCount
   return consent !== null && consent.recordedAtMs >= grantsCountFromMs && consent.recordedAtMs <= grantsCountUntilMs;
 }
 
-function says(consent: StoredConsent | null, useCase: PersonalUseCase, what: 'granted' | 'denied'): boolean {
-  return consent !== null && consent.useCases[useCase] === what;
+function grants(consent: StoredConsent | null, { useCase }: AskedUseCase): boolean {
+  return consent !== null && consent.useCases[useCase] === 'granted';
+}
+
+function isDenied(consent: StoredConsent | null, { useCase, supersedesBeforeMs }: AskedUseCase): boolean {
+  return consent !== null && denies(consent, useCase, supersedesBeforeMs);
 }

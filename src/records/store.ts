@@ -51,6 +51,8 @@ export interface AskedUseCase {
   readonly useCase: PersonalUseCase;
   /** By the request itself. */
   readonly granted: boolean;
+  /** The request grants it, and so sets aside what a record denied before this instant, the beginning of a day. Null: it sets aside nothing. */
+  readonly supersedesBeforeMs: number | null;
 }
 
 /** What the store said. An erased subject reads as one never seen. */

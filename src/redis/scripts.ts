@@ -9,7 +9,8 @@ import { personalUseCases } from '../decision/vocabulary.ts';
 import { headerLength, headers, unreadable, unsaid, versionedLength } from '../records/codec.ts';
 import { consentKey, presence, tagLength, tombstoneKey } from '../records/keys.ts';
 import { recordCharsMax } from '../records/limits.ts';
-import type { Permission } from '../records/store.ts';
+import type { AskedUseCase, Permission } from '../records/store.ts';
+import { dayMs } from '../time/units.ts';
 import type { Script } from './reply.ts';
 
 function script(lua: string): Script {
@@ -49,16 +50,28 @@ end
 
 /**
  * A permission as the read script takes it: the alternatives, each closed by a semicolon, then the two instants between which stored
- * grants count. A use case is two digits: its position, and whether the request grants it.
+ * grants count. A use case is two digits: its position, and whether the request grants it. Where granting it sets aside what was
+ * denied before some day, that day follows.
  */
 export function permissionText(permission: Permission | null): string {
   if (permission === null) return notToBeTouched;
   let text = '';
   for (const alternative of permission.alternatives) {
-    for (const { useCase, granted } of alternative) text += `${personalUseCases.indexOf(useCase)}${granted ? 1 : 0}`;
+    for (const asked of alternative) text += askedText(asked);
     text += ';';
   }
   return `${text}|${permission.grantsCountFromMs}|${permission.grantsCountUntilMs}`;
+}
+
+const dayDigits = 8;
+const grantedNot = '0';
+const grantedByRequest = '1';
+const grantedSinceDay = '2';
+
+function askedText({ useCase, granted, supersedesBeforeMs }: AskedUseCase): string {
+  const position = personalUseCases.indexOf(useCase);
+  if (supersedesBeforeMs === null) return `${position}${granted ? grantedByRequest : grantedNot}`;
+  return `${position}${grantedSinceDay}${`${Math.floor(supersedesBeforeMs / dayMs)}`.padStart(dayDigits, '0')}`;
 }
 
 /**
@@ -113,7 +126,7 @@ local function saidBy(record, tag)
 end
 
 local own, recordedAt = saidBy(consent, subject)
-local linked = saidBy(linkedConsent, linkedTag)
+local linked, linkedRecordedAt = saidBy(linkedConsent, linkedTag)
 local readable = own and linked and link ~= '${unreadable}' and (not generation or string.match(generation, '^%d+$'))
 local proved = readable and subject ~= '' and not revoked and not linkedToAnother
   and (not generation or tonumber(generation) <= tonumber(ARGV[5]))
@@ -122,6 +135,10 @@ local denying = (not revoked or linkedTag == subject) and own or nothingSaid
 local function grantsCount(permission)
   local first, last = string.match(permission, '|(.+)|(.+)$')
   return proved and recordedAt and recordedAt >= tonumber(first) and recordedAt <= tonumber(last)
+end
+
+local function denied(record, at, useCase, before)
+  return string.sub(record, useCase, useCase) == 'd' and not (before and at < before)
 end
 
 local function holds(permission)
@@ -133,9 +150,13 @@ local function holds(permission)
       if all then return true end
       all, at = true, at + 1
     else
-      local useCase, granted = sign + 1, sub(permission, at + 1, at + 1) == '1'
-      if sub(denying, useCase, useCase) == 'd' or sub(linked, useCase, useCase) == 'd' then all = false end
-      if not granted and not (sub(own, useCase, useCase) == 'g' and grantsCount(permission)) then all = false end
+      local useCase, granted, before = sign + 1, sub(permission, at + 1, at + 1), nil
+      if granted == '${grantedSinceDay}' then
+        before = tonumber(sub(permission, at + 2, at + ${dayDigits} + 1)) * ${dayMs}
+        at = at + ${dayDigits}
+      end
+      if denied(denying, recordedAt, useCase, before) or denied(linked, linkedRecordedAt, useCase, before) then all = false end
+      if granted == '${grantedNot}' and not (sub(own, useCase, useCase) == 'g' and grantsCount(permission)) then all = false end
       at = at + 2
     end
   end

@@ -37,7 +37,7 @@ function says(useCases: Extract<ConsentSignal, { state: 'valid' }>['useCases'], 
 const grantsCountFromMs = nowMs - 180 * 86_400_000;
 const grantsCountUntilMs = nowMs + 5 * 60_000;
 const counting = { grantsCountFromMs, grantsCountUntilMs };
-const asked = (useCase: PersonalUseCase, granted = false): AskedUseCase => ({ useCase, granted });
+const asked = (useCase: PersonalUseCase, granted = false): AskedUseCase => ({ useCase, granted, supersedesBeforeMs: null });
 const content = [asked('content_personalization'), asked('profile_activation_content')];
 const offer = [asked('offers'), asked('profile_activation_offer')];
 

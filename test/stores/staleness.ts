@@ -11,7 +11,7 @@ const subject = 'anna';
 
 /** Of the stored consent, and of nothing in the request. */
 const onStoredGrant: Permission = {
-  alternatives: [[{ useCase: 'content_personalization', granted: false }]],
+  alternatives: [[{ useCase: 'content_personalization', granted: false, supersedesBeforeMs: null }]],
   grantsCountFromMs: 0,
   grantsCountUntilMs: Number.MAX_SAFE_INTEGER,
 };
