@@ -89,12 +89,10 @@ function doubtAbout(token: VerifiedToken, { device, generation, tokenRevoked }: 
   if (token.expired) return failure('identity_token_expired');
   if (generation.state === 'known' && generation.value > (token.generation ?? 0)) return failure('identity_revoked');
   if (token.binding === 'unproved') return failure('identity_unbound');
-  const unsettled = unsettledProof(token);
-  if (unsettled !== null) return unsettled;
   if (token.method !== 'deterministic') return failure('identity_partial');
   if (device.state === 'known' && (device.value.subject !== token.subject || isFromBefore(token, device.value)))
     return failure('identity_partial');
-  return notProved(generation) ?? notProved(tokenRevoked) ?? unread(device, 'identity');
+  return notProved(generation) ?? notProved(tokenRevoked) ?? unsettledProof(token) ?? unread(device, 'identity');
 }
 
 /** The same tolerance as for a token's times. */
@@ -117,6 +115,6 @@ function notProved(fact: Fact<unknown>): GateFailure | null {
 function unreadIdentity(token: VerifiedToken | null, evidence: IdentityEvidence): GateFailure | null {
   if (evidence.token.state === 'late' || evidence.token.state === 'failed') return unread(evidence.token, 'identity');
   const aboutToken =
-    token === null ? null : (unsettledProof(token) ?? unread(evidence.generation, 'identity') ?? unread(evidence.tokenRevoked, 'identity'));
+    token === null ? null : (unread(evidence.generation, 'identity') ?? unread(evidence.tokenRevoked, 'identity') ?? unsettledProof(token));
   return aboutToken ?? unread(evidence.device, 'identity');
 }

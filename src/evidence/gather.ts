@@ -17,7 +17,6 @@ import {
   refused,
   type SessionIdEvidence,
   type StoredConsent,
-  type TokenEvidence,
   tooShort,
 } from '../decision/facts.ts';
 import { meansNobody } from '../records/nobody.ts';
@@ -38,11 +37,7 @@ import { Patience } from './patience.ts';
 import { type Asker, type Asking, type PersonSource, type Reading, readingFor, type StoreDependency, storeDependencies } from './plan.ts';
 import { SourceAsks } from './source-asks.ts';
 import { createStoreReader, failureOf, isTimeout, isUnreadable, type StoreReader, shed } from './store-reader.ts';
-
-const lateToken: TokenFinding = { evidence: { state: 'late' }, tokenId: null };
-const noToken: TokenFinding = { evidence: { state: 'none' }, tokenId: null };
-const failedToken: TokenFinding = { evidence: { state: 'failed' }, tokenId: null };
-const shedToken: TokenFinding = { evidence: shed, tokenId: null };
+import { hopefully, lateToken, noToken, shedToken, TokenStage } from './token-stage.ts';
 
 const noReading = { plan: null, afterStore: null };
 const noTimings: readonly SourceTiming[] = [];
@@ -54,12 +49,6 @@ export function createGatherer(given: GathererParts): Gatherer {
 
 interface Parts extends GathererParts {
   readonly reader: StoreReader;
-}
-
-interface TokenArrival extends TokenFinding {
-  /** Before the start where it came at once: nothing waited for it, so it is in time however little is left. */
-  readonly usableFromMs: number;
-  readonly endMs: number;
 }
 
 type Reply = {
@@ -74,8 +63,7 @@ class RunningGathering extends Patience implements Gathering {
   readonly #begunMs: number;
   readonly #session: SessionIdEvidence;
   readonly #deviceId: string | null;
-  #tokenStartMs: number | null = null;
-  #token: TokenArrival | null = null;
+  readonly #token: TokenStage;
   /** Null while the token is being verified: what to ask depends on whose it is. */
   #finding: TokenFinding | null = null;
   /** Null for a policy without HTTP sources. */
@@ -92,6 +80,7 @@ class RunningGathering extends Patience implements Gathering {
     this.#request = request;
     this.#begunMs = parts.clock.monotonicMs();
     const { artefact, identity, needs, nowMs } = request;
+    this.#token = new TokenStage(this, parts);
     this.#sources = namesSources(artefact) ? new SourceAsks(this, parts, request) : null;
     this.#session = needs.identity && identity.sessionId ? sessionEvidence(parts.sessionIds, identity.sessionId, nowMs) : { state: 'none' };
     this.#deviceId = needs.identity && isSomebody(identity.deviceId) ? identity.deviceId : null;
@@ -99,8 +88,9 @@ class RunningGathering extends Patience implements Gathering {
     else {
       if (this.#deviceId !== null && artefact.dependencies.identity.source !== null)
         this.#sources?.askLink(this.#deviceId, () => this.#linkSettled());
-      if (needs.identity && identity.token) this.#verifyToken(identity.token, identity.proof);
-      else this.#tokenFound(noToken);
+      if (needs.identity && identity.token) {
+        this.#token.verify({ token: identity.token, proof: identity.proof, nowMs }, (finding) => this.#tokenFound(finding));
+      } else this.#tokenFound(noToken);
     }
   }
 
@@ -117,7 +107,7 @@ class RunningGathering extends Patience implements Gathering {
     const { dependencies } = this.#request.artefact;
     return {
       identity: {
-        token: this.#tokenAt(atMs),
+        token: this.#token.at(atMs),
         session: this.#session,
         device: this.#deviceAt(atMs) ?? fact(reading.device, 'identity', ({ link }) => knownOrAbsent(link)),
         generation: fact(reading.token, 'identity', ({ generation }) => ({ state: 'known', value: generation })),
@@ -142,7 +132,7 @@ class RunningGathering extends Patience implements Gathering {
   timing(): GatherTiming {
     const store = stage(this.#askedAtMs, this.#reply?.atMs);
     return {
-      token: stage(this.#tokenStartMs, this.#token?.endMs),
+      token: this.#token.timing(),
       store: store === null ? null : { ...store, asked: this.#asked },
       sources: this.#sources?.timings() ?? noTimings,
     };
@@ -161,34 +151,10 @@ class RunningGathering extends Patience implements Gathering {
   /** As if the token and the store had failed at once. */
   #shed(hasToken: boolean): void {
     const token = hasToken ? shedToken : noToken;
-    if (hasToken) this.#token = { ...token, usableFromMs: Number.NEGATIVE_INFINITY, endMs: this.clock.monotonicMs() };
+    if (hasToken) this.#token.shed();
     this.#reading = readingFor(this.#asker(token));
     this.#reply = { atMs: Number.NEGATIVE_INFINITY, reading: null, failure: shed, isUnproved: false };
     this.finish();
-  }
-
-  #verifyToken(token: string, proof: string | undefined): void {
-    const { clock } = this;
-    this.#tokenStartMs = clock.monotonicMs();
-    try {
-      const verified = this.#parts.verifier.verify(token, { proof, nowMs: this.#request.nowMs });
-      if (!(verified instanceof Promise)) this.#tokenVerified(verified, Number.NEGATIVE_INFINITY);
-      else {
-        verified.then(
-          (value) => this.#tokenVerified(value, clock.monotonicMs()),
-          () => this.#tokenVerified(failedToken, clock.monotonicMs()),
-        );
-      }
-    } catch {
-      this.#tokenVerified(failedToken, Number.NEGATIVE_INFINITY);
-    }
-  }
-
-  #tokenVerified(verified: TokenFinding, usableFromMs: number): void {
-    if (this.complete) return;
-    this.#token = { ...verified, usableFromMs, endMs: this.clock.monotonicMs() };
-    // Of a token that came too late nothing may be used, so nothing is asked about its subject.
-    this.#tokenFound(this.#isTokenInTime(this.#token) ? verified : lateToken);
   }
 
   #tokenFound(finding: TokenFinding): void {
@@ -204,8 +170,17 @@ class RunningGathering extends Patience implements Gathering {
   #ask(token: TokenFinding): void {
     const reading = readingFor(this.#asker(token));
     this.#reading = reading;
-    if (reading.plan === null) this.finish();
-    else this.#read(reading, reading.plan);
+    if (reading.plan === null) {
+      this.finish();
+      return;
+    }
+    this.#read(reading, reading.plan);
+    // Beside the read, not before it: what it reads of a person whose proof turns out replayed, no decision uses.
+    if (token.proof && reading.token === 'asked') this.#token.claim(token.proof, () => this.#proofSettled());
+  }
+
+  #proofSettled(): void {
+    if (this.#reply !== null) this.#proceed(this.#reply);
   }
 
   #read(reading: Reading, plan: ReadPlan): void {
@@ -238,9 +213,15 @@ class RunningGathering extends Patience implements Gathering {
       this.#parts.onAbandoned?.({ from: 'store', outcome: reply.failure === null ? 'answered' : 'failed', durationMs });
     } else {
       this.#reply = reply;
-      if (this.#asksAboutPerson(reply)) return;
+      if (!this.#token.isBeingClaimed) this.#proceed(reply);
+      return;
     }
     this.finish();
+  }
+
+  /** The store has answered, and whether the holder's proof is new is known. */
+  #proceed(reply: Reply): void {
+    if (!this.#asksAboutPerson(reply)) this.finish();
   }
 
   /** True where there is somebody to wait for. */
@@ -255,7 +236,14 @@ class RunningGathering extends Patience implements Gathering {
   /** Who somebody is and what they consented to: both have to have come in time, or nothing about them can be used. */
   #proves({ atMs }: Reply): boolean {
     const askedAtMs = this.#askedAtMs ?? atMs;
+    if (!this.#isHolder(this.clock.monotonicMs())) return false;
     return atMs <= this.limitOf('identity', askedAtMs) && atMs <= this.limitOf('consent', askedAtMs);
+  }
+
+  /** Or the token is bound to nobody. */
+  #isHolder(atMs: number): boolean {
+    const token = this.#token.at(atMs);
+    return token.state === 'verified' && (token.binding === 'none' || token.binding === 'proved');
   }
 
   /** Null where it is the store's to say. */
@@ -271,11 +259,17 @@ class RunningGathering extends Patience implements Gathering {
     const fact = this.#sources?.personFactAt(dependency, atMs) ?? null;
     if (fact !== null) return fact as Evidence[D];
     const reply = this.#reply;
-    if (reply === null || reply.atMs > atMs || reply.failure === null) return late;
+    if (reply === null || reply.atMs > atMs) return late;
+    if (reply.failure === null) return this.#isReplayed(atMs) ? refused : late;
     return reply.isUnproved ? refused : reply.failure;
   }
 
-  #asker({ evidence, tokenId }: TokenFinding): Asker {
+  #isReplayed(atMs: number): boolean {
+    const token = this.#token.at(atMs);
+    return token.state === 'verified' && token.binding === 'unproved';
+  }
+
+  #asker(finding: TokenFinding): Asker {
     const { artefact, needs, consent, nowMs } = this.#request;
     const atMs = this.clock.monotonicMs();
     const usualMs = this.#parts.reader.usualMs();
@@ -284,8 +278,8 @@ class RunningGathering extends Patience implements Gathering {
       needs,
       consent,
       nowMs,
-      token: evidence,
-      tokenId,
+      token: hopefully(finding),
+      tokenId: finding.tokenId,
       deviceId: this.#deviceId,
       resolved: this.#sources?.linkAt(atMs) ?? null,
       sessionId: this.#session.state === 'verified' ? this.#session.id : null,
@@ -298,15 +292,6 @@ class RunningGathering extends Patience implements Gathering {
   #halfOf(dependency: StoreDependency): number {
     const { artefact, deadlineAtMs } = this.#request;
     return (artefact.dependencies[dependency].budgetMs ?? deadlineAtMs - this.#begunMs) / 2;
-  }
-
-  #tokenAt(atMs: number): TokenEvidence {
-    if (this.#token === null) return this.#tokenStartMs === null ? noToken.evidence : lateToken.evidence;
-    return this.#token.usableFromMs <= atMs && this.#isTokenInTime(this.#token) ? this.#token.evidence : lateToken.evidence;
-  }
-
-  #isTokenInTime({ usableFromMs }: TokenArrival): boolean {
-    return usableFromMs <= this.limitOf('identity', this.#tokenStartMs ?? usableFromMs);
   }
 
   #hasNoSession(): boolean {

@@ -76,6 +76,8 @@ export interface GathererParts {
   /** Gathering reads and does nothing else. */
   readonly store: Pick<Store, 'read'>;
   readonly verifier: TokenVerification;
+  /** As the store has it. Absent: no proof can be told from a replayed one, so none proves anybody. */
+  readonly claimProof?: Store['claimProof'];
   readonly sessionIds: SessionIdVerification;
   readonly clock: Clock;
   /** The store was asked something and that has ended, by an answer or not; each attempt to have it answered is a read. */
@@ -102,6 +104,14 @@ export interface TokenVerification {
 export interface TokenFinding {
   readonly evidence: TokenEvidence;
   readonly tokenId: string | null;
+  /** The holder proved it, if nobody presented this proof before. */
+  readonly proof?: UnclaimedProof | null;
+}
+
+export interface UnclaimedProof {
+  readonly id: string;
+  /** For so long nobody else may claim it. */
+  readonly lifeMs: number;
 }
 
 export interface SessionIdVerification {

@@ -142,7 +142,7 @@ function identityOf(evidence: Evidence): Identity {
 
   const asked: Fact<unknown>[] = [];
   if (token.state === 'late' || token.state === 'failed') asked.push(token);
-  if (usable !== null) asked.push(bindingFact(usable.binding), generation, tokenRevoked);
+  if (usable !== null) asked.push(generation, tokenRevoked, bindingFact(usable.binding));
   asked.push(device);
   const trouble = firstTrouble(asked, 'identity');
 
@@ -192,8 +192,6 @@ function weaknessOf(
   if (token.expired) return plain('identity_token_expired');
   if (generation.state === 'known' && generation.value > (token.generation ?? 0)) return plain('identity_revoked');
   if (token.binding === 'unproved') return plain('identity_unbound');
-  if (token.binding === 'late') return { reason: 'identity_timeout', dependency: 'identity' };
-  if (token.binding === 'failed') return { reason: 'identity_failed', dependency: 'identity' };
   if (token.method === 'probabilistic') return plain('identity_partial');
   if (device.state === 'known' && device.value.subject !== token.subject) return plain('identity_partial');
   // Five seconds of grace between two clocks.
@@ -203,6 +201,7 @@ function weaknessOf(
   const unproved: Fact<unknown>[] = [];
   if (generation.state !== 'known') unproved.push(generation);
   if (tokenRevoked.state !== 'known') unproved.push(tokenRevoked);
+  if (isTrouble(bindingFact(token.binding))) unproved.push(bindingFact(token.binding));
   if (isTrouble(device)) unproved.push(device);
   const first = unproved[0];
   return first === undefined ? null : troubleOf(first, 'identity');
