@@ -2,11 +2,12 @@
  * A token issuer for development: it makes keys and signs tokens, so that a reader can see the user tier in the first minute.
  * A deployment has an issuer of its own; nothing here is on the path of a decision.
  */
-import { randomBytes, randomUUID } from 'node:crypto';
+import { hash, randomBytes, randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose';
 import { makeDataDirectory } from '../files/data-directory.ts';
 import { keptText } from '../files/kept-text.ts';
+import { thumbprintOf } from './proof.ts';
 
 export interface IssuerKeys {
   readonly kid: string;
@@ -60,6 +61,33 @@ export async function mintToken({
   };
   const alg = privateJwk.crv === 'P-256' ? 'ES256' : 'Ed25519';
   return new SignJWT(payload).setProtectedHeader({ alg, typ: 'decide+jwt', kid }).sign(await importJWK(privateJwk, alg));
+}
+
+/** Who holds the key that a token is bound to: in development, whoever made it a moment ago. */
+export interface Holder {
+  /** For the token's `cnf.jkt`. */
+  readonly thumbprint: string;
+  /** Good once, for one presentation of this token to this address. */
+  prove(presentation: { readonly token: string; readonly target: string; readonly nowMs: number }): Promise<string>;
+}
+
+export async function createHolder(): Promise<Holder> {
+  const { privateKey, publicKey } = await generateKeyPair('Ed25519', { extractable: true });
+  const { kty, crv, x } = await exportJWK(publicKey);
+  if (kty === undefined || crv === undefined || x === undefined) throw new TypeError('an Ed25519 key has `kty`, `crv` and `x`');
+  return {
+    thumbprint: thumbprintOf({ kty, crv, x }),
+    prove: ({ token, target, nowMs }) =>
+      new SignJWT({
+        htm: 'POST',
+        htu: target,
+        iat: Math.floor(nowMs / 1000),
+        jti: randomUUID(),
+        ath: hash('sha256', token, 'base64url'),
+      })
+        .setProtectedHeader({ alg: 'Ed25519', typ: 'dpop+jwt', jwk: { kty, crv, x } })
+        .sign(privateKey),
+  };
 }
 
 /** What a demo token and a service that trusts it agree on without configuration. */

@@ -1,5 +1,5 @@
 /** An issuer that signs whatever it is told, spelled as it is told: the attacks are in the bytes. */
-import { createPrivateKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { createHash, createPrivateKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { type KeySet, keySetOf, type ReplaceableKeySet } from '../../src/identity/key-set.ts';
 
 export const issuer = 'https://issuer.example';
@@ -29,6 +29,31 @@ export function headerOf(key: TestKey): Record<string, unknown> {
 export function claimsAt(nowMs: number): Record<string, unknown> {
   const nowSeconds = Math.floor(nowMs / 1000);
   return { iss: issuer, aud: audience, sub: subject, iat: nowSeconds - 10, exp: nowSeconds + 290, jti: 'token-1' };
+}
+
+/** A holder's key, as a proof names it. */
+export function holderJwk({ publicJwk }: TestKey): Record<string, unknown> {
+  const { kid: _, ...jwk } = publicJwk;
+  return jwk;
+}
+
+/** RFC 7638, written down a second time. */
+export function jktOf(key: TestKey): string {
+  const { crv, kty, x, y } = key.publicJwk;
+  return createHash('sha256')
+    .update(JSON.stringify({ crv, kty, x, ...(y === undefined ? {} : { y }) }))
+    .digest('base64url');
+}
+
+export const proofTarget = 'https://decide.example/v1/decide';
+
+export function proofHeaderOf(holder: TestKey): Record<string, unknown> {
+  return { alg: holder.alg, typ: 'dpop+jwt', jwk: holderJwk(holder) };
+}
+
+export function proofClaimsAt(nowMs: number, token: string): Record<string, unknown> {
+  const ath = createHash('sha256').update(token).digest('base64url');
+  return { htm: 'POST', htu: proofTarget, iat: Math.floor(nowMs / 1000), jti: 'proof-1', ath };
 }
 
 /** Header and payload as objects, or as the very JSON text to sign. */
