@@ -1,18 +1,23 @@
 /** The two servers, as tables of contents: what is registered, in the order in which it takes effect. */
-import type { Server } from 'node:http';
+import type { Server, ServerOptions } from 'node:http';
 import { type FastifyHttpOptions, type FastifyInstance, fastify, LogController } from 'fastify';
 import type { ExampleCredentials } from './contract/openapi-examples.ts';
 import { compilations } from './contract/validate.ts';
 import { createGatherer } from './evidence/gather.ts';
 import type { TokenVerification } from './evidence/gathering.ts';
+import type { AuditLog } from './files/audit-log.ts';
 import { afterListening } from './http/after-listening.ts';
 import { createAskLimit } from './http/ask-limit.ts';
+import { createBadKeys } from './http/bad-keys.ts';
 import type { ServiceDependencies, ServiceLogger } from './http/dependencies.ts';
+import { createKeyLimits, type KeyLimits } from './http/key-limits.ts';
 import { type Managed, managedProcess, managementRoutes } from './http/management.ts';
 import { createOwnMargin } from './http/own-margin.ts';
 import { createParking, type Parking } from './http/parking.ts';
+import { audit } from './http/plugins/audit.ts';
+import { cors } from './http/plugins/cors.ts';
 import { bodyBytesMax, jsonBody } from './http/plugins/json-body.ts';
-import { createAuthority } from './http/plugins/keys.ts';
+import { type Authority, callers, createAuthority } from './http/plugins/keys.ts';
 import { oneAtATime } from './http/plugins/one-at-a-time.ts';
 import { answerClientError, answerConnect, answerExpectation, answerFrameworkError, problems } from './http/plugins/problems.ts';
 import { promptClose } from './http/plugins/prompt-close.ts';
@@ -30,7 +35,7 @@ import { revocationRoutes } from './http/routes/revocations.ts';
 import { sessionRoutes } from './http/routes/sessions.ts';
 import { type StoreWatch, watchStore } from './http/store-watch.ts';
 import { ulid } from './http/ulid.ts';
-import type { Clock } from './time/clock.ts';
+import type { RateBoard } from './records/rate-board.ts';
 
 export interface AppDependencies
   extends Omit<ServiceDependencies, 'gatherer' | 'askLimit' | 'ownMargin' | 'parking' | 'queue' | 'tokenIssuer' | 'demoCredentials'> {
@@ -47,18 +52,38 @@ export interface AppDependencies
   readonly parking?: Parking;
   /** Null: nothing is logged. */
   readonly logger: ServiceLogger | null;
+  /** Origins whose pages may call from a browser. Absent: none. */
+  readonly corsOrigins?: readonly string[];
+  /** Absent: plain HTTP. */
+  readonly tls?: TlsMaterial | null;
+  /** Where writes are recorded. Absent: nowhere. */
+  readonly audit?: AuditLog | null;
+  /** Where processes agree on what is left of a key's rate. Absent: each goes by the whole of it. */
+  readonly openRateBoard?: (() => Promise<RateBoard>) | null;
+}
+
+/** What a server proves itself with, in PEM; and who must have signed the certificate of whoever calls. */
+export interface TlsMaterial {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  readonly clientAuthority: Buffer | null;
 }
 
 export async function buildApp(given: AppDependencies): Promise<FastifyInstance> {
   const dependencies = toServiceDependencies(given);
-  const authority = createAuthority(given.apiKeys);
+  const limits = keyLimitsOf(given);
+  const authority = authorityOf(given, limits);
   const app = createServer(given);
 
   await app.register(safeDefaults, dependencies);
   app.addHook('preClose', async () => dependencies.parking.end());
   await app.register(requestLog, given);
+  await app.register(callers);
+  await app.register(audit, given);
+  await app.register(cors, given);
   await app.register(problems);
   await app.register(promptClose, given);
+  shareLimits(app, limits);
   await app.register(oneAtATime, given);
   await app.register(jsonBody);
 
@@ -75,6 +100,27 @@ export async function buildApp(given: AppDependencies): Promise<FastifyInstance>
   return app;
 }
 
+function authorityOf({ apiKeys, clock }: AppDependencies, limits: KeyLimits): Authority {
+  return createAuthority({ keys: apiKeys, clock, limits, badKeys: createBadKeys(clock) });
+}
+
+function keyLimitsOf({ apiKeys, clock, openRateBoard = null }: AppDependencies): KeyLimits {
+  const keys = () => (typeof apiKeys === 'function' ? apiKeys() : (apiKeys ?? []));
+  return createKeyLimits({ clock, process: ulid(clock.nowMs()), keys, openBoard: openRateBoard });
+}
+
+function shareLimits(app: FastifyInstance, limits: KeyLimits): void {
+  let stop = (): void => {};
+  app.addHook('onListen', (done) => {
+    stop = limits.share();
+    done();
+  });
+  app.addHook('onClose', (_app, done) => {
+    stop();
+    done();
+  });
+}
+
 /** Never on the public port. */
 export function buildManagement(given: AppDependencies): Promise<FastifyInstance> {
   return buildManagementOf(managedProcess({ ...given, storeWatch: storeWatchOf(given) }), given);
@@ -84,7 +130,7 @@ export async function buildManagementOf(
   managed: Managed,
   given: Pick<AppDependencies, 'clock' | 'logger' | 'queue'>,
 ): Promise<FastifyInstance> {
-  const app = createServer(given);
+  const app = createServer({ clock: given.clock, logger: given.logger });
   await app.register(safeDefaults, { clock: given.clock, queue: given.queue ?? createQueueGauge(given) });
   await app.register(problems);
   await app.register(promptClose, given);
@@ -119,7 +165,9 @@ function storeWatchOf({ storeWatch, store, clock }: AppDependencies): StoreWatch
 /** A subject or a session id, percent-encoded at its worst: 256 characters of three bytes each. */
 const paramLengthMax = 2304;
 
-function createServer({ logger, clock }: { logger: ServiceLogger | null; clock: Clock }): FastifyInstance {
+type ServerParts = Pick<AppDependencies, 'logger' | 'clock' | 'tls'>;
+
+function createServer({ logger, clock, tls = null }: ServerParts): FastifyInstance {
   const options: FastifyHttpOptions<Server> = {
     ...(logger === null ? { logger: false } : { loggerInstance: quietLogger(logger) }),
     logController: new LogController({ disableRequestLogging: true }),
@@ -134,7 +182,7 @@ function createServer({ logger, clock }: { logger: ServiceLogger | null; clock: 
     connectionTimeout: 5_000,
     keepAliveTimeout: 5_000,
     maxRequestsPerSocket: 10_000,
-    http: { headersTimeout: 1_500, connectionsCheckingInterval: 500, maxHeaderSize: 8_192, requireHostHeader: false },
+    ...(tls === null ? { http: serverOptions } : { https: { ...serverOptions, ...tlsOptionsOf(tls) } }),
     routerOptions: {
       maxParamLength: paramLengthMax,
       caseSensitive: true,
@@ -156,6 +204,19 @@ function createServer({ logger, clock }: { logger: ServiceLogger | null; clock: 
   app.server.on('checkExpectation', answerExpectation);
   app.server.on('connect', answerConnect);
   return app;
+}
+
+const serverOptions: ServerOptions = {
+  headersTimeout: 1_500,
+  connectionsCheckingInterval: 500,
+  maxHeaderSize: 8_192,
+  requireHostHeader: false,
+};
+
+/** Where an authority is named, whoever has no certificate of it gets no further than the handshake. */
+export function tlsOptionsOf({ cert, key, clientAuthority }: TlsMaterial) {
+  const authority = clientAuthority === null ? {} : { ca: clientAuthority, requestCert: true, rejectUnauthorized: true };
+  return { cert, key, ...authority, minVersion: 'TLSv1.2', handshakeTimeout: 5_000 } as const;
 }
 
 function noCompiler(): never {

@@ -293,7 +293,7 @@ function originList(text: string): Parsed<string[]> {
 /** A page's origin is what a browser says of it, to the letter; so it is kept as browsers write it. */
 function pageOriginList(text: string): Parsed<string[]> {
   const origins = listed(text).map(originOf);
-  return origins.every((origin) => origin !== null && !origin.includes('*'))
+  return origins.every((origin) => origin !== null) && !text.includes('*')
     ? { value: [...new Set(origins)] }
     : { allowed: 'write origins, comma-separated, without path or user: `https://www.shop.example`; there is no `*`', secret: true };
 }

@@ -80,6 +80,7 @@ const always: readonly ProblemCode[] = [
   'unauthenticated',
   'scope_missing',
   'host_not_allowed',
+  'rate_limited',
   'headers_too_large',
   'internal_error',
 ];

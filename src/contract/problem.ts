@@ -51,6 +51,12 @@ const table = {
     sentence: 'send `Content-Type: application/json` in UTF-8, without any `Content-Encoding`',
   },
   expectation_failed: { status: 417, title: 'Expectation failed', sentence: 'the only expectation met here is `100-continue`' },
+  rate_limited: {
+    status: 429,
+    title: 'Too many requests',
+    sentence:
+      'the API key, or for want of a valid one this address, has asked more often than it may; ask again after `Retry-After` seconds',
+  },
   headers_too_large: { status: 431, title: 'Headers too large', sentence: 'the request line and headers are larger than 8 KiB' },
   internal_error: { status: 500, title: 'Internal error', sentence: 'something went wrong here, not with you; quote the request id' },
   overloaded: { status: 503, title: 'Overloaded', sentence: 'the time for this answer had passed before work on it could begin' },
@@ -85,9 +91,17 @@ export class ProblemError extends Error {
   readonly code: ProblemCode;
   readonly detail: string;
   readonly errors: readonly ProblemPlace[];
+  /** When to ask again, where it is worth while; null: nothing is known, and the status speaks for itself. */
+  readonly retryAfterSeconds: number | null;
 
-  constructor(code: ProblemCode, detail: string = table[code].sentence, errors: readonly ProblemPlace[] = []) {
+  constructor(
+    code: ProblemCode,
+    detail: string = table[code].sentence,
+    errors: readonly ProblemPlace[] = [],
+    retryAfterSeconds: number | null = null,
+  ) {
     super(detail);
+    this.retryAfterSeconds = retryAfterSeconds;
     this.code = code;
     this.detail = detail;
     this.errors = errors.slice(0, placesMax);
@@ -103,6 +117,10 @@ export function problemBody({ code, detail, errors }: ProblemError, requestId: s
   const { status, title } = table[code];
   const body = { type: problemType(code), title, status, detail, code, requestId };
   return errors.length === 0 ? body : { ...body, errors: errors.map(({ in: where = 'body', ...place }) => ({ in: where, ...place })) };
+}
+
+export function rateLimited(retryAfterSeconds: number): ProblemError {
+  return new ProblemError('rate_limited', undefined, [], retryAfterSeconds);
 }
 
 export function invalidRequest(places: readonly ProblemPlace[]): ProblemError {

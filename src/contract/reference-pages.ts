@@ -21,7 +21,7 @@ instead. No error repeats a value that was sent. A degraded decision is no error
 |---|---|---|---|
 ${rows.join('\n')}
 
-A 503 carries \`Retry-After\`, a 405 \`Allow\`, a 401 \`WWW-Authenticate\`. All carry \`Cache-Control: private, no-store\`.
+A 503 and a 429 carry \`Retry-After\`, a 405 \`Allow\`, a 401 \`WWW-Authenticate\`. All carry \`Cache-Control: private, no-store\`.
 `;
 }
 

@@ -1,7 +1,7 @@
 /** What the service is built from: `main.ts` hands in the real parts, tests their own. */
 import type { FastifyBaseLogger } from 'fastify';
 import type { PolicyInForce } from '../contract/convert.ts';
-import type { ApiKey } from '../contract/key-scopes.ts';
+import type { ApiKeys } from '../contract/key-scopes.ts';
 import type { ExampleCredentials } from '../contract/openapi-examples.ts';
 import type { Gatherer } from '../evidence/gathering.ts';
 import type { SessionIds } from '../identity/session-id.ts';
@@ -35,7 +35,7 @@ export interface ServiceDependencies {
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   /** Null: loopback callers have every scope, and nobody else gets in. */
-  readonly apiKeys: readonly ApiKey[] | null;
+  readonly apiKeys: ApiKeys | null;
   /** Whether `GET /v1/decide` may be called without a key. */
   readonly publicGet: boolean;
   /** The `iss` of the tokens we accept: a revoked `jti` is filed under it. Null where there is none. */

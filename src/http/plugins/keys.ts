@@ -1,28 +1,79 @@
-/** Who may call: bearer keys, compared by their hashes in constant time, each with scopes. A key says nothing about the visitor. */
+/**
+ * Who may call: bearer keys, compared by their hashes in constant time, each with scopes, an end and a rate. A key says nothing about
+ * the visitor; what a publishable one may show is the question's to say.
+ */
 import { hash, timingSafeEqual } from 'node:crypto';
-import type { FastifyRequest, onRequestHookHandler } from 'fastify';
-import type { ApiKey, KeyScope } from '../../contract/key-scopes.ts';
-import { ProblemError } from '../../contract/problem.ts';
+import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify';
+import fastifyPlugin from 'fastify-plugin';
+import type { ApiKey, ApiKeys, KeyScope } from '../../contract/key-scopes.ts';
+import { ProblemError, rateLimited } from '../../contract/problem.ts';
+import type { Clock } from '../../time/clock.ts';
+import type { BadKeys } from '../bad-keys.ts';
+import type { KeyLimits } from '../key-limits.ts';
+
+/** Some scope; where there are several, any of them will do. */
+export type Scopes = readonly [KeyScope, ...KeyScope[]];
+
+/** Whom we let in. */
+export interface Caller {
+  /** Null: somebody on this machine, where no keys are configured. */
+  readonly keyId: string | null;
+  /** The key may be in anybody's hands. */
+  readonly isPublishable: boolean;
+  readonly scopes: readonly string[];
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Null: nobody asked who it is, or it is nobody we let in. */
+    caller: Caller | null;
+  }
+}
+
+export const callers = fastifyPlugin(async (app: FastifyInstance) => {
+  app.decorateRequest('caller', null);
+});
 
 export interface Authority {
   /** Throws the problem unless the caller has one of the scopes. */
-  demand(request: FastifyRequest, ...anyOf: readonly [KeyScope, ...KeyScope[]]): void;
+  demand(request: FastifyRequest, ...anyOf: Scopes): void;
   /** The same as a hook, before a body is read. */
-  demanding(...anyOf: readonly [KeyScope, ...KeyScope[]]): onRequestHookHandler;
+  demanding(...anyOf: Scopes): onRequestHookHandler;
 }
 
-export function createAuthority(keys: readonly ApiKey[] | null): Authority {
-  const hashed = keys?.map(({ sha256, scopes }): HashedKey => ({ hash: Buffer.from(sha256, 'hex'), scopes }));
+export interface AuthorityParts {
+  /** Null: loopback callers have every scope, and nobody else gets in. */
+  readonly keys: ApiKeys | null;
+  readonly clock: Pick<Clock, 'nowMs'>;
+  readonly limits: Pick<KeyLimits, 'take'>;
+  readonly badKeys: Pick<BadKeys, 'from'>;
+}
 
-  function demand(request: FastifyRequest, ...anyOf: readonly [KeyScope, ...KeyScope[]]): void {
-    if (hashed === undefined) {
-      if (!isLoopbackPeer(request.socket.remoteAddress)) throw new ProblemError('unauthenticated');
-      if (!isLoopbackName(request.headers.host)) throw new ProblemError('host_not_allowed');
-      return;
+export function createAuthority({ keys, clock, limits, badKeys }: AuthorityParts): Authority {
+  const hashed = keys === null ? null : hashedNow(keys);
+
+  function admitted(request: FastifyRequest): Caller {
+    if (hashed === null) return atThisMachine(request);
+    const { authorization } = request.headers;
+    const key = matching(hashed(), authorization);
+    if (key === null || clock.nowMs() >= (key.notAfterMs ?? Number.POSITIVE_INFINITY)) {
+      // Who brings none is told so as often as they like: it costs us nothing and tells them nothing.
+      const waitSeconds = authorization === undefined ? null : badKeys.from(request.socket.remoteAddress);
+      throw waitSeconds === null
+        ? new ProblemError('unauthenticated', key === null ? undefined : 'the API key has expired')
+        : rateLimited(waitSeconds);
     }
-    const key = matching(hashed, request.headers.authorization);
-    if (key === null) throw new ProblemError('unauthenticated');
-    if (!key.scopes.includes('admin') && !anyOf.some((scope) => key.scopes.includes(scope))) {
+    const waitSeconds = limits.take(key);
+    if (waitSeconds !== null) throw rateLimited(waitSeconds);
+    const isPublishable = key.publishable === true;
+    // Whatever the file says: what anybody may read out of a page opens nothing else.
+    return { keyId: key.id, isPublishable, scopes: isPublishable ? ['decide'] : key.scopes };
+  }
+
+  function demand(request: FastifyRequest, ...anyOf: Scopes): void {
+    request.caller ??= admitted(request);
+    const { scopes } = request.caller;
+    if (!scopes.includes('admin') && !anyOf.some((scope) => scopes.includes(scope))) {
       throw new ProblemError('scope_missing', `the API key is valid and lacks the scope \`${anyOf.at(-1)}\``);
     }
   }
@@ -38,19 +89,42 @@ export function createAuthority(keys: readonly ApiKey[] | null): Authority {
   };
 }
 
+const somebodyHere: Caller = { keyId: null, isPublishable: false, scopes: ['admin'] };
+
+function atThisMachine(request: FastifyRequest): Caller {
+  if (!isLoopbackPeer(request.socket.remoteAddress)) throw new ProblemError('unauthenticated');
+  if (!isLoopbackName(request.headers.host)) throw new ProblemError('host_not_allowed');
+  return somebodyHere;
+}
+
 interface HashedKey {
   readonly hash: Buffer;
-  readonly scopes: readonly string[];
+  readonly key: ApiKey;
+}
+
+/** Made anew only when the list is another one. */
+function hashedNow(keys: ApiKeys): () => readonly HashedKey[] {
+  const listNow = typeof keys === 'function' ? keys : () => keys;
+  let list: readonly ApiKey[] | null = null;
+  let hashed: readonly HashedKey[] = [];
+  return () => {
+    const current = listNow();
+    if (current !== list) {
+      list = current;
+      hashed = current.map((key) => ({ hash: Buffer.from(key.sha256, 'hex'), key }));
+    }
+    return hashed;
+  };
 }
 
 /** Compares with every key, so that the time tells nothing about which one came close. */
-function matching(keys: readonly HashedKey[], authorization: string | undefined): HashedKey | null {
+function matching(keys: readonly HashedKey[], authorization: string | undefined): ApiKey | null {
   const presented = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(authorization ?? '')?.[1];
   if (presented === undefined) return null;
   const presentedHash = hash('sha256', presented, 'buffer');
-  let found: HashedKey | null = null;
-  for (const key of keys) {
-    if (key.hash.length === presentedHash.length && timingSafeEqual(key.hash, presentedHash)) found = key;
+  let found: ApiKey | null = null;
+  for (const { hash: known, key } of keys) {
+    if (known.length === presentedHash.length && timingSafeEqual(known, presentedHash)) found = key;
   }
   return found;
 }

@@ -8,7 +8,7 @@ import { invalidRequest, type ProblemCode, ProblemError, problemBody, problemTab
 import { StoreError } from '../../records/store-error.ts';
 import { privateNoStore, setSafeHeaders } from './safe-defaults.ts';
 
-const retryAfterSeconds = 1;
+const overloadRetryAfterSeconds = 1;
 const mediaType = 'application/problem+json';
 
 const codeOfFramework: Readonly<Record<string, ProblemCode>> = {
@@ -50,7 +50,8 @@ function sendProblem(problem: ProblemError, request: FastifyRequest, reply: Fast
   setSafeHeaders(request, reply);
   for (const name of ['etag', 'surrogate-key', 'cache-tag', 'server-timing']) reply.removeHeader(name);
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
-  if (problem.status === 503) reply.header('retry-after', retryAfterSeconds);
+  const retryAfterSeconds = problem.retryAfterSeconds ?? (problem.status === 503 ? overloadRetryAfterSeconds : null);
+  if (retryAfterSeconds !== null) reply.header('retry-after', retryAfterSeconds);
   // As bytes: to text the framework would add a charset, which this media type does not have.
   const body = Buffer.from(JSON.stringify(problemBody(problem, request.id)));
   return reply.code(problem.status).header('content-type', mediaType).send(body);

@@ -4,7 +4,7 @@
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { consentSignals, type WireConsent } from '../../consent/signals.ts';
-import { readDecideRequest, toAsking, toEnvelope } from '../../contract/convert.ts';
+import { type Asking, readDecideRequest, toAsking, toEnvelope } from '../../contract/convert.ts';
 import type { DecideRequest } from '../../contract/schemas.ts';
 import { needs } from '../../decision/needs.ts';
 import { batchesOf } from '../../evidence/batches.ts';
@@ -14,7 +14,7 @@ import { deadlineHeader, deadlineOf, remainingMs } from '../deadline.ts';
 import { type DecidedBatch, decideInBatches } from '../decide-in-batches.ts';
 import type { ServiceDependencies } from '../dependencies.ts';
 import { isOverloaded, refusingLateRequests } from '../overload.ts';
-import type { Authority } from '../plugins/keys.ts';
+import type { Authority, Caller } from '../plugins/keys.ts';
 import { serverTiming, type TimedStage } from '../plugins/server-timing.ts';
 import { policyInForce } from '../policy-in-force.ts';
 import { recordDecision } from '../record-decision.ts';
@@ -33,7 +33,7 @@ export function decideRoute(app: FastifyInstance, dependencies: ServiceDependenc
     const policy = policyInForce(dependencies);
     const { artefact, sources } = policy;
     const nowMs = clock.nowMs();
-    const asking = toAsking(wire, artefact, nowMs);
+    const asking = seenBy(request.caller, toAsking(wire, artefact, nowMs));
     const deadline = deadlineOf(asking, request.headers[deadlineHeader], artefact.deadline, startedAtMs, ownMargin);
     const effectiveMs = remainingMs(deadline, clock.monotonicMs());
 
@@ -69,6 +69,11 @@ export function decideRoute(app: FastifyInstance, dependencies: ServiceDependenc
     }
     return reply;
   });
+}
+
+/** With a key that may be in anybody's hands, nothing above segment is seen unless the visitor proves who it is. */
+function seenBy(caller: Caller | null, asking: Asking): Asking {
+  return caller?.isPublishable === true ? { ...asking, question: { ...asking.question, onlyProved: true } } : asking;
 }
 
 /** A proof may come in the body or, as RFC 9449 has it, in a header. */

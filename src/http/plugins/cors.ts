@@ -1,0 +1,42 @@
+/**
+ * Which pages may call from a browser: those of the origins that are listed, to the letter, and only the routes that a browser has any
+ * business with. Nothing is listed: no answer says a word about origins. Never with credentials, never `*`.
+ */
+import fastifyCors, { type FastifyCorsOptions } from '@fastify/cors';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import fastifyPlugin from 'fastify-plugin';
+
+/** Deciding, and what the visitor's own session id is credential enough for. */
+const browserRoutes: readonly RegExp[] = [/^\/v1\/decide(?:\?|$)/, /^\/v1\/sessions\/[^/?]+(?:\/withdrawals)?(?:\?|$)/, /^\/ofrep\/v1\//];
+
+/** How long a browser may remember that it was let through. */
+const preflightMaxAgeSeconds = 600;
+
+const opened: FastifyCorsOptions = {
+  methods: ['GET', 'POST', 'DELETE'],
+  allowedHeaders: ['authorization', 'content-type', 'dpop', 'if-none-match', 'stepwell-deadline-ms', 'traceparent', 'tracestate'],
+  exposedHeaders: ['etag', 'retry-after', 'server-timing', 'stepwell-request-id', 'traceparent'],
+  maxAge: preflightMaxAgeSeconds,
+  strictPreflight: false,
+};
+
+/** Before `problems`, which otherwise would answer a preflight with a 405, and would not let a page read its problem. */
+export const cors = fastifyPlugin(async (app: FastifyInstance, { corsOrigins = [] }: { corsOrigins?: readonly string[] }) => {
+  if (corsOrigins.length === 0) return;
+  const origins = new Set(corsOrigins);
+  await app.register(fastifyCors, {
+    delegator(request, give) {
+      const { origin } = request.headers;
+      const isOpen = typeof origin === 'string' && origins.has(origin) && isForBrowsers(request);
+      give(null, isOpen ? { ...opened, origin, preflight: isPreflight(request) } : { origin: false });
+    },
+  });
+});
+
+function isForBrowsers({ raw }: FastifyRequest): boolean {
+  return browserRoutes.some((route) => route.test(raw.url ?? ''));
+}
+
+function isPreflight({ method, headers }: FastifyRequest): boolean {
+  return method === 'OPTIONS' && headers['access-control-request-method'] !== undefined;
+}
