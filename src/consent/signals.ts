@@ -1,9 +1,24 @@
 /**
  * Turns what a request says about consent into signals. It is total and bounded: whatever it cannot read becomes an `invalid`
- * signal, which takes grants away and gives none. How signals combine is decided elsewhere, in the decision core.
+ * signal, which takes grants away and gives none. Regimes are applied here; how signals combine is decided elsewhere, in the decision
+ * core. Nothing of what was read is kept, and nothing of it is ever told but which of a closed list of outcomes it had.
  */
+import type { ConsentSettings } from '../decision/artefact.ts';
 import type { ConsentSignal, RequestConsent } from '../decision/facts.ts';
 import { type ConsentState, type UseCase, useCases } from '../decision/vocabulary.ts';
+import { consentModeSignals } from './consent-mode.ts';
+import { gppSignals, readGpp } from './gpp.ts';
+import {
+  type ConsentSignalOutcome,
+  type ConsentSource,
+  invalidReading,
+  isConsentError,
+  type Regime,
+  type SignalContext,
+  type SignalReading,
+} from './signal.ts';
+import { tcfSignals } from './tcf-signal.ts';
+import { usPrivacySignal } from './us-privacy.ts';
 
 /** The `consent` member of a request, as it came over the wire. An empty string is an absent signal. */
 export interface WireConsent {
@@ -15,39 +30,88 @@ export interface WireConsent {
   readonly useCases?: { readonly [useCase in UseCase]?: ConsentState | undefined } | undefined;
 }
 
-/** The seven consent types of Google Consent Mode v2; anything else in the object says nothing about consent. */
-const consentModeKeys = [
-  'ad_storage',
-  'ad_user_data',
-  'ad_personalization',
-  'analytics_storage',
-  'functionality_storage',
-  'personalization_storage',
-  'security_storage',
-] as const;
-
-const invalid: ConsentSignal = { state: 'invalid' };
-
-/** `secGpcFieldLines`: every `Sec-GPC` line apart (`headersDistinct`), because joined lines hide a `1` beside a `0`. */
-export function consentSignals(wire: WireConsent | undefined, secGpcFieldLines: readonly string[] | undefined): RequestConsent {
-  return { signals: wire === undefined ? [] : signalsOf(wire), gpc: receivedGpc(secGpcFieldLines) };
+export interface HearingOptions {
+  readonly settings: ConsentSettings;
+  /** Whatever stands in `request.country`. */
+  readonly country: unknown;
+  readonly nowMs: number;
 }
 
-function signalsOf(wire: WireConsent): readonly ConsentSignal[] {
+export interface HeardConsent extends RequestConsent {
+  /** What became of each source's signals: the first of them that does not count says it for all. */
+  readonly outcomes: Readonly<Record<ConsentSource, ConsentSignalOutcome>>;
+}
+
+type Outcomes = Record<ConsentSource, ConsentSignalOutcome>;
+
+const nothingHeard: Readonly<Outcomes> = {
+  tcf: 'absent',
+  gpp: 'absent',
+  usPrivacy: 'absent',
+  googleConsentMode: 'absent',
+  useCases: 'absent',
+  secGpc: 'absent',
+};
+
+/** `secGpcFieldLines`: every `Sec-GPC` line apart (`headersDistinct`), because joined lines hide a `1` beside a `0`. */
+export function hearConsent(
+  wire: WireConsent | undefined,
+  secGpcFieldLines: readonly string[] | undefined,
+  options: HearingOptions,
+): HeardConsent {
+  const outcomes: Outcomes = { ...nothingHeard };
+  if (secGpcFieldLines !== undefined && secGpcFieldLines.length > 0) outcomes.secGpc = 'valid';
+  const signals = wire === undefined ? [] : signalsOf(wire, options, outcomes);
+  return { signals, gpc: receivedGpc(secGpcFieldLines), outcomes };
+}
+
+function signalsOf(wire: WireConsent, options: HearingOptions, outcomes: Outcomes): readonly ConsentSignal[] {
+  const context = contextOf(wire, options);
   const signals: ConsentSignal[] = [];
-  const explicit = explicitSignal(wire.useCases);
-  if (explicit !== null) signals.push(explicit);
-  // SEAM: the decoders of these four go here. Until one can be read, it may hide a denial, so it counts as invalid.
-  for (const undecoded of [wire.tcf, wire.gpp, wire.usPrivacy]) {
-    if (undecoded !== undefined && undecoded !== '') signals.push(invalid);
+  const hear = (source: ConsentSource, readings: readonly SignalReading[]): void => {
+    for (const { signal, outcome } of readings) {
+      if (signal !== null) signals.push(signal);
+      if (outcomes[source] === 'absent' || outcomes[source] === 'valid') outcomes[source] = outcome;
+    }
+  };
+  hear('useCases', explicitReadings(wire.useCases));
+  if (isSaid(wire.usPrivacy)) hear('usPrivacy', [usPrivacySignal(wire.usPrivacy, context.regime)]);
+  hear('googleConsentMode', consentModeSignals(wire.googleConsentMode));
+
+  const tcStrings: { readonly source: ConsentSource; readonly text: string }[] = [];
+  if (isSaid(wire.tcf)) tcStrings.push({ source: 'tcf', text: wire.tcf });
+  if (isSaid(wire.gpp)) {
+    const gpp = readGpp(wire.gpp);
+    hear('gpp', isConsentError(gpp) ? [invalidReading('malformed')] : gppSignals(gpp, context.regime));
+    if (!isConsentError(gpp) && gpp.tcf !== null) tcStrings.push({ source: 'gpp', text: gpp.tcf });
   }
-  if (saysConsentMode(wire.googleConsentMode)) signals.push(invalid);
+  if (tcStrings.length > 0) {
+    const heard = tcfSignals(
+      tcStrings.map(({ text }) => text),
+      context,
+    );
+    signals.push(...heard.signals);
+    for (const [index, { source }] of tcStrings.entries()) hear(source, [{ signal: null, outcome: heard.outcomes[index] ?? 'malformed' }]);
+  }
   return signals;
 }
 
-/** Null where nothing was said: every use case is missing or `unavailable`. */
-function explicitSignal(given: WireConsent['useCases']): ConsentSignal | null {
-  if (given === undefined) return null;
+function contextOf({ gdprApplies = true }: WireConsent, { settings, country, nowMs }: HearingOptions): SignalContext {
+  return { settings, regime: regimeOf(settings, country), gdprApplies, nowMs };
+}
+
+/** Where a visitor is nobody knows, or in a country that the policy does not name, only what was opted into counts. */
+function regimeOf({ regimes }: ConsentSettings, country: unknown): Regime {
+  return typeof country === 'string' && Object.hasOwn(regimes, country) && regimes[country] === 'us_opt_out' ? 'us_opt_out' : 'opt_in';
+}
+
+function isSaid(text: string | undefined): text is string {
+  return text !== undefined && text !== '';
+}
+
+/** None where nothing was said: every use case is missing or `unavailable`. */
+function explicitReadings(given: WireConsent['useCases']): readonly SignalReading[] {
+  if (given === undefined) return [];
   const said: Partial<Record<UseCase, 'granted' | 'denied'>> = {};
   let count = 0;
   for (const useCase of useCases) {
@@ -56,11 +120,7 @@ function explicitSignal(given: WireConsent['useCases']): ConsentSignal | null {
     said[useCase] = state;
     count += 1;
   }
-  return count === 0 ? null : { state: 'valid', useCases: said };
-}
-
-function saysConsentMode(mode: WireConsent['googleConsentMode']): boolean {
-  return mode !== undefined && consentModeKeys.some((key) => Object.hasOwn(mode, key) && mode[key] !== undefined && mode[key] !== '');
+  return count === 0 ? [] : [{ signal: { state: 'valid', useCases: said }, outcome: 'valid' }];
 }
 
 /** One member that is exactly `1`, between nothing but optional whitespace (space and tab, not what `trim` takes for it). */

@@ -3,7 +3,7 @@
  * answer; only a caller's mistake, or having no policy at all, is a problem.
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { consentSignals, type WireConsent } from '../../consent/signals.ts';
+import { hearConsent, type WireConsent } from '../../consent/signals.ts';
 import { type Asking, readDecideRequest, toAsking, toEnvelope } from '../../contract/convert.ts';
 import type { DecideRequest } from '../../contract/schemas.ts';
 import { needs } from '../../decision/needs.ts';
@@ -38,7 +38,9 @@ export function decideRoute(app: FastifyInstance, dependencies: ServiceDependenc
     const effectiveMs = remainingMs(deadline, clock.monotonicMs());
 
     const consentStartMs = clock.monotonicMs();
-    const consent = consentSignals(wire.consent as WireConsent | undefined, gpcLines(request));
+    const { country } = asking.question.request;
+    const wireConsent = wire.consent as WireConsent | undefined;
+    const consent = hearConsent(wireConsent, gpcLines(request), { settings: artefact.consent, country, nowMs });
     const gatherStartMs = clock.monotonicMs();
     const times = { startedAtMs, deadlineAtMs: deadline.atMs };
     const required = needs(artefact, asking.question);
