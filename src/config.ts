@@ -4,6 +4,7 @@
  */
 import { BlockList } from 'node:net';
 import { nearestName } from './policy/suggest.ts';
+import { proofTargetOf } from './records/proof-target.ts';
 import { parseRedisUrl } from './redis/address.ts';
 import { isNetwork } from './sources/address-guard.ts';
 import { originOf } from './sources/origins.ts';
@@ -25,11 +26,13 @@ export interface Config {
   readonly httpOrigins: readonly string[];
   /** CIDR: addresses that are not public and may be asked all the same. */
   readonly httpNetworks: readonly string[];
-  /** Path of the token issuer's key set; null: no token verifies, except those of the demo's own issuer. */
+  /** Path of the token issuer's key set. Null, like the address: no token verifies, except those of the demo's own issuer. */
   readonly jwksPath: string | null;
+  /** Address of the token issuer's key set, https, or http on this machine; at most one of the two is given. */
+  readonly jwksUrl: string | null;
   readonly tokenIssuer: string | null;
   readonly tokenAudience: string | null;
-  /** URLs that a holder's proof may name. SEAM: read by nobody until proofs are verified. */
+  /** URLs that a holder's proof may name, each in its one form; empty: no proof is accepted, except in the demo. */
   readonly proofTargets: readonly string[];
   /** Null: a random one, kept in the data directory. */
   readonly sessionSecret: string | null;
@@ -75,11 +78,12 @@ export const variables = {
   STEPWELL_POLICY: 'path of a .yaml, .yml or .json policy (absent: the demo policy and its demo data)',
   STEPWELL_HTTP_ORIGINS: "what a policy's HTTP sources may be asked: origins, comma-separated (absent: nothing)",
   STEPWELL_HTTP_NETWORKS: 'networks that are not public and may be asked all the same: CIDR, comma-separated (absent: none)',
-  STEPWELL_JWKS: "path of the token issuer's key set (absent: in the demo its own issuer; with STEPWELL_POLICY no token verifies)",
+  STEPWELL_JWKS:
+    "path or https URL of the token issuer's key set (absent: in the demo its own issuer; with STEPWELL_POLICY no token verifies)",
   STEPWELL_TOKEN_ISSUER: 'the `iss` a token must carry',
   STEPWELL_TOKEN_AUDIENCE: 'the `aud` a token must carry',
   STEPWELL_PROOF_TARGETS:
-    'URLs a holder proof may name, comma-separated (not acted on yet: no proof is verified, no class S2 or S3 served)',
+    'URLs a holder proof may name, comma-separated, as callers know this service (absent: none, so no class S2 or S3 is served)',
   STEPWELL_SESSION_SECRET: 'secret that signs session ids (absent: random, kept in the data directory)',
   STEPWELL_KEY_SECRET:
     'secret of the names that records are stored under (absent: random, kept beside the records); with another one nothing stored is found again',
@@ -125,10 +129,10 @@ export function readConfig(env: Environment): Config {
     policyPath: read('STEPWELL_POLICY', null, policyPath),
     httpOrigins: Object.freeze(read('STEPWELL_HTTP_ORIGINS', [], originList)),
     httpNetworks: Object.freeze(read('STEPWELL_HTTP_NETWORKS', [], networkList)),
-    jwksPath: read('STEPWELL_JWKS', null, filePath),
+    ...read('STEPWELL_JWKS', noKeySet, keySetPlace),
     tokenIssuer: read('STEPWELL_TOKEN_ISSUER', null, anyText),
     tokenAudience: read('STEPWELL_TOKEN_AUDIENCE', null, anyText),
-    proofTargets: Object.freeze(read('STEPWELL_PROOF_TARGETS', [], urlList)),
+    proofTargets: Object.freeze(read('STEPWELL_PROOF_TARGETS', [], proofTargetList)),
     sessionSecret: read('STEPWELL_SESSION_SECRET', null, secret(longSecret)),
     keySecret: read('STEPWELL_KEY_SECRET', null, secret(longSecret)),
     apiKeysPath: read('STEPWELL_API_KEYS', null, filePath),
@@ -225,7 +229,7 @@ function contradictions(config: Config): string[] {
   if (config.port !== 0 && config.port === config.managementPort) {
     problems.push(`STEPWELL_MANAGEMENT_PORT is \`${config.port}\`, the port of the service; write another, management is never public`);
   }
-  if (config.jwksPath !== null) {
+  if (config.jwksPath !== null || config.jwksUrl !== null) {
     for (const [variable, value] of [
       ['STEPWELL_TOKEN_ISSUER', config.tokenIssuer],
       ['STEPWELL_TOKEN_AUDIENCE', config.tokenAudience],
@@ -275,6 +279,20 @@ function filePath(text: string): Parsed<string> {
   return /^[a-z][a-z+]+:\/\//i.test(text) ? { allowed: 'write the path of a file; addresses are not read' } : { value: text };
 }
 
+type KeySetPlace = Pick<Config, 'jwksPath' | 'jwksUrl'>;
+const noKeySet: KeySetPlace = { jwksPath: null, jwksUrl: null };
+
+/** Of an address nothing is repeated: it may hold a user. */
+function keySetPlace(text: string): Parsed<KeySetPlace> {
+  if (!/^[a-z][a-z+]+:\/\//i.test(text)) return { value: { jwksPath: text, jwksUrl: null } };
+  const url = URL.parse(text);
+  const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname.replace(/^\[|\]$/g, '')));
+  if (url === null || !isSafe || url.username !== '' || url.password !== '' || url.hash !== '') {
+    return { allowed: 'write the path of a file, or an https:// address without a user (http:// only on this machine)', secret: true };
+  }
+  return { value: { jwksPath: null, jwksUrl: url.href } };
+}
+
 function listed(text: string): string[] {
   return text
     .split(',')
@@ -306,12 +324,14 @@ function networkList(text: string): Parsed<string[]> {
     : { allowed: `write networks as CIDR, comma-separated, such as 10.0.0.0/8; \`${wrong}\` is not one` };
 }
 
-function urlList(text: string): Parsed<string[]> {
-  const targets = listed(text);
-  const wrong = targets.find((target) => !/^https?:$/.test(URL.parse(target)?.protocol ?? ''));
-  return wrong === undefined
-    ? { value: targets }
-    : { allowed: `write http:// or https:// addresses, comma-separated; \`${wrong}\` is not one` };
+function proofTargetList(text: string): Parsed<string[]> {
+  const given = listed(text);
+  const targets = given.map(proofTargetOf);
+  const wrong = targets.indexOf(null);
+  if (wrong === -1) return { value: [...new Set(targets.filter((target) => target !== null))] };
+  const sentence = 'write http:// or https:// addresses, comma-separated, without query or user';
+  // Of an address with a user in it nothing is repeated.
+  return given[wrong]?.includes('@') ? { allowed: sentence, secret: true } : { allowed: `${sentence}; \`${given[wrong]}\` is not one` };
 }
 
 function longSecret(text: string): Parsed<string> {

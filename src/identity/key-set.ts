@@ -37,8 +37,15 @@ const keysMax = 100;
 const fileBytesMax = 1_048_576;
 
 export async function keySetOf(jwks: unknown): Promise<ReplaceableKeySet> {
-  let keys = await importKeys(jwks);
-  let revision = 1;
+  const keySet = emptyKeySet();
+  await keySet.replace(jwks);
+  return keySet;
+}
+
+/** Knows no key until it is replaced. */
+export function emptyKeySet(): ReplaceableKeySet {
+  let keys: ReadonlyMap<string, VerificationKey> = new Map();
+  let revision = 0;
   return {
     get revision() {
       return revision;

@@ -13,8 +13,8 @@ import { daySeconds } from '../time/units.ts';
 
 export const demoPolicyPath = fileURLToPath(new URL('../../examples/retail.yaml', import.meta.url));
 
-export function isDemo({ policyPath, jwksPath }: Pick<Config, 'policyPath' | 'jwksPath'>): boolean {
-  return policyPath === null && jwksPath === null;
+export function isDemo({ policyPath, jwksPath, jwksUrl }: Pick<Config, 'policyPath' | 'jwksPath' | 'jwksUrl'>): boolean {
+  return policyPath === null && jwksPath === null && jwksUrl === null;
 }
 
 /** Whom a demo token is from and for. */

@@ -82,9 +82,9 @@ describe('every verb', () => {
     expect(stdout).toContain('OTEL_');
   });
 
-  test('serve says what it does not act on yet', async () => {
+  test('serve says what goes without proof targets', async () => {
     const { stdout } = await stepwell(['serve', '--help']);
-    expect(stdout).toMatch(/STEPWELL_PROOF_TARGETS .*not acted on yet.*S2 or S3/);
+    expect(stdout).toMatch(/STEPWELL_PROOF_TARGETS .*absent: none, so no class S2 or S3/);
   });
 });
 

@@ -4,8 +4,9 @@ import { calculateJwkThumbprint, compactVerify, importJWK } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { createHolder } from '../../src/identity/mint.ts';
 import { thumbprintOf } from '../../src/identity/proof.ts';
-import { proofTargetOf, proofTargetsOf } from '../../src/identity/proof-targets.ts';
+import { proofTargetsOf } from '../../src/identity/proof-targets.ts';
 import { createTokenVerifier, type TokenResult, type TokenVerifierSettings } from '../../src/identity/token.ts';
+import { proofTargetOf } from '../../src/records/proof-target.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 import {
   audience,

@@ -179,9 +179,10 @@ test('every mistake in a file of API keys is told at once', async () => {
 
 describe('the demo', () => {
   test.each([
-    [{ policyPath: null, jwksPath: null }, true],
-    [{ policyPath: 'shop.yaml', jwksPath: null }, false],
-    [{ policyPath: null, jwksPath: 'jwks.json' }, false],
+    [{ policyPath: null, jwksPath: null, jwksUrl: null }, true],
+    [{ policyPath: 'shop.yaml', jwksPath: null, jwksUrl: null }, false],
+    [{ policyPath: null, jwksPath: 'jwks.json', jwksUrl: null }, false],
+    [{ policyPath: null, jwksPath: null, jwksUrl: 'https://id.example/jwks' }, false],
   ])('%j: a development issuer is trusted: %s', (config, expected) => {
     expect(isDemo(config)).toBe(expected);
   });
