@@ -15,6 +15,8 @@ export interface KeyNames {
   token(id: string): string;
   proof(id: string): string;
   identity(namespace: string, value: string): string;
+  /** A caller's own word for a request. */
+  request(id: string): string;
 }
 
 export function randomKeySecret(): string {
@@ -31,6 +33,7 @@ export function keyNames(secret: string): KeyNames {
     subject: (id) => tagOf(`subject:${id}`),
     session: (id) => tagOf(`session:${id}`),
     token: (id) => tagOf(`token:${id}`),
+    request: (id) => tagOf(`request:${id}`),
     proof: (id) => tagOf(`proof:${id}`),
     // The length keeps `a` + `bc` and `ab` + `c` apart.
     identity: (namespace, value) => tagOf(`identity:${namespace.length}:${namespace}:${value}`),
@@ -45,6 +48,8 @@ export const consentKey = (subjectTag: string): string => `sw:{${subjectTag}}:co
 export const generationKey = (subjectTag: string): string => `sw:{${subjectTag}}:generation`;
 /** While it stands, the subject reads as one never seen and nothing is written for it. */
 export const tombstoneKey = (subjectTag: string): string => `sw:{${subjectTag}}:tombstone`;
+/** Which identities were linked to the subject, so that an erasure finds them. No read looks at it. */
+export const linksKey = (subjectTag: string): string => `sw:{${subjectTag}}:links`;
 export const identityKey = (tag: string): string => `sw:identity:${tag}`;
 export const sessionKey = (sessionTag: string): string => `sw:{${sessionTag}}:session`;
 /** What the visitor withdrew in it. */

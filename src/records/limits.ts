@@ -23,6 +23,12 @@ export const generationTtlMs = 315_576_000_000;
 /** As long, and for the same reason: without it nothing that is stored would be found again. */
 export const keySecretTtlMs = generationTtlMs;
 
+/** Backups that are older must not be restored without erasing again: the receipt says so. */
+export const backupHorizonDays = 45;
+
+/** How long nothing is written for somebody who was erased: longer than any backup, any queue of late events and any replica's delay. */
+export const tombstoneLifeMs = backupHorizonDays * daySeconds * 1000;
+
 /** Writes that share one pipeline or one transaction. */
 export const batchChunkMax = 256;
 

@@ -60,12 +60,15 @@ export function readingBy(plan: ReadPlan, tags: PlanTags, look: Lookups): StoreR
   const read = recordsRead(plan, tags);
   const heard = {
     link,
+  // Looked up for somebody erased, too, where there is nothing any more: who was never seen takes no other time.
+  const storedConsent = read.own && subject !== null ? look.consent(subject) : null;
     generation: subject === null ? 0 : look.generation(subject),
     tokenRevoked: tags.token !== null && look.isRevoked(tags.token),
-    consent: read.own && subject !== null && !erased ? look.consent(subject) : null,
+    consent: erased ? null : storedConsent,
     linkedConsent: read.linked && namedTag !== null && isStanding && namedTag !== subject ? look.consent(namedTag) : null,
   };
-  const profile = subject !== null && mayReadProfile(plan, heard) ? (erased ? absent : look.profile(subject)) : refused;
+  const stored = subject !== null && mayReadProfile(plan, heard) ? look.profile(subject) : refused;
+  const profile = erased && stored.state !== 'refused' ? absent : stored;
   const session = tags.session !== null && mayReadSession(plan, heard) ? look.session(tags.session) : refused;
   return {
     ...heard,

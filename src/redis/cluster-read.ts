@@ -7,7 +7,7 @@
  * it has been heard. The denylist, the device link and the session's record are other slots', so a profile may have come when they say that nobody is
  * proved: then it is dropped here, unread.
  */
-import { absent, refused } from '../decision/facts.ts';
+import { refused } from '../decision/facts.ts';
 import {
   consentKey,
   generationKey,
@@ -74,7 +74,7 @@ export async function readAcross(plan: ReadPlan, tags: PlanTags, { ask, known }:
   known.erased(linkedTag, linked.isErased);
   known.generation(tags.subject, heard.generation);
   known.revoked(tags.token, isRevoked);
-  if (looked.own && !subject.isErased) known.consent(tags.subject, heard.consent, subject.consent);
+  if (looked.own) known.consent(tags.subject, heard.consent, subject.consent);
   if (looked.linked && !linked.isErased) known.consent(linkedTag, heard.linkedConsent, linked.consent);
   known.sessionConsent(tags.session, heard.sessionConsent, visitText);
   const mayProfile = subject.mayReadProfile && mayReadProfile(plan, heard);
@@ -88,7 +88,7 @@ export async function readAcross(plan: ReadPlan, tags: PlanTags, { ask, known }:
     consent: plan.consent ? heard.consent : null,
     linkedConsent: plan.consent ? heard.linkedConsent : null,
     sessionConsent: plan.consent ? heard.sessionConsent : null,
-    profile: !mayProfile ? refused : subject.isErased ? absent : known.profile.found(subject.profile),
+    profile: mayProfile ? known.profile.found(subject.profile) : refused,
     session: session === null ? refused : known.sessionFound(session[0] ?? null),
   });
 }
@@ -145,5 +145,6 @@ async function askOneByOne(ask: Ask, tag: string, { asksRecord, plan }: SubjectQ
     sessionConsent: null,
   };
   const isAllowed = plan !== null && mayReadProfile(plan, heard);
-  return { generation, consent: said, mayReadProfile: isAllowed, profile: await get(profileKey(tag), isAllowed && !isErased), isErased };
+  const profile = await get(profileKey(tag), isAllowed);
+  return { generation, consent: said, mayReadProfile: isAllowed, profile: isErased ? null : profile, isErased };
 }

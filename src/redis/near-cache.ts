@@ -104,6 +104,8 @@ export class NearCache {
   }
 
   figures(): NearCacheFigures {
+    // What is held of an erased subject is that there is nothing; once its tombstone goes, that is not proved any more.
+    if (parts.kind === 'tombstone') for (const keyOf of [profileKey, consentKey]) this.changed(keyOf(parts.tag));
     this.#room.releaseIdle();
     return { reads: this.reads, bytes: this.#room.bytes, evictions: this.#room.evictions };
   }

@@ -91,7 +91,7 @@ export function createReader(connection: Connection, cache: NearCache, naming: N
     known.generation(tags.subject, generation);
     known.revoked(tags.token, revoked === presence);
     const looked = recordsRead(plan, tags);
-    if (looked.own && !erased) known.consent(tags.subject, consent, consentText);
+    if (looked.own) known.consent(tags.subject, consent, consentText);
     if (looked.linked) known.consent(anotherTag, linkedConsent, linkedText);
     known.sessionConsent(tags.session, sessionConsent, visitText);
     return known.end({
@@ -102,7 +102,7 @@ export function createReader(connection: Connection, cache: NearCache, naming: N
       consent: plan.consent ? consent : null,
       linkedConsent: plan.consent ? linkedConsent : null,
       sessionConsent: plan.consent ? sessionConsent : null,
-      profile: mayProfile === presence ? (erased ? absent : known.profile.found(profile)) : refused,
+      profile: mayProfile === presence ? known.profile.found(profile) : refused,
       session: maySession === presence ? known.sessionFound(session) : refused,
     });
   }

@@ -197,7 +197,7 @@ describe('the embedded store', () => {
     const beneath = underneath(directory);
     const keys = [...beneath.records.getKeys(), ...beneath.expiries.getKeys()];
     await beneath.close();
-    expect(keys).toHaveLength(10);
+    expect(keys).toHaveLength(12);
     expect(keys.filter((key) => /anna|subject|her-/.test(key))).toEqual([]);
   });
 

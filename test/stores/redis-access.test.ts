@@ -12,6 +12,7 @@ import { keySecret } from '../support/key-names.ts';
 import { until } from '../support/redis-deployments.ts';
 import { asDocumentedUser, documentedRights } from '../support/redis-rights.ts';
 import { freePort, type RunningRedis, startRedis } from '../support/redis-server.ts';
+import { erasureCases } from './erasure.cases.ts';
 import { forCases, openPatiently, patienceMs, rememberingForCases } from './redis-opening.ts';
 import { daySeconds, goldProfile, noPlan, type OpenedStore, openPermission, storeCases } from './store.cases.ts';
 
@@ -89,6 +90,7 @@ describe('as a user of few rights', () => {
   });
 
   storeCases('the Redis store', () => openForCases(url, observer));
+  erasureCases('the Redis store', () => openForCases(url, observer));
   storeCases('the Redis store with a near cache that trusts for a minute', () => rememberingForCases(url, observer, 60_000));
 
   it('may hold records without the rights of the near cache: then they are fetched whole, every time, and it says why', async () => {

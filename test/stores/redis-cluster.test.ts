@@ -20,6 +20,7 @@ import { slotCount, slotOf } from '../../src/redis/slots.ts';
 import { names } from '../support/key-names.ts';
 import { type RunningCluster, startCluster, until } from '../support/redis-deployments.ts';
 import { asDocumentedUser, documentedRights } from '../support/redis-rights.ts';
+import { erasureCases } from './erasure.cases.ts';
 import { forCases, openPatiently, openRemembering, rememberingForCases } from './redis-opening.ts';
 import {
   casesPerProperty,
@@ -72,6 +73,7 @@ async function patientStore(): Promise<RedisStore> {
 const openForCases = async (): Promise<OpenedStore> => forCases(await patientStore(), observer);
 
 storeCases('the Redis store on a cluster', openForCases);
+erasureCases('the Redis store on a cluster', openForCases);
 storeCases('the Redis store on a cluster, with a near cache that asks for versions', () => rememberingForCases(cluster.url, observer, 0));
 storeCases('the Redis store on a cluster, with a near cache that trusts for a minute', () =>
   rememberingForCases(cluster.url, observer, 60_000),

@@ -290,7 +290,7 @@ describe('what is kept', () => {
   it('all has an expiry', async () => {
     const store = await patientStore();
     await writeEverything(store);
-    expect(await everyKey()).toHaveLength(8);
+    expect(await everyKey()).toHaveLength(9);
     expect(await keysWithoutExpiry()).toEqual([]);
     await observer.set('sw:planted', 'x');
     expect(await keysWithoutExpiry()).toEqual(['sw:planted']);

@@ -1,0 +1,139 @@
+/** What an erasure promises, whichever store: nothing of the person is read or comes back, and nobody can tell that there was one. */
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { IdentityLink, StoredConsent } from '../../src/decision/facts.ts';
+import { tombstoneLifeMs } from '../../src/records/limits.ts';
+import type { ReadPlan, Store } from '../../src/records/store.ts';
+import { names } from '../support/key-names.ts';
+import { daySeconds, goldProfile, noPlan, type OpenedStore, openPermission } from './store.cases.ts';
+
+const consent: StoredConsent = { useCases: { offers: 'denied', content_personalization: 'granted' }, recordedAtMs: 5 };
+const link = (subject: string): IdentityLink => ({ subject, method: 'deterministic', confidencePpm: 1_000_000 });
+const asked = (atMs: number, requestId: string | null = null) => ({ atMs, requestId });
+
+/** Everything that a decision may want to know of somebody. */
+export const planFor = (subject: string, more: Partial<ReadPlan> = {}): ReadPlan => ({
+  ...noPlan,
+  subject,
+  consent: true,
+  profile: openPermission,
+  ...more,
+});
+
+export async function writeAll(store: Store, subject: string): Promise<readonly string[]> {
+  return [
+    await store.putProfile(subject, goldProfile, daySeconds),
+    await store.putConsent(subject, consent, daySeconds),
+    await store.putIdentity('device', `device of ${subject}`, link(subject), daySeconds),
+    await store.putIdentity('crm', `record of ${subject}`, link(subject), daySeconds),
+    ...(await store.writeBatch([
+      { kind: 'profile', subject, profile: goldProfile, ttlSeconds: daySeconds },
+      { kind: 'consent', subject, consent, ttlSeconds: daySeconds },
+      { kind: 'identity', namespace: 'crm', value: `other of ${subject}`, link: link(subject), ttlSeconds: daySeconds },
+    ])),
+  ];
+}
+
+export function erasureCases(name: string, open: () => Promise<OpenedStore>): void {
+  const opened = async (): Promise<OpenedStore> => {
+    const store = await open();
+    onTestFinished(() => store.dispose());
+    return store;
+  };
+
+  describe(`${name}: an erasure`, () => {
+    it('leaves a subject as one never seen, with all that named the subject', async () => {
+      const { store, nowMs } = await opened();
+      await writeAll(store, 'anna');
+      expect(await store.linksOf('anna')).toHaveLength(3);
+      const { id: _, ...receipt } = await store.erase('anna', asked(nowMs()));
+      const atMs = receipt.requestedAtMs;
+      expect(receipt).toEqual({ requestedAtMs: atMs, completedAtMs: atMs, tombstoneUntilMs: atMs + tombstoneLifeMs });
+      const [erased, never] = await Promise.all(
+        ['anna', 'nobody'].map((who) => store.read(planFor(who, { deviceId: `device of ${who}` }))),
+      );
+      expect({ ...erased, erased: false }).toEqual(never);
+      expect(erased?.erased).toBe(true);
+      expect([await store.getProfile('anna'), await store.getConsent('anna'), await store.linksOf('anna')]).toEqual([null, null, []]);
+      expect(await store.deleteProfile('anna')).toBe(false);
+    });
+
+    it('touches nobody else, and no link that names somebody else by now', async () => {
+      const { store, nowMs } = await opened();
+      await writeAll(store, 'anna');
+      await writeAll(store, 'bob');
+      await store.putIdentity('crm', 'record of anna', link('bob'), daySeconds);
+      await store.erase('anna', asked(nowMs()));
+      expect(await store.getProfile('bob')).toMatchObject(goldProfile);
+      expect((await store.read(planFor('bob', { deviceId: 'device of bob' }))).link).toEqual(link('bob'));
+      expect(await store.linksOf('bob')).toHaveLength(4);
+    });
+
+    it('keeps every later write out, until it is lifted; then the subject begins anew', async () => {
+      const { store, nowMs } = await opened();
+      await writeAll(store, 'anna');
+      const { id } = await store.erase('anna', asked(nowMs()));
+      expect(new Set(await writeAll(store, 'anna'))).toEqual(new Set(['erased']));
+      expect(await store.withdrawConsent('anna', { useCases: null, atMs: nowMs(), ttlSeconds: daySeconds })).toBeNull();
+      expect(await store.linksOf('anna')).toEqual([]);
+      expect(await store.liftErasure(id)).toBe(true);
+      expect(await store.liftErasure(id)).toBe(false);
+      expect(await store.getErasure(id)).toBeNull();
+      expect(await store.read(planFor('anna', { deviceId: 'device of anna' }))).toMatchObject({
+        erased: false,
+        link: null,
+        profile: { state: 'absent' },
+      });
+      expect(await store.putProfile('anna', goldProfile, daySeconds)).toBe('created');
+      expect(await store.getProfile('anna')).toMatchObject(goldProfile);
+    });
+
+    it('does not bring a revoked token back: the generation stays', async () => {
+      const { store, nowMs } = await opened();
+      await store.raiseGeneration('anna');
+      await store.raiseGeneration('anna');
+      await store.erase('anna', asked(nowMs()));
+      expect((await store.read(planFor('anna'))).generation).toBe(2);
+      expect(await store.raiseGeneration('anna')).toBe(3);
+    });
+
+    it('answers the same receipt to the same request, and a new one to another', async () => {
+      const { store, nowMs } = await opened();
+      const atMs = nowMs();
+      const first = await store.erase('anna', asked(atMs, 'request-1'));
+      expect(await store.erase('anna', asked(atMs + 1000, 'request-1'))).toEqual(first);
+      expect(await store.getErasure(first.id)).toEqual(first);
+      const again = await store.erase('anna', asked(atMs + 2000, 'request-2'));
+      expect(again).toMatchObject({ id: first.id, requestedAtMs: atMs + 2000, tombstoneUntilMs: atMs + 2000 + tombstoneLifeMs });
+      expect(await store.erase('anna', asked(atMs + 3000))).toMatchObject({ requestedAtMs: atMs + 3000 });
+    });
+
+    it('is found by its id alone, which says nothing of the subject', async () => {
+      const { store, nowMs } = await opened();
+      const { id } = await store.erase('anna', asked(nowMs()));
+      expect(id).toBe(names.subject('anna'));
+      for (const strange of ['anna', '', 'x'.repeat(22), names.subject('bob'), `${id}:profile`, '*']) {
+        expect(await store.getErasure(strange)).toBeNull();
+        expect(await store.liftErasure(strange)).toBe(false);
+      }
+    });
+
+    it('may be asked for of somebody never seen', async () => {
+      const { store, nowMs } = await opened();
+      expect(await store.erase('anna', asked(nowMs()))).toMatchObject({ completedAtMs: expect.any(Number) });
+      expect(await store.putProfile('anna', goldProfile, daySeconds)).toBe('erased');
+    });
+
+    it('wins over every write that races it: nothing comes back', async () => {
+      const { store, nowMs } = await opened();
+      for (let round = 0; round < 10; round += 1) {
+        const subject = `anna-${round}`;
+        const writing = Array.from({ length: 12 }, () => writeAll(store, subject));
+        const erasing = store.erase(subject, asked(nowMs()));
+        await Promise.all([...writing, erasing]);
+        await writeAll(store, subject);
+        const reading = await store.read(planFor(subject, { deviceId: `device of ${subject}` }));
+        expect(reading).toMatchObject({ erased: true, link: null, consent: null, linkedConsent: null, profile: { state: 'absent' } });
+      }
+    });
+  });
+}

@@ -1,0 +1,166 @@
+/** Erasing on both stores, and what only the servers can tell: which keys are left, which commands a read of somebody erased comes to. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { open } from 'lmdb';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { openEmbeddedStore } from '../../src/embedded/embedded-store.ts';
+import { generationKey, linksKey, profileKey, tombstoneKey } from '../../src/records/keys.ts';
+import { tombstoneLifeMs } from '../../src/records/limits.ts';
+import { NearCache } from '../../src/redis/near-cache.ts';
+import { keySecret, names } from '../support/key-names.ts';
+import { type RunningRedis, startRedis } from '../support/redis-server.ts';
+import { VirtualClock } from '../support/virtual-clock.ts';
+import { erasureCases, planFor, writeAll } from './erasure.cases.ts';
+import { forCases, openPatiently, rememberingForCases } from './redis-opening.ts';
+import { daySeconds, goldProfile, type OpenedStore } from './store.cases.ts';
+
+let server: RunningRedis;
+let observer: Redis;
+
+beforeAll(async () => {
+  server = await startRedis();
+  observer = new Redis(server.url);
+});
+
+afterAll(async () => {
+  observer?.disconnect();
+  await server?.stop();
+});
+
+beforeEach(async () => {
+  await observer.flushall();
+});
+
+interface EmbeddedOpened extends OpenedStore {
+  readonly clock: VirtualClock;
+  /** Keys with the instant of their expiry. */
+  keys(): readonly (readonly [string, number])[];
+}
+
+async function embedded(): Promise<EmbeddedOpened> {
+  const directory = mkdtempSync(join(tmpdir(), 'stepwell-erasure-'));
+  const clock = new VirtualClock();
+  const store = openEmbeddedStore({ directory, clock, keySecret, repeat: () => () => {} });
+  const beneath = open<string, string>({ path: join(directory, 'store.mdb'), noSubdir: true, maxDbs: 4, encoding: 'string' });
+  const records = beneath.openDB<string, string>('records', { encoding: 'string' });
+  return {
+    store,
+    clock,
+    nowMs: () => clock.nowMs(),
+    keys() {
+      records.resetReadTxn();
+      return [...records.getRange()].map(({ key, value }) => [key, Number(value.slice(0, 16))] as const);
+    },
+    plant: async () => {},
+    async dispose() {
+      await beneath.close();
+      await store.close();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+erasureCases('the embedded store', embedded);
+erasureCases('the Redis store', async () => forCases(await openPatiently(server.url), observer));
+erasureCases('the Redis store with a near cache that asks for versions', () => rememberingForCases(server.url, observer, 0));
+erasureCases('the Redis store with a near cache that trusts for a minute', () => rememberingForCases(server.url, observer, 60_000));
+
+const annaTag = names.subject('anna');
+
+describe('after an erasure', () => {
+  it('Redis holds the tombstone for 45 days, and of the rest only a generation that was raised', async () => {
+    const store = await openPatiently(server.url);
+    onTestFinished(() => store.close());
+    await writeAll(store, 'anna');
+    expect(await observer.dbsize()).toBe(6);
+    expect(await observer.scard(linksKey(annaTag))).toBe(3);
+    await store.raiseGeneration('anna');
+    await store.erase('anna', { atMs: Date.now(), requestId: 'r-1' });
+    await writeAll(store, 'anna');
+    expect((await observer.keys('*')).sort()).toEqual([generationKey(annaTag), tombstoneKey(annaTag)]);
+    const left = await observer.pttl(tombstoneKey(annaTag));
+    expect(left).toBeLessThanOrEqual(tombstoneLifeMs);
+    expect(left).toBeGreaterThan(tombstoneLifeMs - daySeconds * 1000);
+    expect(await observer.get(tombstoneKey(annaTag))).not.toMatch(/anna|r-1/);
+  });
+
+  it('the embedded store does, and forgets the tombstone when its time is over', async () => {
+    const { store, clock, keys, dispose } = await embedded();
+    onTestFinished(dispose);
+    await writeAll(store, 'anna');
+    expect(keys()).toHaveLength(6);
+    const { id, tombstoneUntilMs } = await store.erase('anna', { atMs: clock.nowMs(), requestId: null });
+    expect(keys()).toEqual([[tombstoneKey(annaTag), tombstoneUntilMs]]);
+    clock.advance(tombstoneLifeMs - 1);
+    expect(await store.putProfile('anna', goldProfile, daySeconds)).toBe('erased');
+    clock.advance(1);
+    expect(await store.getErasure(id)).toBeNull();
+    expect(await store.putProfile('anna', goldProfile, daySeconds)).toBe('created');
+  });
+
+  it('45 days of late events leave no key', async () => {
+    const { store, clock, keys, dispose } = await embedded();
+    onTestFinished(dispose);
+    await writeAll(store, 'anna');
+    await store.erase('anna', { atMs: clock.nowMs(), requestId: null });
+    for (let day = 0; day < 45; day += 1) {
+      expect(new Set(await writeAll(store, 'anna'))).toEqual(new Set(['erased']));
+      clock.advance(daySeconds * 1000 - 1);
+    }
+    expect(keys().map(([key]) => key)).toEqual([tombstoneKey(annaTag)]);
+  });
+
+  it('the index of links ends with the last of them', async () => {
+    const store = await openPatiently(server.url);
+    onTestFinished(() => store.close());
+    const link = { subject: 'anna', method: 'deterministic', confidencePpm: 1 } as const;
+    await store.putIdentity('device', 'a', link, 100);
+    await store.putIdentity('device', 'b', link, 50);
+    expect(await observer.pttl(linksKey(annaTag))).toBeGreaterThan(50_000);
+  });
+});
+
+/** How often the server ran each command, scripts' own included, while `work` ran. */
+async function commandsOf(work: () => Promise<unknown>): Promise<Readonly<Record<string, number>>> {
+  const counts = async (): Promise<Record<string, number>> => {
+    const lines = (await observer.info('commandstats')).matchAll(/cmdstat_([^:]+):calls=(\d+)/g);
+    return Object.fromEntries([...lines].map(([, name = '', calls]) => [name, Number(calls)]));
+  };
+  const before = await counts();
+  await work();
+  const after = await counts();
+  const ran = Object.entries(after).map(([name, calls]) => [name, calls - (before[name] ?? 0)] as const);
+  return Object.fromEntries(ran.filter(([name, calls]) => calls > 0 && !['info', 'ping'].includes(name)));
+}
+
+describe('a read of somebody erased', () => {
+  it.each([0, 60_000])('comes to the commands of a read of somebody never seen, with trust for %i ms', async (freshnessMaxMs) => {
+    const nearCache = new NearCache({ bytesMax: 2 ** 20 });
+    const store = await openPatiently(server.url, nearCache);
+    onTestFinished(() => store.close());
+    await writeAll(store, 'anna');
+    await writeAll(store, 'bob');
+    await store.read(planFor('anna', { deviceId: 'device of anna', freshnessMaxMs }));
+    await store.erase('anna', { atMs: Date.now(), requestId: null });
+    const reading = (who: string) => () => store.read(planFor(who, { tokenId: `t-${who}`, deviceId: `device of ${who}`, freshnessMaxMs }));
+    const ran = async (who: string) => [await commandsOf(reading(who)), await commandsOf(reading(who))];
+    const [erased, never, known] = [await ran('anna'), await ran('nobody'), await ran('bob')];
+    expect(erased).toEqual(never);
+    expect(known).not.toEqual(never);
+    // The tombstone and the denylist; the link, the generation, consent and profile.
+    expect(erased[0]).toEqual({ evalsha_ro: 1, exists: 2, get: 4 });
+  });
+
+  it('whose records somebody put back behind the store’s back is still told nothing of them', async () => {
+    const store = await openPatiently(server.url);
+    onTestFinished(() => store.close());
+    await writeAll(store, 'anna');
+    const text = await observer.getBuffer(profileKey(annaTag));
+    await store.erase('anna', { atMs: Date.now(), requestId: null });
+    await observer.set(profileKey(annaTag), text ?? '', 'EX', daySeconds);
+    expect(await store.read(planFor('anna'))).toMatchObject({ erased: true, consent: null, profile: { state: 'absent' } });
+    expect(await store.getProfile('anna')).toBeNull();
+  });
+});
