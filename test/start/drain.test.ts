@@ -97,8 +97,8 @@ async function startService(directory: TemporaryDirectory, workers: number): Pro
 
 describe('SIGTERM while callers come who open a connection for each request', () => {
   test.each([
-    { workers: 1, rounds: isLong ? 100 : 12 },
-    { workers: 2, rounds: isLong ? 100 : 8 },
+    { workers: 1, rounds: isLong ? 100 : 4 },
+    { workers: 2, rounds: isLong ? 100 : 3 },
   ])('loses none of them, of $workers process(es), in $rounds rounds', async ({ workers, rounds }) => {
     await using directory = await temporaryDirectory();
     const lost: number[] = [];
