@@ -23,6 +23,7 @@ export default defineConfig({
     testTimeout: isLong ? 0 : hangsAfterMs,
     hookTimeout: hangsAfterMs,
     teardownTimeout: 10 * secondMs,
+    expect: { poll: { timeout: 60 * secondMs } },
     projects: [
       {
         extends: true,

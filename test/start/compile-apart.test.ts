@@ -92,7 +92,7 @@ describe('the thread', async () => {
     clock.advance(10_000);
     await compile(small);
     compiler.dispose();
-    await vi.waitFor(() => expect(threads.map(({ threadId }) => threadId)).toEqual([-1, -1]));
+    await vi.waitFor(() => expect(threads.map(({ threadId }) => threadId)).toEqual([-1, -1]), { timeout: 60_000 });
   });
 
   it('does not rest after a large policy', async () => {

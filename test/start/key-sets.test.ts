@@ -5,11 +5,17 @@ import { expect, test } from 'vitest';
 import { type Environment, readConfig } from '../../src/config.ts';
 import { generateIssuerKeys } from '../../src/identity/mint.ts';
 import { tokenTrustOf } from '../../src/start/key-sets.ts';
+import { systemClock } from '../../src/time/clock.ts';
 import { temporaryDirectory } from '../cli/run-stepwell.ts';
 
 async function trusting(dataDir: string, env: Environment) {
   const warnings: string[] = [];
-  const trust = await tokenTrustOf(readConfig({ STEPWELL_DATA_DIR: dataDir, ...env }), (sentence) => warnings.push(sentence));
+  const trust = await tokenTrustOf(readConfig({ STEPWELL_DATA_DIR: dataDir, ...env }), {
+    clock: systemClock,
+    random: () => 0,
+    warn: (sentence) => warnings.push(sentence),
+    inform() {},
+  });
   return { trust, warnings };
 }
 

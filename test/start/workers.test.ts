@@ -199,9 +199,7 @@ function isRunning(pid: number | null): boolean {
   }
 }
 
-test('a worker that is frozen counts as not ready, is killed and replaced, and no sum of what was counted falls meanwhile', {
-  timeout: 60_000,
-}, async () => {
+test('a worker that is frozen counts as not ready, is killed and replaced, and no sum of what was counted falls meanwhile', async () => {
   await using directory = await temporaryDirectory();
   await using service = await startWorkers(directory);
   const [frozen, other] = await service.untilWorkers(allReady);
