@@ -174,7 +174,13 @@ function stopOnSignals(logger: Logger, stop: () => void): void {
 
 /** Everything but the ports. The last decision is given before the store is let go of. */
 async function openService(config: Config, logger: Logger, ending: AsyncDisposableStack): Promise<Service> {
-  const trust = await tokenTrustOf(config, (sentence) => logger.warn(sentence));
+  const trust = await tokenTrustOf(config, {
+    clock,
+    random: Math.random,
+    warn: (sentence) => logger.warn(sentence),
+    inform: (sentence) => logger.info(sentence),
+  });
+  ending.defer(() => trust.dispose());
   // Beside the rest of the start, which mostly waits.
   const warming = trust.keySet === null ? null : warmTokenVerification(clock);
   const apiKeys = await readApiKeys(config.apiKeysPath);
@@ -248,6 +254,7 @@ async function openService(config: Config, logger: Logger, ending: AsyncDisposab
     publicGet: config.publicGet,
   };
   const app = await buildApp(parts);
+  app.server.once('listening', () => trust.servedAt(urlOf(config.host, portOf(app))));
   afterListening(app, clock, [...librariesOfTelemetry, telemetry.load]);
   await warming;
   await connecting;
