@@ -28,6 +28,8 @@ import { consentRoutes } from './http/routes/consents.ts';
 import { decideRoute } from './http/routes/decide.ts';
 import { decideSharedRoute } from './http/routes/decide-shared.ts';
 import { docsRoutes } from './http/routes/docs.ts';
+import { erasureRoutes } from './http/routes/erasures.ts';
+import { exportRoutes } from './http/routes/exports.ts';
 import { gpcRoute } from './http/routes/gpc.ts';
 import { identityRoutes } from './http/routes/identities.ts';
 import { profileRoutes } from './http/routes/profiles.ts';
@@ -94,6 +96,8 @@ export async function buildApp(given: AppDependencies): Promise<FastifyInstance>
   consentRoutes(app, dependencies, authority);
   sessionRoutes(app, dependencies, authority);
   revocationRoutes(app, dependencies, authority);
+  erasureRoutes(app, dependencies, authority);
+  exportRoutes(app, dependencies, authority);
   gpcRoute(app);
   docsRoutes(app, dependencies);
   afterListening(app, given.clock, compilations());

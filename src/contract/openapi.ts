@@ -58,6 +58,16 @@ export function openApiDocument(credentials: ExampleCredentials | null) {
         patch: patchSession(),
       },
       '/v1/revocations': { post: revoke() },
+      '/v1/erasures': { post: erase() },
+      '/v1/erasures/{id}': {
+        parameters: [pathParameter('id', 'as POST /v1/erasures gave it', 'u1X…')],
+        get: read('getErasure', 'Look at an erasure', 'Erasure'),
+        delete: remove('liftErasure', 'Lift an erasure: the subject may be written again'),
+      },
+      '/v1/exports/{subject}': {
+        parameters: [pathParameter('subject', 'a person’s pseudonym', 'demo-ada')],
+        get: read('exportSubject', 'Export everything that is stored of a subject', 'Export'),
+      },
       '/.well-known/gpc.json': { get: gpcSupport() },
     },
     components: {
@@ -192,6 +202,24 @@ function revoke(): Json {
       204: done('The token is as if it were not there'),
       ...problems([...always, ...withBody, 'store_unavailable']),
     },
+  };
+}
+
+function erase(): Json {
+  return {
+    operationId: 'erase',
+    tags: ['data'],
+    summary: 'Erase a subject',
+    description:
+      'Deletes the profile, the consent record and the links that name the subject. Decisions are then those for somebody never seen, and every write for the subject is a 409 until the tombstone ends or is lifted. Said again, it is an erasure anew, whose 45 days begin now.',
+    parameters: [
+      headerParameter('Idempotency-Key', 'a word of your own for this request: said again while the erasure stands, the same receipt', {
+        type: 'string',
+        pattern: '^[A-Za-z0-9._:-]{1,64}$',
+      }),
+    ],
+    requestBody: body('ErasureWrite', { subject: 'demo-hedy' }),
+    responses: { 202: answer('The receipt', 'Erasure'), ...problems([...always, ...withBody, 'store_unavailable']) },
   };
 }
 
@@ -332,6 +360,9 @@ const named = {
   SessionCreated: wire.sessionCreated,
   RevocationWrite: wire.revocationSchema,
   GenerationRaised: wire.generationRaised,
+  ErasureWrite: wire.erasureSchema,
+  Erasure: wire.erasureRead,
+  Export: wire.exportRead,
   Problem: wire.problemResponse,
 } satisfies Record<string, z.ZodType>;
 

@@ -107,7 +107,7 @@ export function checkId(id: string, name: string): void {
 }
 
 /** Its length the schema has checked. */
-function checkSubjectOfBody(subject: string): void {
+export function checkSubjectOfBody(subject: string): void {
   if (meansNobody(subject)) throw invalidRequest([bodyPlace(['subject'], nobodySentence)]);
 }
 

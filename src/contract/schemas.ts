@@ -213,6 +213,40 @@ export const revocationSchema = z
   .describe('either { "subject" }, or { "jti", "until" }');
 export const generationRaised = z.strictObject({ generation: z.int().min(1).describe('tokens need at least this `gen` from now on') });
 
+export const erasureSchema = z.strictObject({ subject: subjectSchema });
+export const erasureRead = z.strictObject({
+  id: z.string().describe('names the erasure, and says nothing of whom it is about'),
+  state: z.enum(['running', 'completed']).describe('`running`: ask for the same erasure again, and it does what is left to do'),
+  requestedAt: instant,
+  completedAt: instant.nullable(),
+  tombstoneUntil: instant.describe('until then nothing is written for the subject'),
+  backupHorizonDays: z.int().describe('no backup that is older may be restored without erasing again'),
+});
+export const exportRead = z.strictObject({
+  subject: z.string(),
+  profile: z.strictObject({ attributes, audiences, expiresAt: instant }).nullable(),
+  consent: z
+    .strictObject({
+      useCases: z.record(z.string(), z.enum(consentStates)),
+      recordedAt: instant,
+      generation: z.int(),
+      source: z.string(),
+      noticeVersion: z.string().optional(),
+      expiresAt: instant,
+    })
+    .nullable(),
+  identities: z.array(
+    z.strictObject({
+      name: z.string().describe('of the record; the device’s own id is not stored'),
+      method: z.enum(['deterministic', 'probabilistic']),
+      confidencePpm: z.int(),
+      expiresAt: instant,
+    }),
+  ),
+  generation: z.int(),
+  erasure: erasureRead.nullable(),
+});
+
 export const problemResponse = z
   .strictObject({
     type: z.enum(problemCodes.map((code) => `urn:stepwell:problem:${code}`) as [string, ...string[]]),

@@ -13,6 +13,7 @@ import {
   identityKey,
   keyNames,
   presence,
+  linksKey,
   profileKey,
   randomKeySecret,
   revokedTokenKey,
@@ -35,6 +36,7 @@ export interface EmbeddedStoreOptions {
   readonly sweepEveryMs?: number;
   /** Calls back again and again and returns its `dispose`; by default a timer that keeps no process alive. */
   readonly repeat?: (everyMs: number, callback: () => void) => () => void;
+import { createEraser, withLink } from './erasure.ts';
 }
 
 export interface EmbeddedStore extends Store {
@@ -81,6 +83,12 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore 
     expiries.put(instant + key, '');
   }
 
+  function look(key: string): string | null {
+    if (closing !== null) throw closed();
+    records.resetReadTxn();
+    return get(key, clock.nowMs());
+  }
+
   /** Inside a transaction only. */
   function remove(key: string): void {
     forgetExpiry(key);
@@ -121,7 +129,9 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore 
     const nowMs = clock.nowMs();
     if (prepared.subjectTag !== null && exists(tombstoneKey(prepared.subjectTag), nowMs)) return 'erased';
     const outcome = exists(prepared.key, nowMs) ? 'replaced' : 'created';
-    put(prepared.key, prepared.text, nowMs + prepared.ttlMs);
+    if (prepared.linkTag !== undefined && prepared.subjectTag !== null)
+      index(prepared.subjectTag, prepared.linkTag, nowMs + prepared.ttlMs);
+    put(prepared.key, prepared.textAfter(get(prepared.key, nowMs)), nowMs + prepared.ttlMs);
     return outcome;
   }
 
@@ -134,6 +144,14 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore 
     }
     await root.flushed;
     return outcomes;
+  }
+
+  /** Inside a transaction only. */
+  function index(subjectTag: string, linkTag: string, expiresAtMs: number): void {
+    const key = linksKey(subjectTag);
+    const before = get(key, clock.nowMs());
+    const standsUntilMs = before === null ? 0 : (expiryOf(records.get(key) ?? '') ?? 0);
+    put(key, withLink(before, linkTag), Math.max(standsUntilMs, expiresAtMs));
   }
 
   async function write(one: StoreWrite): Promise<WriteOutcome> {
@@ -178,7 +196,64 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore 
     read: async (plan) => readNow(plan),
     putProfile: (subject, profile, ttlSeconds) => write({ kind: 'profile', subject, profile, ttlSeconds }),
     putIdentity: (namespace, value, link, ttlSeconds) => write({ kind: 'identity', namespace, value, link, ttlSeconds }),
-    putConsent: (subject, consent, ttlSeconds) => write({ kind: 'consent', subject, consent, ttlSeconds }),
+
+    async consentGeneration(subject) {
+      if (closing !== null) throw closed();
+      records.resetReadTxn();
+      const tag = names.subject(subject);
+      return consentGenerationIn(tag, get(consentKey(tag), clock.nowMs()));
+    },
+
+    async putConsent(subject, consent, ttlSeconds, since) {
+      const tag = names.subject(subject);
+      const key = consentKey(tag);
+      const ttlMs = ttlMsOf(ttlSeconds);
+      // Refused before anything is locked.
+      encodeConsent(tag, consent);
+      return durably(() => {
+        const nowMs = clock.nowMs();
+        if (exists(tombstoneKey(tag), nowMs)) return 'erased';
+        const before = get(key, nowMs);
+        const text = consentTextAfterPut(tag, before, consent, since ?? null);
+        if (text === null) return 'withdrawn';
+        put(key, text, nowMs + ttlMs);
+        return before === null ? 'created' : 'replaced';
+      });
+    },
+
+    async getConsent(subject): Promise<HeldConsent | null> {
+      if (closing !== null) throw closed();
+      records.resetReadTxn();
+      const nowMs = clock.nowMs();
+      const tag = names.subject(subject);
+      const text = exists(tombstoneKey(tag), nowMs) ? null : get(consentKey(tag), nowMs);
+      return text === null ? null : heldConsentFrom(tag, text, expiryOf(records.get(consentKey(tag)) ?? '') ?? nowMs);
+    },
+
+    async withdrawConsent(subject, withdrawal) {
+      const tag = names.subject(subject);
+      const key = consentKey(tag);
+      const ttlMs = ttlMsOf(withdrawal.ttlSeconds);
+      return durably(() => {
+        const nowMs = clock.nowMs();
+        if (exists(tombstoneKey(tag), nowMs)) return null;
+        const { record, text } = consentAfterWithdrawal(tag, get(key, nowMs), withdrawal, 'withdrawal');
+        put(key, text, nowMs + ttlMs);
+        return record;
+      });
+    },
+
+    async withdrawSessionConsent(sessionId, withdrawal) {
+      const tag = names.session(sessionId);
+      const key = sessionConsentKey(tag);
+      const ttlMs = ttlMsOf(withdrawal.ttlSeconds);
+      await durably(() => {
+        const nowMs = clock.nowMs();
+        put(key, consentAfterWithdrawal(tag, get(key, nowMs), withdrawal, 'session').text, nowMs + ttlMs);
+        if (endsSessionData(withdrawal)) remove(sessionKey(tag));
+      });
+    },
+
     putSession: async (sessionId, session, ttlSeconds) => {
       await write({ kind: 'session', sessionId, session, ttlSeconds });
     },
@@ -229,6 +304,17 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore 
     },
 
     async revokeToken(tokenId, untilMs) {
+    ...createEraser({
+      names,
+      nowMs: () => clock.nowMs(),
+      look,
+      get: (key) => get(key, clock.nowMs()),
+      expiryOf: (key) => expiryOf(records.get(key) ?? ''),
+      put,
+      remove,
+      durably,
+    }),
+
       const until = instantOf(untilMs);
       const key = revokedTokenKey(names.token(tokenId));
       await durably(() => {

@@ -42,7 +42,8 @@ export function createEraser({ names, nowMs, look, get, expiryOf, put, remove, d
       });
     },
 
-    async getErasure(id) {
+    async getErasure(of) {
+      const id = 'id' in of ? of.id : names.subject(of.subject);
       const text = isErasureId(id) ? look(tombstoneKey(id)) : null;
       const tombstone = text === null ? null : decodeTombstone(id, text);
       return tombstone === null ? null : erasureOf(tombstone);

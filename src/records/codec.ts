@@ -62,6 +62,11 @@ export function encodeIdentity(identityTag: string, link: IdentityLink, names: K
 }
 
 export function decodeIdentity(identityTag: string, text: string, names: KeyNames): IdentityLink | null {
+/** Of a link's text. */
+export function subjectTagOfIdentity(text: string): string {
+  return text.slice(versionedLength, versionedLength + tagLength);
+}
+
   if (!isVersioned(headers.identity, identityTag, text)) return null;
   const bodyFrom = versionedLength + tagLength;
   const [subject, method, confidencePpm, ...more] = parsedList(text.slice(bodyFrom)) ?? [];

@@ -19,6 +19,8 @@ export interface ErasureRequest {
   readonly requestId: string | null;
 }
 
+export type ErasureKey = { readonly id: string } | { readonly subject: string };
+
 /** A link to the subject, as far as it can be told: the id itself is stored nowhere. */
 export interface HeldLink {
   readonly name: string;

@@ -7,6 +7,8 @@
  */
 import type { Fact, IdentityLink, Profile, Session, StoredConsent } from '../decision/facts.ts';
 import type { PersonalUseCase } from '../decision/vocabulary.ts';
+import type { ConsentRecord, ConsentWrite, HeldConsent, Withdrawal } from './consent-record.ts';
+import type { Erasure, ErasureKey, ErasureRequest, HeldLink } from './erasure.ts';
 
 /** Everything one decision wants to know, said once. */
 export interface ReadPlan {
@@ -32,6 +34,22 @@ export interface ReadPlan {
   readonly session: Permission | null;
   /** How old what the store proves may be, at most. 0: it proves everything now. */
   readonly freshnessMaxMs: number;
+}
+
+/** Asks for a subject's generation and tombstone, and touches no record. */
+export function planAbout(subject: string): ReadPlan {
+  return {
+    subject,
+    tokenId: null,
+    tokenGeneration: 0,
+    deviceId: null,
+    resolvedLink: null,
+    sessionId: null,
+    consent: false,
+    profile: null,
+    session: null,
+    freshnessMaxMs: 0,
+  };
 }
 
 /**
@@ -106,6 +124,14 @@ export interface Store {
   ping(): Promise<void>;
   close(): Promise<void>;
 }
+  /** Deletes all that is stored of a subject and keeps everything from coming back, until the tombstone ends or is lifted. */
+  erase(subject: string, request: ErasureRequest): Promise<Erasure>;
+  /** Null: no erasure of that id, or of that subject, stands. */
+  getErasure(of: ErasureKey): Promise<Erasure | null>;
+  /** From now on the subject may be written again. False: no erasure of that id stood. */
+  liftErasure(id: string): Promise<boolean>;
+  /** What is linked to the subject. */
+  linksOf(subject: string): Promise<readonly HeldLink[]>;
 
 export type StoreWrite =
   | { readonly kind: 'profile'; readonly subject: string; readonly profile: Profile; readonly ttlSeconds: number }

@@ -23,12 +23,20 @@ export function prepare(write: StoreWrite, names: KeyNames): PreparedWrite {
       return { subjectTag: tag, key: profileKey(tag), text: encodeProfile(tag, write.profile), ttlMs };
     }
     case 'consent': {
+  /** Of a link: under which name its subject's index has to know it. */
+  readonly linkTag?: string;
       const tag = names.subject(write.subject);
       return { subjectTag: tag, key: consentKey(tag), text: encodeConsent(tag, write.consent), ttlMs };
     }
     case 'identity': {
       const tag = names.identity(write.namespace, write.value);
-      return { subjectTag: names.subject(write.link.subject), key: identityKey(tag), text: encodeIdentity(tag, write.link, names), ttlMs };
+      return {
+        subjectTag: names.subject(write.link.subject),
+        key: identityKey(tag),
+        ...always(encodeIdentity(tag, write.link, names)),
+        ttlMs,
+        linkTag: tag,
+      };
     }
     case 'session': {
       const tag = names.session(write.sessionId);

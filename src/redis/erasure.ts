@@ -6,6 +6,7 @@ import { decodeIdentity, headerLength, headers, versionedLength } from '../recor
 import {
   decodeTombstone,
   type Erasure,
+  type ErasureKey,
   encodeTombstone,
   erasureOf,
   type HeldLink,
@@ -88,7 +89,8 @@ export function createEraser({ reading, writing, changing, names }: EraserParts)
     await changing([key], () => writing.run(unlinkScript, [key], [headers.identity + tag, subjectTag]));
   }
 
-  async function getErasure(id: string): Promise<Erasure | null> {
+  async function getErasure(of: ErasureKey): Promise<Erasure | null> {
+    const id = 'id' in of ? of.id : names().subject(of.subject);
     const text = isErasureId(id) ? await textOf(reading, tombstoneKey(id)) : null;
     const tombstone = text === null ? null : decodeTombstone(id, text);
     return tombstone === null ? null : erasureOf(tombstone);
@@ -117,7 +119,7 @@ export function createEraser({ reading, writing, changing, names }: EraserParts)
     getErasure,
 
     async liftErasure(id) {
-      if ((await getErasure(id)) === null) return false;
+      if ((await getErasure({ id })) === null) return false;
       const key = tombstoneKey(id);
       return changing([key], async () => (await writing.command('UNLINK', key, [])) === 1);
     },

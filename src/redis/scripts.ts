@@ -13,11 +13,11 @@ import type { AskedUseCase, Permission } from '../records/store.ts';
 import { dayMs } from '../time/units.ts';
 import type { Script } from './reply.ts';
 
-function script(lua: string): Script {
+export function script(lua: string): Script {
   return { lua, sha: createHash('sha1').update(lua).digest('hex'), isReadOnly: false };
 }
 
-function readOnlyScript(lua: string): Script {
+export function readOnlyScript(lua: string): Script {
   return { ...script(lua), isReadOnly: true };
 }
 
@@ -109,7 +109,9 @@ local erased, generation, consent = false, false, false
 if subject ~= '' then
   erased = redis.call('EXISTS', KEYS[4]) == 1
   generation = get(KEYS[5])
-  if not erased and (consentAsked or asksProfile or asksSession) then consent = get(KEYS[6]) end
+  if consentAsked or asksProfile or asksSession then consent = get(KEYS[6]) end
+  -- Looked for all the same: who was never seen takes no other time.
+  if erased then consent = false end
 end
 local revoked = ARGV[8] == '1' and redis.call('EXISTS', KEYS[2]) == 1
 
@@ -164,8 +166,9 @@ end
 
 local mayReadProfile = asksProfile and proved and holds(ofProfile) or false
 local mayReadSession = asksSession and readable and holds(ofSession) or false
-local profile = mayReadProfile and not erased and getUnless(KEYS[7], ARGV[11] ~= '' and '${headers.profile}' .. subject .. ARGV[11] or '')
-local session = mayReadSession and getUnless(KEYS[3], ARGV[12] ~= '' and '${headers.session}' .. string.sub(KEYS[3], -${tagLength}) .. ARGV[12] or '')
+local profile = mayReadProfile and getUnless(KEYS[7], ARGV[11] ~= '' and '${headers.profile}' .. subject .. ARGV[11] or '')
+if erased then profile = false end
+local session = mayReadSession and getUnless(KEYS[3], ARGV[12] ~= '' and '${headers.session}' .. sessionTag .. ARGV[12] or '')
 
 return {
   ARGV[1], link, generation, revoked and '1', consent, linkedConsent, mayReadProfile and '1', profile, mayReadSession and '1', session, erased and '1', linkErased and '1'
@@ -205,11 +208,58 @@ return existed
 export const getProfileScript = readOnlyScript(`
 if redis.call('EXISTS', KEYS[2]) == 1 then return false end
 local text = redis.pcall('GET', KEYS[1])
+if KEYS[3] then
+  redis.call('SADD', KEYS[3], ARGV[3])
+  if redis.call('PTTL', KEYS[3]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[3], ARGV[2]) end
+end
 if not text or type(text) == 'table' or #text > ${recordCharsMax * 4} then return false end
 local left = redis.call('PTTL', KEYS[1])
 if left < 0 then return false end
 local now = redis.call('TIME')
 return { text, string.format('%.0f', now[1] * 1000 + math.floor(now[2] / 1000) + left) }
+/** What `putScript` does beside the record, where the record is another slot's. KEYS: index, tombstone. ARGV: the link's name, lifetime in ms. */
+export const indexScript = script(`
+if redis.call('EXISTS', KEYS[2]) == 1 then return 2 end
+redis.call('SADD', KEYS[1], ARGV[1])
+if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+return 1
+`);
+
+/**
+ * KEYS: a consent record, and the tombstone that forbids it. ARGV: the text it must still have, empty for none; the text to put in its
+ * place; lifetime in ms. 0 created, 1 replaced, 2 erased, 3 another text by now. What is no text stands for none.
+ */
+export const replaceConsentScript = script(`
+if redis.call('EXISTS', KEYS[2]) == 1 then return 2 end
+local before = redis.pcall('GET', KEYS[1])
+if type(before) == 'table' then before = false end
+if (before or '') ~= ARGV[1] then return 3 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return before and 1 or 0
+`);
+
+/**
+ * KEYS: the consent record of a session, what the session has learned. ARGV: as above, and whether what was learned goes. 1 done, 3
+ * another text by now.
+ */
+export const withdrawInSessionScript = script(`
+local before = redis.pcall('GET', KEYS[1])
+if type(before) == 'table' then before = false end
+if (before or '') ~= ARGV[1] then return 3 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+if ARGV[4] == '1' then redis.call('UNLINK', KEYS[2]) end
+return 1
+`);
+
+/** KEYS: a consent record, tombstone. The text and the instant of its expiry, or null. What is no text comes back as no decoder takes it. */
+export const getConsentScript = readOnlyScript(`${luaGet}
+if redis.call('EXISTS', KEYS[2]) == 1 then return false end
+local text, left = get(KEYS[1]), redis.call('PTTL', KEYS[1])
+if not text or left == -2 then return false end
+local now = redis.call('TIME')
+return { text, string.format('%.0f', now[1] * 1000 + math.floor(now[2] / 1000) + left) }
+`);
+
 `);
 
 /** KEYS: the record. ARGV: the text it must still have, the text to put in its place. The expiry stays. */

@@ -3,17 +3,29 @@
  * different slots', so that no write outlasts a tombstone before it. What a write touches is not trusted from before it until after it.
  */
 import { decodeProfile, decodeSession, encodeSession } from '../records/codec.ts';
-import { generationKey, type KeyNames, presence, profileKey, revokedTokenKey, sessionKey, tombstoneKey } from '../records/keys.ts';
-import { batchChunkMax, generationTtlMs, instantOf } from '../records/limits.ts';
+import {
+  generationKey,
+  type KeyNames,
+  linksKey,
+  presence,
+  profileKey,
+  proofKey,
+  revokedTokenKey,
+  sessionKey,
+  tombstoneKey,
+} from '../records/keys.ts';
+import { batchChunkMax, generationTtlMs, instantOf, proofLifeOf } from '../records/limits.ts';
 import type { Store, StoredProfile, StoreWrite, WriteOutcome } from '../records/store.ts';
 import { StoreError } from '../records/store-error.ts';
 import { mergedSession, type PreparedWrite, prepare } from '../records/writes.ts';
 import type { Ask } from './cluster-read.ts';
 import type { Connection } from './connection.ts';
+import { consentWriter, createConsentChanges } from './consent-write.ts';
+import { createEraser } from './erasure.ts';
 import type { Naming } from './naming.ts';
 import { textOf, textsOf } from './read.ts';
 import type { Reply, ScriptCall } from './reply.ts';
-import { existsScript, getProfileScript, putScript, raiseScript, replaceScript, revokeScript } from './scripts.ts';
+import { existsScript, getProfileScript, indexScript, putScript, raiseScript, replaceScript, revokeScript } from './scripts.ts';
 
 /** How often a patch is tried again when others change the session meanwhile. */
 const patchAttemptsMax = 8;
@@ -62,9 +74,10 @@ export function createWriter({ reading, writing, ask, naming, onChange }: Writer
 
   /** Looks for the tombstone again after writing: one that came in between is seen then, and one that comes later has its own sweep. */
   async function writeApart(prepared: PreparedWrite): Promise<WriteOutcome> {
-    const { subjectTag, key, text, ttlMs } = prepared;
-    if (await isErased(subjectTag)) return 'erased';
-    const outcome = outcomeOf(await writing.run(putScript, [key], [text, ttlMs]));
+    const { subjectTag, key, text, ttlMs, linkTag } = prepared;
+    const index = [linksKey(subjectTag ?? ''), tombstoneKey(subjectTag ?? '')];
+    if ((await writing.run(indexScript, index, [linkTag ?? '', ttlMs])) === 2) return 'erased';
+    const outcome = outcomeOf(await writing.run(putScript, [key], [text ?? '', ttlMs]));
     if (!(await isErased(subjectTag))) return outcome;
     await writing.command('UNLINK', key, []);
     return 'erased';
@@ -107,7 +120,8 @@ export function createWriter({ reading, writing, ask, naming, onChange }: Writer
   return {
     putProfile: (subject, profile, ttlSeconds) => write({ kind: 'profile', subject, profile, ttlSeconds }),
     putIdentity: (namespace, value, link, ttlSeconds) => write({ kind: 'identity', namespace, value, link, ttlSeconds }),
-    putConsent: (subject, consent, ttlSeconds) => write({ kind: 'consent', subject, consent, ttlSeconds }),
+    ...consentWriter(consents, namesNow),
+    ...createEraser({ reading, writing, changing, names: namesNow }),
     putSession: async (sessionId, session, ttlSeconds) => {
       await write({ kind: 'session', sessionId, session, ttlSeconds });
     },
@@ -159,7 +173,10 @@ interface ChunkPart {
 
 function putCall(prepared: PreparedWrite): ScriptCall {
   const keys = prepared.subjectTag === null ? [prepared.key] : [prepared.key, tombstoneKey(prepared.subjectTag)];
-  return { keys, args: [prepared.text, prepared.ttlMs] };
+  const { linkTag } = prepared;
+  const text = prepared.text ?? '';
+  if (linkTag === undefined) return { keys, args: [text, prepared.ttlMs] };
+  return { keys: [...keys, linksKey(prepared.subjectTag ?? '')], args: [text, prepared.ttlMs, linkTag] };
 }
 
 function partsOf({ keys, args }: ScriptCall): readonly [ScriptCall['keys'], ScriptCall['args']] {

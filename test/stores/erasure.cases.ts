@@ -77,7 +77,7 @@ export function erasureCases(name: string, open: () => Promise<OpenedStore>): vo
       expect(await store.linksOf('anna')).toEqual([]);
       expect(await store.liftErasure(id)).toBe(true);
       expect(await store.liftErasure(id)).toBe(false);
-      expect(await store.getErasure(id)).toBeNull();
+      expect(await store.getErasure({ id })).toBeNull();
       expect(await store.read(planFor('anna', { deviceId: 'device of anna' }))).toMatchObject({
         erased: false,
         link: null,
@@ -101,7 +101,8 @@ export function erasureCases(name: string, open: () => Promise<OpenedStore>): vo
       const atMs = nowMs();
       const first = await store.erase('anna', asked(atMs, 'request-1'));
       expect(await store.erase('anna', asked(atMs + 1000, 'request-1'))).toEqual(first);
-      expect(await store.getErasure(first.id)).toEqual(first);
+      expect(await store.getErasure({ id: first.id })).toEqual(first);
+      expect(await store.getErasure({ subject: 'anna' })).toEqual(first);
       const again = await store.erase('anna', asked(atMs + 2000, 'request-2'));
       expect(again).toMatchObject({ id: first.id, requestedAtMs: atMs + 2000, tombstoneUntilMs: atMs + 2000 + tombstoneLifeMs });
       expect(await store.erase('anna', asked(atMs + 3000))).toMatchObject({ requestedAtMs: atMs + 3000 });
@@ -112,7 +113,7 @@ export function erasureCases(name: string, open: () => Promise<OpenedStore>): vo
       const { id } = await store.erase('anna', asked(nowMs()));
       expect(id).toBe(names.subject('anna'));
       for (const strange of ['anna', '', 'x'.repeat(22), names.subject('bob'), `${id}:profile`, '*']) {
-        expect(await store.getErasure(strange)).toBeNull();
+        expect(await store.getErasure({ id: strange })).toBeNull();
         expect(await store.liftErasure(strange)).toBe(false);
       }
     });

@@ -96,7 +96,7 @@ describe('after an erasure', () => {
     clock.advance(tombstoneLifeMs - 1);
     expect(await store.putProfile('anna', goldProfile, daySeconds)).toBe('erased');
     clock.advance(1);
-    expect(await store.getErasure(id)).toBeNull();
+    expect(await store.getErasure({ id })).toBeNull();
     expect(await store.putProfile('anna', goldProfile, daySeconds)).toBe('created');
   });
 

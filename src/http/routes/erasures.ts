@@ -1,0 +1,27 @@
+/** Erasures: asked for, looked at by the id of their receipt, and lifted where somebody comes back of their own will. */
+import type { FastifyInstance } from 'fastify';
+import { erasureAnswer, toErasure } from '../../contract/erasures.ts';
+import { noSuchRecord } from '../../contract/records.ts';
+import type { ServiceDependencies } from '../dependencies.ts';
+import type { Authority } from '../plugins/keys.ts';
+
+export function erasureRoutes(app: FastifyInstance, { store, clock }: ServiceDependencies, authority: Authority): void {
+  const options = { onRequest: authority.demanding('profiles', 'erasures') };
+  const url = '/v1/erasures/:id';
+
+  app.post('/v1/erasures', options, async ({ body, headers }, reply) => {
+    const { subject, ...request } = toErasure(body, headers['idempotency-key'], clock.nowMs());
+    return reply.code(202).send(erasureAnswer(await store.erase(subject, request)));
+  });
+
+  app.get<{ Params: { id: string } }>(url, options, async ({ params: { id } }, reply) => {
+    const erasure = await store.getErasure({ id });
+    if (erasure === null) throw noSuchRecord();
+    return reply.send(erasureAnswer(erasure));
+  });
+
+  app.delete<{ Params: { id: string } }>(url, options, async ({ params: { id } }, reply) => {
+    if (!(await store.liftErasure(id))) throw noSuchRecord();
+    return reply.code(204).send();
+  });
+}
