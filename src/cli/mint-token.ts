@@ -3,14 +3,16 @@
  * is none, so it may run before the service has.
  */
 import { readConfig } from '../config.ts';
+import { createHolder } from '../identity/mint.ts';
 import { CannotRun } from '../start/cannot-run.ts';
 import { openDemoIssuer } from '../start/demo-issuer.ts';
 import { demoPartiesOf, isDemo } from '../start/demo-mode.ts';
+import { urlOf } from '../start/greeting.ts';
 import { systemClock } from '../time/clock.ts';
 import { printJson } from './outcome.ts';
 import type { TokenOptions } from './token.ts';
 
-export async function printToken({ sub, ttl, gen, idm, authAge, json }: TokenOptions): Promise<void> {
+export async function printToken({ sub, ttl, gen, idm, authAge, bind, proofTarget, json }: TokenOptions): Promise<void> {
   const config = readConfig(process.env);
   if (!isDemo(config)) {
     throw new CannotRun(
@@ -20,6 +22,7 @@ export async function printToken({ sub, ttl, gen, idm, authAge, json }: TokenOpt
   const nowMs = systemClock.nowMs();
   const { issuer, audience } = demoPartiesOf(config);
   const demoIssuer = await openDemoIssuer(config.dataDir);
+  const holder = bind ? await createHolder() : null;
   const minted = await demoIssuer.mint({
     subject: sub,
     nowMs,
@@ -29,13 +32,16 @@ export async function printToken({ sub, ttl, gen, idm, authAge, json }: TokenOpt
       aud: audience,
       ...(gen === undefined ? {} : { gen }),
       ...(idm === undefined ? {} : { idm }),
+      ...(holder === null ? {} : { cnf: { jkt: holder.thumbprint } }),
       ...(authAge === undefined ? {} : { auth_time: Math.floor(nowMs / 1000) - authAge }),
     },
   });
+  const target = proofTarget ?? `${urlOf(config.host, config.port)}/v1/decide`;
+  const proof = (await holder?.prove({ token: minted, target, nowMs })) ?? null;
   if (!json) {
-    process.stdout.write(`${minted}\n`);
+    process.stdout.write(`${minted}\n${proof === null ? '' : `${proof}\n`}`);
     return;
   }
   const expiresAt = new Date((Math.floor(nowMs / 1000) + ttl) * 1000).toISOString();
-  printJson({ token: minted, subject: sub, issuer, audience, expiresAt });
+  printJson({ token: minted, subject: sub, issuer, audience, expiresAt, ...(proof === null ? {} : { proof }) });
 }

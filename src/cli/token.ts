@@ -1,5 +1,6 @@
 /** `stepwell token`: what it is called with. */
 import { Command, InvalidArgumentError } from 'commander';
+import { proofTargetOf } from '../records/proof-target.ts';
 
 export interface TokenOptions {
   readonly sub: string;
@@ -7,6 +8,8 @@ export interface TokenOptions {
   readonly gen?: number;
   readonly idm?: string;
   readonly authAge?: number;
+  readonly bind?: true;
+  readonly proofTarget?: string;
   readonly json?: true;
 }
 
@@ -24,7 +27,12 @@ export function tokenCommand(): Command {
     .option('--gen <number>', 'the generation it carries (absent: none)', wholeNumber(0, Number.MAX_SAFE_INTEGER))
     .option('--idm <method>', `${methods.join(' or ')} (absent: deterministic)`, oneOf(methods))
     .option('--auth-age <seconds>', 'how long ago the person authenticated (absent: not said)', wholeNumber(0, 31_536_000))
-    .option('--json', 'print one JSON object: { token, subject, issuer, audience, expiresAt }')
+    .option(
+      '--bind',
+      'bind it to a key made for this once, and print a proof by that key on a second line: good for one call, within a minute',
+    )
+    .option('--proof-target <url>', 'with --bind: the address that will be called (absent: the demo service’s /v1/decide)', proofTarget)
+    .option('--json', 'print one JSON object: { token, subject, issuer, audience, expiresAt }, with --bind also proof')
     .action(async (options: TokenOptions) => {
       const { printToken } = await import('./mint-token.ts');
       await printToken(options);
@@ -34,6 +42,12 @@ export function tokenCommand(): Command {
 function subject(text: string): string {
   if (text === '') throw new InvalidArgumentError('write a subject');
   return text;
+}
+
+function proofTarget(text: string): string {
+  const target = proofTargetOf(text);
+  if (target === null) throw new InvalidArgumentError('write an http:// or https:// address without a query');
+  return target;
 }
 
 function oneOf(allowed: readonly string[]): (text: string) => string {

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { openEmbeddedStore } from '../../src/embedded/embedded-store.ts';
 import { keySetOf } from '../../src/identity/key-set.ts';
 import { createDemoIssuer } from '../../src/identity/mint.ts';
+import { proofTargetsOf } from '../../src/identity/proof-targets.ts';
 import { createTokenVerifier } from '../../src/identity/token.ts';
 import { systemClock } from '../../src/time/clock.ts';
 import { root, startStepwell, stepwell, temporaryDirectory } from './run-stepwell.ts';
@@ -60,6 +61,7 @@ describe('every verb', () => {
     [['token']],
     [['token', '--sub', 'ada', '--ttl', '3601']],
     [['token', '--sub', '']],
+    [['token', '--sub', 'ada', '--bind', '--proof-target', 'here']],
     [['load', '--colour', 'x']],
   ])('stepwell %j is called wrongly: exits 2, says so on standard error and nothing on standard output', async (args) => {
     const { code, stdout, stderr } = await stepwell(args);
@@ -258,6 +260,22 @@ describe('token', () => {
       audience: 'stepwell',
       expiresAt: expect.stringMatching(/^\d{4}-.*Z$/),
     });
+  });
+
+  test('--bind prints a proof with it, for the demo service or for the address that is named', async () => {
+    await using directory = await temporaryDirectory();
+    const env = { STEPWELL_DATA_DIR: directory.path, STEPWELL_PORT: '8123' };
+    const { jwks } = await createDemoIssuer(directory.path);
+    const proved = async (args: readonly string[], target: string) => {
+      const { stdout } = await stepwell(['token', '--sub', 'ada', '--bind', ...args], { env });
+      const [token = '', proof] = stdout.split('\n');
+      const parties = { issuer: 'stepwell-demo', audience: 'stepwell', clock: systemClock };
+      const verifier = createTokenVerifier({ keySet: await keySetOf(jwks), proofTargets: proofTargetsOf([target]), ...parties });
+      return (await verifier.verify(token, { proof })).proof !== null;
+    };
+    expect(await proved([], 'http://127.0.0.1:8123/v1/decide')).toBe(true);
+    expect(await proved(['--proof-target', 'https://a.example/x'], 'https://a.example/x')).toBe(true);
+    expect(await proved([], 'https://a.example/x')).toBe(false);
   });
 
   test('speaks for the demo only', async () => {
