@@ -99,6 +99,7 @@ function usSectionReading({ fields, lists, gpc }: UsSection, regime: Regime): Si
       optedOut: gpc === true || told.some(([optOut]) => fields[optOut] === yes),
       provedNotOptedOut: !uninformed && told.every(([optOut, notice]) => fields[optOut] === no && fields[notice] === yes),
       secondaryUseDenied: fields.PersonalDataConsents === yes || fields.AdditionalDataProcessingConsent === yes,
+      sensitiveRefused: lists.SensitiveDataProcessing?.includes(yes) ?? false,
       child: lists.KnownChildSensitiveDataConsents?.some((value) => value !== 0) ?? false,
     },
     regime,

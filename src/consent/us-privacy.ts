@@ -40,7 +40,13 @@ export function usPrivacySignal(text: string, regime: Regime): SignalReading {
 export function usPrivacyReading({ notice, optOutSale }: UsPrivacy, regime: Regime): SignalReading {
   if (optOutSale === '-') return { signal: null, outcome: 'valid' };
   return usReading(
-    { optedOut: optOutSale === 'Y', provedNotOptedOut: optOutSale === 'N' && notice === 'Y', secondaryUseDenied: false, child: false },
+    {
+      optedOut: optOutSale === 'Y',
+      provedNotOptedOut: optOutSale === 'N' && notice === 'Y',
+      secondaryUseDenied: false,
+      sensitiveRefused: false,
+      child: false,
+    },
     regime,
   );
 }

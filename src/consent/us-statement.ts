@@ -12,6 +12,8 @@ export interface UsStatement {
   readonly provedNotOptedOut: boolean;
   /** No consent to uses beyond what the data was collected for. */
   readonly secondaryUseDenied: boolean;
+  /** No consent to the use of some kind of sensitive data. */
+  readonly sensitiveRefused: boolean;
   /** The visitor is a known child. */
   readonly child: boolean;
 }
@@ -25,11 +27,10 @@ export function usReading(statement: UsStatement, regime: Regime): SignalReading
     said[useCase] = state;
     count += 1;
   }
-  if (count === 0) return { signal: null, outcome: 'valid' };
-  return {
-    signal: statement.child ? { state: 'valid', child: true, useCases: said } : { state: 'valid', useCases: said },
-    outcome: 'valid',
-  };
+  const { child, sensitiveRefused } = statement;
+  if (count === 0 && !sensitiveRefused) return { signal: null, outcome: 'valid' };
+  const marks = { ...(child ? { child } : {}), ...(sensitiveRefused ? { refusesSensitive: true } : {}) };
+  return { signal: { state: 'valid', ...marks, useCases: said }, outcome: 'valid' };
 }
 
 function sayOf(useCase: UseCase, { child, optedOut, provedNotOptedOut, secondaryUseDenied }: UsStatement): Said | null {

@@ -129,6 +129,8 @@ export type ConsentSignal =
   | {
       readonly state: 'valid';
       readonly child?: boolean;
+      /** Some kind of sensitive data may not be used. Its kinds are not our categories, so it closes every special category. */
+      readonly refusesSensitive?: boolean;
       /**
        * The day (UTC, since the epoch) on which this was said. What is granted here then sets a denial aside that was stored before that
        * day. A signal without one, like an explicit use case, never does.

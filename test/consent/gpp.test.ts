@@ -4,7 +4,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { BitReader } from '../../src/consent/bits.ts';
 import { gppCharactersMax, gppSignals, readGpp } from '../../src/consent/gpp.ts';
 import { gppSectionsMax } from '../../src/consent/gpp-header.ts';
-import { type UsField, type UsSectionKind, usSectionKinds } from '../../src/consent/gpp-us-sections.ts';
+import { type UsField, type UsListField, type UsSectionKind, usSectionKinds } from '../../src/consent/gpp-us-sections.ts';
 import { consentErrors, isConsentError, regimes } from '../../src/consent/signal.ts';
 import { gpcUseCases, useCases } from '../../src/decision/vocabulary.ts';
 import { bitsOf, fibonacci, gppOf, headerOf, textOf, type UsValues, usSectionText } from './encode-gpp.ts';
@@ -41,6 +41,10 @@ const notOptedOut: UsValues['fields'] = {
 
 function fieldsOf({ kind, version }: Versioned): readonly UsField[] {
   return (kind.versions[version] ?? []).filter((field) => typeof field === 'string');
+}
+
+function listOf({ kind, version }: Versioned, name: UsListField) {
+  return kind.versions[version]?.find((field) => field[0] === name);
 }
 
 function statesBy({ kind, version }: Versioned, values: UsValues, regime: (typeof regimes)[number] = 'us_opt_out') {
@@ -95,8 +99,24 @@ describe.each(sections)('a US section: $name', (section) => {
     }
   });
 
+  it('refuses special categories where the use of any kind of sensitive data is, wherever the visitor is', () => {
+    const kinds = section.kind.second === 'sensitive' ? 8 : Number(listOf(section, 'SensitiveDataProcessing')?.[1] ?? 0);
+    const signalsWith = (values: readonly number[], regime: (typeof regimes)[number]) => {
+      const told = section.kind.second === 'sensitive' ? { sensitiveApart: values } : { lists: { SensitiveDataProcessing: values } };
+      return signalsOfGpp(
+        gppOf([[section.kind.id, usSectionText(section.kind, { ...told, version: section.version, fields: notOptedOut })]]),
+        regime,
+      );
+    };
+    for (let index = 0; index < kinds; index += 1) {
+      const only = (value: number) => Array.from({ length: kinds }, (_, at) => (at === index ? value : 0));
+      for (const regime of regimes) expect(signalsWith(only(1), regime)).toMatchObject([{ state: 'valid', refusesSensitive: true }]);
+      expect(signalsWith(only(2), 'us_opt_out')[0]).not.toHaveProperty('refusesSensitive');
+    }
+  });
+
   it('denies everything of a known child, whatever was consented to', () => {
-    const list = section.kind.versions[section.version]?.find((field) => field[0] === 'KnownChildSensitiveDataConsents');
+    const list = listOf(section, 'KnownChildSensitiveDataConsents');
     if (list === undefined) return;
     const groups = Number(list[1]);
     for (let index = 0; index < groups; index += 1) {
