@@ -19,7 +19,7 @@ import { cors } from './http/plugins/cors.ts';
 import { bodyBytesMax, jsonBody } from './http/plugins/json-body.ts';
 import { type Authority, callers, createAuthority } from './http/plugins/keys.ts';
 import { oneAtATime } from './http/plugins/one-at-a-time.ts';
-import { answerClientError, answerConnect, answerExpectation, answerFrameworkError, problems } from './http/plugins/problems.ts';
+import { answerClientError, answerConnect, answerExpectation, answerFrameworkError, problems, unserved } from './http/plugins/problems.ts';
 import { promptClose } from './http/plugins/prompt-close.ts';
 import { quietLogger, requestLog } from './http/plugins/request-log.ts';
 import { safeDefaults } from './http/plugins/safe-defaults.ts';
@@ -82,8 +82,9 @@ export async function buildApp(given: AppDependencies): Promise<FastifyInstance>
   await app.register(requestLog, given);
   await app.register(callers);
   await app.register(audit, given);
-  await app.register(cors, given);
   await app.register(problems);
+  await app.register(cors, given);
+  await app.register(unserved);
   await app.register(promptClose, given);
   shareLimits(app, limits);
   await app.register(oneAtATime, given);
@@ -137,6 +138,7 @@ export async function buildManagementOf(
   const app = createServer({ clock: given.clock, logger: given.logger });
   await app.register(safeDefaults, { clock: given.clock, queue: given.queue ?? createQueueGauge(given) });
   await app.register(problems);
+  await app.register(unserved);
   await app.register(promptClose, given);
   managementRoutes(app, managed);
   return app;

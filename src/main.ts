@@ -4,9 +4,10 @@
  */
 import cluster from 'node:cluster';
 import type { Server } from 'node:http';
+import { Server as TlsServer } from 'node:tls';
 import closeWithGrace from 'close-with-grace';
 import type { Logger } from 'pino';
-import { type AppDependencies, buildApp, buildManagement, buildManagementOf } from './app.ts';
+import { type AppDependencies, buildApp, buildManagement, buildManagementOf, tlsOptionsOf } from './app.ts';
 import type { Config } from './config.ts';
 import { afterListening } from './http/after-listening.ts';
 import { type ManagedProcess, managedProcess } from './http/management.ts';
@@ -16,8 +17,8 @@ import { createSessionIds } from './identity/session-id.ts';
 import { createTokenVerifier } from './identity/token.ts';
 import type { Store } from './records/store.ts';
 import { createSourceKeeper } from './sources/sources.ts';
-import { readApiKeys } from './start/api-keys.ts';
 import { watchApprovals } from './start/approval-watch.ts';
+import { openCallers } from './start/callers.ts';
 import { CannotRun, systemSentence } from './start/cannot-run.ts';
 import { createDemoCredentials } from './start/demo-credentials.ts';
 import { demoPolicyPath, isDemo, loadDemoPeople } from './start/demo-mode.ts';
@@ -56,8 +57,8 @@ interface Service {
   readonly app: HttpServer;
   readonly parts: AppDependencies & ManagedProcess;
   readonly serving: Omit<Serving, 'serviceUrl'>;
-  /** Reads the policy file again; whether it is in force now. A bad one leaves the old one in force, which then is stale. */
-  reloadPolicy(): Promise<boolean>;
+  /** Reads the policy, the API keys and the certificates again. What is bad leaves the old in force; a policy then is stale. */
+  reload(): void;
 }
 
 /** Serves until a signal or a fault ends the process, or in a worker the primary. */
@@ -76,11 +77,11 @@ async function serveAlone(config: Config): Promise<void> {
     closeGently(service.app, ending);
     await listen(management, config.managementHost, config.managementPort);
     await listen(service.app, config.host, config.port);
-    const serving = { ...service.serving, serviceUrl: urlOf(config.host, portOf(service.app)) };
+    const serving = { ...service.serving, serviceUrl: serviceUrlOf(config, service.app) };
     announce({ config, logger, serving, management });
     return service;
   });
-  hangups.toldTo(() => void parts.opened.reloadPolicy());
+  hangups.toldTo(() => parts.opened.reload());
   stopOnSignals(logger, endWithGrace(logger, parts.close));
 }
 
@@ -96,9 +97,9 @@ async function serveAsWorker(config: Config): Promise<void> {
     });
     const managed = managedProcess(opened.parts);
     primary.serves(
-      { ...opened.serving, serviceUrl: urlOf(config.host, portOf(opened.app)) },
+      { ...opened.serving, serviceUrl: serviceUrlOf(config, opened.app) },
       {
-        reload: () => void opened.reloadPolicy(),
+        reload: opened.reload,
         stop: endWithGrace(logger, close),
         tell: (about) => (about === 'status' ? managed.status() : managed.metricsText()),
       },
@@ -183,7 +184,7 @@ async function openService(config: Config, logger: Logger, ending: AsyncDisposab
   ending.defer(() => trust.dispose());
   // Beside the rest of the start, which mostly waits.
   const warming = trust.keySet === null ? null : warmTokenVerification(clock);
-  const apiKeys = await readApiKeys(config.apiKeysPath);
+  const callers = ending.use(await openCallers(config, { clock, logger }));
   const sessionSecret = await sessionSecretOf(config.sessionSecret, config.dataDir);
   const approvals = watchApprovals(clock, ({ zone, tier, untilMs }) => {
     logger.warn({ zone, tier, expiredAt: new Date(untilMs).toISOString() }, 'an approval has expired; what it approved is served on');
@@ -250,10 +251,12 @@ async function openService(config: Config, logger: Logger, ending: AsyncDisposab
     verifier: createTokenVerifier({ ...trust, clock }),
     tokenIssuer: trust.issuer,
     demoCredentials: isDemo(config) ? await createDemoCredentials({ config, store, sessionIds, clock }) : null,
-    apiKeys,
+    ...callers.parts,
     publicGet: config.publicGet,
   };
   const app = await buildApp(parts);
+  const { server }: { readonly server: Server } = app;
+  if (server instanceof TlsServer) callers.toldTo((tls) => server.setSecureContext(tlsOptionsOf(tls)));
   app.server.once('listening', () => trust.servedAt(urlOf(config.host, portOf(app))));
   afterListening(app, clock, [...librariesOfTelemetry, telemetry.load]);
   await warming;
@@ -262,7 +265,11 @@ async function openService(config: Config, logger: Logger, ending: AsyncDisposab
   policy.follow(publications);
   const { policy: id, revision, zones } = held.artefact;
   const serving = { policy: id, revision, zones: Object.keys(zones).length, store: store.kind };
-  return { app, parts, serving, reloadPolicy: policy.reload };
+  const reload = (): void => {
+    void policy.reload();
+    void callers.reload();
+  };
+  return { app, parts, serving, reload };
 }
 
 /** The first thing to end: health answers until the last decision has. */
@@ -324,6 +331,10 @@ async function loadDemo(store: Store, { artefact }: HeldPolicy, logger: Logger):
   } finally {
     progress.stop();
   }
+}
+
+function serviceUrlOf({ host, tls }: Config, app: HttpServer): string {
+  return urlOf(host, portOf(app), tls === null ? 'http' : 'https');
 }
 
 function portOf({ server }: { readonly server: Server }): number {

@@ -14,6 +14,7 @@ import { CannotRun, systemSentence } from '../start/cannot-run.ts';
 import { readDataLine } from '../start/data-line.ts';
 import { demoPolicyPath } from '../start/demo-mode.ts';
 import { createPolicyHolder } from '../start/held-policy.ts';
+import { openAudit } from '../start/open-audit.ts';
 import { openStore } from '../start/open-store.ts';
 import { startProgress } from '../start/progress.ts';
 import { sessionSecretOf } from '../start/session-secret.ts';
@@ -56,12 +57,15 @@ export async function loadRecords(file: string, { json }: LoadOptions): Promise<
   const { store, connected } = await openStore(config, { clock: systemClock });
   await connected(connectWaitMs);
   const loader: Loader = { artefact, store, sessionIds, loaded: 0, failed: 0, problems: [], sessions: [] };
+  let isWhole = false;
   try {
     await store.ping().catch(() => {
       throw new CannotRun('the store does not answer');
     });
     await loadLines(loader, input);
+    isWhole = true;
   } finally {
+    await record(config, loader, isWhole);
     await store.close();
   }
   // What the store refused comes after what did not parse: people read a file from the top.
@@ -69,6 +73,16 @@ export async function loadRecords(file: string, { json }: LoadOptions): Promise<
   if (loader.failed > 0) foundProblems();
   if (json) printReport(file, loader);
   else tellPerson(file, loader);
+}
+
+/** What came into the store is recorded also where the rest did not. */
+async function record(config: Config, { loaded, failed }: Loader, isWhole: boolean): Promise<void> {
+  const say = (_fields: object, sentence: string): void => void process.stderr.write(`stepwell: ${sentence}\n`);
+  const audit = openAudit(config, { clock: systemClock, logger: { error: say, info: say } });
+  const outcome = isWhole ? (loaded > 0 || failed === 0 ? 'done' : 'refused') : 'failed';
+  audit?.tell({ atMs: systemClock.nowMs(), requestId: null, keyId: null, action: 'load', outcome, count: loaded });
+  await audit?.flush();
+  audit?.dispose();
 }
 
 async function artefactOf(config: Config): Promise<Artefact> {

@@ -45,6 +45,7 @@ export function admitQuestion(given: Question): Question {
     request: (record(question.request) as Attributes | undefined) ?? {},
     audiences: Array.isArray(question.audiences) ? strings(question.audiences) : null,
     explain: question.explain === true,
+    ...(question.onlyProved === undefined ? {} : { onlyProved: true as const }),
   };
 }
 

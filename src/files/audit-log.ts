@@ -28,6 +28,8 @@ export interface AuditLog {
   tell(entry: AuditEntry): void;
   /** Resolves when all that was told is written, or cannot be. */
   flush(): Promise<void>;
+  /** No more tries. */
+  dispose(): void;
   /** Since the beginning: lines that were told and are in no file. */
   readonly lost: number;
 }
@@ -58,6 +60,7 @@ export function createAuditLog({ process, append, onTrouble, later }: AuditLogOp
   let writing: Promise<void> | null = null;
   let isTroubled = false;
   let stopWaiting: (() => void) | null = null;
+  let hasEnded = false;
 
   async function writeAll(): Promise<void> {
     while (waiting.length > 0) {
@@ -70,10 +73,11 @@ export function createAuditLog({ process, append, onTrouble, later }: AuditLogOp
         waiting = [...lines, ...waiting];
         if (!isTroubled) onTrouble(error);
         isTroubled = true;
-        stopWaiting ??= later(() => {
-          stopWaiting = null;
-          begin();
-        });
+        if (!hasEnded)
+          stopWaiting ??= later(() => {
+            stopWaiting = null;
+            begin();
+          });
         return;
       }
       if (isTroubled) onTrouble(null);
@@ -110,6 +114,11 @@ export function createAuditLog({ process, append, onTrouble, later }: AuditLogOp
       stopWaiting = null;
       if (writing === null) begin();
       await writing;
+    },
+    dispose() {
+      hasEnded = true;
+      stopWaiting?.();
+      stopWaiting = null;
     },
     get lost() {
       return lost;

@@ -20,7 +20,7 @@ const opened: FastifyCorsOptions = {
   strictPreflight: false,
 };
 
-/** Before `problems`, which otherwise would answer a preflight with a 405, and would not let a page read its problem. */
+/** Before `unserved`, which otherwise would answer a preflight with a 405. */
 export const cors = fastifyPlugin(async (app: FastifyInstance, { corsOrigins = [] }: { corsOrigins?: readonly string[] }) => {
   if (corsOrigins.length === 0) return;
   const origins = new Set(corsOrigins);

@@ -26,8 +26,14 @@ declare module 'fastify' {
 }
 
 export const problems = fastifyPlugin(async (app: FastifyInstance) => {
-  const methodsOfRoute = new Map<string, Set<string>>();
   app.decorateRequest('problemCode', null);
+  app.setNotFoundHandler((request, reply) => sendProblem(new ProblemError('not_found'), request, reply));
+  app.setErrorHandler<FastifyError>((error, request, reply) => sendProblem(problemOf(error, request), request, reply));
+});
+
+/** Refuses what is asked of an address or a method that nobody serves. After whatever else answers before there is a route. */
+export const unserved = fastifyPlugin(async (app: FastifyInstance) => {
+  const methodsOfRoute = new Map<string, Set<string>>();
   app.addHook('onRoute', ({ url, method }) => {
     const methods = methodsOfRoute.get(url) ?? new Set();
     for (const one of [method].flat()) methods.add(one);
@@ -35,13 +41,12 @@ export const problems = fastifyPlugin(async (app: FastifyInstance) => {
   });
   // Before the body is read: to an address that serves nothing, a body's form does not matter.
   app.addHook('onRequest', (request, reply, done) => {
-    if (!request.is404) return done();
+    // `*` is where the plugin for origins waits for preflights of pages that are not listed.
+    if (!request.is404 && request.routeOptions.url !== '*') return done();
     const allowed = allowedMethods(methodsOfRoute, request.url);
     if (allowed.length > 0) reply.header('allow', allowed.join(', '));
     done(new ProblemError(allowed.length > 0 ? 'method_not_allowed' : 'not_found'));
   });
-  app.setNotFoundHandler((request, reply) => sendProblem(new ProblemError('not_found'), request, reply));
-  app.setErrorHandler<FastifyError>((error, request, reply) => sendProblem(problemOf(error, request), request, reply));
 });
 
 /** Takes back whatever a route has said about caching. */
@@ -107,9 +112,14 @@ const codeOfParser: Readonly<Record<string, ProblemCode>> = {
 
 /** What cannot be parsed as HTTP never becomes a request: the answer is written to the socket by hand. */
 export function answerClientError(error: NodeJS.ErrnoException & { readonly rawPacket?: unknown }, socket: Socket): void {
-  if (error.code === 'ECONNRESET') return void socket.destroy();
+  // Nor is there anything to write to where no handshake came about.
+  if (error.code === 'ECONNRESET' || isHandshakeFailure(error)) return void socket.destroy();
   const isOddMethod = error.code === 'HPE_INVALID_METHOD' && startsAsRequest(error.rawPacket);
   writeBare(socket, isOddMethod ? 'method_not_allowed' : (codeOfParser[error.code ?? ''] ?? 'malformed_request'));
+}
+
+function isHandshakeFailure({ code = '' }: NodeJS.ErrnoException): boolean {
+  return code.startsWith('ERR_SSL_') || code.startsWith('ERR_TLS_') || code === 'EPROTO';
 }
 
 /** A request line that is sound but for a method which the parser does not know. */
