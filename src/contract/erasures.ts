@@ -5,6 +5,7 @@ import type { Erasure, ErasureRequest, HeldLink } from '../records/erasure.ts';
 import { backupHorizonDays } from '../records/limits.ts';
 import type { StoredProfile } from '../records/store.ts';
 import { writtenAttributes } from './attributes.ts';
+import { consentAnswer } from './consents.ts';
 import { invalidRequest } from './problem.ts';
 import { checkSubjectOfBody } from './records.ts';
 import { erasureSchema } from './schemas.ts';
@@ -68,17 +69,6 @@ export function exportAnswer({ subject, profile, consent, links, generation, era
 
 function profileAnswer({ attributes, audiences, expiresAtMs }: StoredProfile, declared: Artefact['attributes']['profile']) {
   return { attributes: writtenAttributes(attributes, declared), audiences, expiresAt: instantText(expiresAtMs) };
-}
-
-function consentAnswer({ useCases, recordedAtMs, generation, source, noticeVersion, expiresAtMs }: HeldConsent) {
-  return {
-    useCases,
-    recordedAt: instantText(recordedAtMs),
-    generation,
-    source,
-    ...(noticeVersion === undefined ? {} : { noticeVersion }),
-    expiresAt: instantText(expiresAtMs),
-  };
 }
 
 function instantText(atMs: number): string {

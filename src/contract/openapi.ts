@@ -47,15 +47,31 @@ export function openApiDocument(credentials: ExampleCredentials | null) {
       },
       '/v1/consents/{subject}': {
         parameters: [pathParameter('subject', 'a person’s pseudonym', 'demo-ada')],
-        put: write('putConsent', 'Replace a consent record', 'ConsentWrite', {
-          useCases: { content_personalization: 'granted', offers: 'denied' },
-          recordedAt: '2026-11-21T12:00:00Z',
-        }),
+        put: write(
+          'putConsent',
+          'Replace a consent record',
+          'ConsentWrite',
+          {
+            useCases: { content_personalization: 'granted', offers: 'denied' },
+            recordedAt: '2026-11-21T12:00:00Z',
+            noticeVersion: 'privacy-2026-11',
+          },
+          ['consent_withdrawn_meanwhile'],
+        ),
+        get: read('getConsent', 'Get a consent record, with who wrote it and when it ends', 'Consent'),
+      },
+      '/v1/consents/{subject}/withdrawals': {
+        parameters: [pathParameter('subject', 'a person’s pseudonym', 'demo-ada')],
+        post: withdraw(),
       },
       '/v1/sessions': { post: createSession() },
       '/v1/sessions/{sessionId}': {
         parameters: [pathParameter('sessionId', 'as POST /v1/sessions gave it', credentials?.sessionId ?? 's1.…')],
         patch: patchSession(),
+      },
+      '/v1/sessions/{sessionId}/withdrawals': {
+        parameters: [pathParameter('sessionId', 'as POST /v1/sessions gave it', credentials?.sessionId ?? 's1.…')],
+        post: withdrawInSession(),
       },
       '/v1/revocations': { post: revoke() },
       '/v1/erasures': { post: erase() },
@@ -191,6 +207,45 @@ function patchSession(): Json {
   };
 }
 
+function withdraw(): Json {
+  return {
+    operationId: 'withdrawConsent',
+    tags: ['data'],
+    summary: 'Withdraw consent, for a subject',
+    description:
+      'No decision that starts after the 2xx uses what was withdrawn, on any replica (with `freshness` in the policy: as late as it allows). Said again it is the same. A record is made where there was none.',
+    requestBody: body('Withdrawal', { useCases: ['offers'] }, false),
+    responses: {
+      200: answer('Withdrawn', 'Withdrawn'),
+      ...problems([...always, ...withBody, ...storing, 'subject_erased']),
+    },
+  };
+}
+
+function withdrawInSession(): Json {
+  return {
+    operationId: 'withdrawConsentInSession',
+    tags: ['data'],
+    summary: 'Withdraw consent, by the visitor',
+    description:
+      'No API key is asked for: the signed session id is the credential. What is withdrawn is denied in every decision that carries the session id, whoever the visitor is. With `content_personalization`, or everything, what the session has learned is deleted.',
+    security: [],
+    requestBody: body('Withdrawal', {}, false),
+    responses: {
+      204: done('Withdrawn'),
+      ...problems([
+        'invalid_request',
+        'malformed_request',
+        ...withBody,
+        ...storing,
+        'no_such_record',
+        'headers_too_large',
+        'internal_error',
+      ]),
+    },
+  };
+}
+
 function revoke(): Json {
   return {
     operationId: 'revoke',
@@ -250,7 +305,7 @@ function gpcSupport(): Json {
   };
 }
 
-function write(operationId: string, summary: string, schema: string, example: Json): Json {
+function write(operationId: string, summary: string, schema: string, example: Json, also: readonly ProblemCode[] = []): Json {
   return {
     operationId,
     tags: ['data'],
@@ -259,7 +314,7 @@ function write(operationId: string, summary: string, schema: string, example: Js
     responses: {
       201: done('Made'),
       204: done('Replaced'),
-      ...problems([...always, ...withBody, ...storing, 'subject_erased', 'no_policy']),
+      ...problems([...always, ...withBody, ...storing, 'subject_erased', ...also, 'no_policy']),
     },
   };
 }
@@ -355,6 +410,9 @@ const named = {
   Profile: wire.profileRead,
   IdentityWrite: wire.identitySchema,
   ConsentWrite: wire.consentSchema,
+  Consent: wire.consentRead,
+  Withdrawal: wire.withdrawalSchema,
+  Withdrawn: wire.withdrawalDone,
   SessionWrite: wire.sessionSchema,
   SessionPatch: wire.sessionPatchSchema,
   SessionCreated: wire.sessionCreated,

@@ -43,6 +43,11 @@ const table = {
     title: 'Subject erased',
     sentence: 'the subject was erased; nothing is written until the tombstone ends or is lifted',
   },
+  consent_withdrawn_meanwhile: {
+    status: 409,
+    title: 'Consent withdrawn meanwhile',
+    sentence: 'consent was withdrawn while this was on its way, and nothing was written; ask the person again before you send it again',
+  },
   body_too_large: { status: 413, title: 'Body too large', sentence: 'the body is larger than 32 KiB' },
   address_too_long: { status: 414, title: 'Address too long', sentence: 'a part of the address is longer than allowed' },
   unsupported_media_type: {

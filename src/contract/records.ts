@@ -4,10 +4,11 @@
  */
 import type { Artefact, AttributeDeclaration } from '../decision/artefact.ts';
 import { grantsCountUntilMs } from '../decision/consent.ts';
-import type { IdentityLink, Profile, Session, StoredConsent } from '../decision/facts.ts';
+import type { IdentityLink, Profile, Session } from '../decision/facts.ts';
 import type { Attributes } from '../decision/value.ts';
 import { personalUseCases } from '../decision/vocabulary.ts';
 import { parseRecordedMs } from '../policy/instant.ts';
+import type { ConsentSource, ConsentWrite } from '../records/consent-record.ts';
 import { idLengthMax } from '../records/limits.ts';
 import { meansNobody } from '../records/nobody.ts';
 import type { StoreWrite } from '../records/store.ts';
@@ -23,7 +24,7 @@ const profileTtlDefaultSeconds = 90 * daySeconds;
 /** Four hundred days, the longest any browser keeps a device's cookie. */
 const identityTtlSeconds = 400 * daySeconds;
 /** Five years: a denial does not age, so its record must outlive every profile; a grant's own age is the policy's matter. */
-const consentTtlSeconds = 5 * 365 * daySeconds;
+export const consentTtlSeconds = 5 * 365 * daySeconds;
 
 const readProfileWrite = validatorOf(profileSchema);
 const readIdentityWrite = validatorOf(identitySchema);
@@ -58,9 +59,9 @@ export function toIdentityWrite(id: { readonly namespace: string; readonly value
   return { kind: 'identity', ...id, link, ttlSeconds: identityTtlSeconds };
 }
 
-export function toConsentWrite(subject: string, body: unknown, nowMs: number): WriteOf<'consent'> {
+export function toConsentWrite(subject: string, body: unknown, nowMs: number, source: ConsentSource = 'api'): WriteOf<'consent'> {
   checkId(subject, 'subject');
-  const { useCases, recordedAt } = readConsentWrite(body);
+  const { useCases, recordedAt, noticeVersion } = readConsentWrite(body);
   const names = Object.keys(useCases);
   const wrong = names.flatMap((name): ProblemPlace[] =>
     isStoredUseCase(name) ? [] : [bodyPlace(['useCases', name], storedUseCaseSentence)],
@@ -70,7 +71,7 @@ export function toConsentWrite(subject: string, body: unknown, nowMs: number): W
   // A grant from the future would outlive what the policy allows, and nothing said later could supersede a denial from there.
   else if (recordedAtMs > grantsCountUntilMs(nowMs)) wrong.push(bodyPlace(['recordedAt'], futureSentence));
   if (recordedAtMs === null || wrong.length > 0) throw invalidRequest(wrong);
-  const consent: StoredConsent = { useCases, recordedAtMs };
+  const consent: ConsentWrite = { useCases, recordedAtMs, source, ...(noticeVersion === undefined ? {} : { noticeVersion }) };
   return { kind: 'consent', subject, consent, ttlSeconds: consentTtlSeconds };
 }
 
@@ -120,9 +121,9 @@ const nobodySentence =
 const instantSentence = `this is no timestamp: write ${instantWanted}`;
 const futureSentence =
   'this is more than 5 minutes ahead of the clock here: write when it was said, and check your clock and its time zone';
-const storedUseCaseSentence = `a record does not hold this: write one of ${personalUseCases.join(', ')} and category:<name>`;
+export const storedUseCaseSentence = `a record does not hold this: write one of ${personalUseCases.join(', ')} and category:<name>`;
 
-function isStoredUseCase(name: string): boolean {
+export function isStoredUseCase(name: string): boolean {
   return (personalUseCases as readonly string[]).includes(name) || /^category:[A-Za-z][A-Za-z0-9_.-]{0,63}$/.test(name);
 }
 

@@ -8,12 +8,14 @@ import { lossReasons } from '../decision/decision.ts';
 import { factStates } from '../decision/facts.ts';
 import { causes, type Reason, reasons } from '../decision/reasons.ts';
 import { consentStates, dependencies, identityStates, personalUseCases, renders, scopes, tiers, useCases } from '../decision/vocabulary.ts';
+import { categoriesMax, consentSources, noticeVersionCharsMax } from '../records/consent-record.ts';
 import { idLengthMax } from '../records/limits.ts';
 import { daySeconds } from '../time/units.ts';
 import { explainedCandidatesMax } from './answer-text.ts';
 import { type ProblemCode, problemCodes } from './problem.ts';
 
 export const zonesMax = 32;
+const storedUseCasesMax = personalUseCases.length + categoriesMax;
 const profileTtlSecondsMax = 400 * daySeconds;
 
 const zoneId = z
@@ -200,7 +202,32 @@ export const identitySchema = z.strictObject({
 export const consentSchema = z.strictObject({
   useCases: z.record(z.string(), z.enum(consentStates)).describe(`${personalUseCases.join(', ')} and \`category:<name>\``),
   recordedAt: instant.describe('RFC 3339, such as 2026-11-21T12:00:00Z; at most 5 minutes ahead of the clock here'),
+  noticeVersion: z
+    .string()
+    .min(1)
+    .max(noticeVersionCharsMax)
+    .regex(/^[\w.:+-]+$/)
+    .optional()
+    .describe('of the notice that was shown: letters, digits and `_.:+-`, which your own consent ledger knows'),
 });
+export const consentRead = z.strictObject({
+  useCases: z.record(z.string(), z.enum(consentStates)).describe(`${personalUseCases.join(', ')} and \`category:<name>\``),
+  recordedAt: instant.describe('when what it denies was said last'),
+  grantedAt: instant.optional().describe('when what it grants was said, where that is earlier'),
+  generation: z.int().min(1).describe('raised by every write of the record'),
+  source: z.enum(consentSources).describe('who wrote it last'),
+  noticeVersion: z.string().optional(),
+  expiresAt: instant,
+});
+export const withdrawalSchema = z.strictObject({
+  useCases: z
+    .array(z.string())
+    .min(1)
+    .max(storedUseCasesMax)
+    .optional()
+    .describe(`absent: all of ${personalUseCases.join(', ')}, and every \`category:<name>\` of the record`),
+});
+export const withdrawalDone = z.strictObject({ generation: z.int().min(1), recordedAt: instant });
 export const sessionSchema = z.strictObject({ attributes: attributes.optional() });
 export const sessionPatchSchema = z.strictObject({ attributes });
 export const sessionCreated = z.strictObject({ sessionId: z.string(), expiresAt: z.string() });
@@ -225,16 +252,7 @@ export const erasureRead = z.strictObject({
 export const exportRead = z.strictObject({
   subject: z.string(),
   profile: z.strictObject({ attributes, audiences, expiresAt: instant }).nullable(),
-  consent: z
-    .strictObject({
-      useCases: z.record(z.string(), z.enum(consentStates)),
-      recordedAt: instant,
-      generation: z.int(),
-      source: z.string(),
-      noticeVersion: z.string().optional(),
-      expiresAt: instant,
-    })
-    .nullable(),
+  consent: consentRead.nullable(),
   identities: z.array(
     z.strictObject({
       name: z.string().describe('of the record; the device’s own id is not stored'),

@@ -97,7 +97,8 @@ function isLink(value: unknown): value is IdentityLink {
 
 function isStoredConsent(value: unknown): value is StoredConsent {
   const stored = record(value);
-  return record(stored?.useCases) !== undefined && Number.isSafeInteger(stored?.recordedAtMs);
+  const isTime = stored?.grantedAtMs === undefined || Number.isSafeInteger(stored.grantedAtMs);
+  return record(stored?.useCases) !== undefined && Number.isSafeInteger(stored?.recordedAtMs) && isTime;
 }
 
 function isGeneration(value: unknown): value is number {
@@ -165,6 +166,7 @@ function admitConsent(given: Json | undefined): ConsentEvidence {
     gpc: given?.gpc !== false,
     stored: fact(given?.stored, isStoredConsent),
     linked: fact(given?.linked, isStoredConsent),
+    ...(given?.session === undefined ? {} : { session: fact(given.session, isStoredConsent) }),
   };
 }
 

@@ -43,7 +43,7 @@ export function weighConsent(settings: ConsentSettings, evidence: Evidence, iden
     const granted = !invalid && readable && (said(signals, useCase, 'granted') || grants?.useCases[useCase] === 'granted');
     states[useCase] = merged(denied, granted);
   }
-  return { states, gpc, child, unread: firstUnread(records), explicit: grants };
+  return { states, gpc, child, unread: firstUnread(records), explicit: grants === null ? null : withoutDeniedCategories(grants, records) };
 }
 
 export function deniedByGpc(useCase: UseCase): boolean {
@@ -70,6 +70,7 @@ function countingRecords({ identity: evidence, consent }: Evidence, identity: Id
   const records: CountingRecord[] = [];
   if (identity.token !== null) records.push({ fact: consent.stored, grants: identity.state === 'high_confidence' });
   if (evidence.token.state === 'late' || evidence.token.state === 'failed') records.push({ fact: evidence.token, grants: false });
+  if (identity.sessionId !== null && consent.session !== undefined) records.push({ fact: consent.session, grants: false });
   const { device } = evidence;
   if (device.state === 'late' || device.state === 'failed') records.push({ fact: device, grants: false });
   if (device.state === 'known' && device.value.subject !== identity.token?.subject) {
@@ -112,8 +113,8 @@ export function supersedesBeforeMs(signals: readonly ConsentSignal[], useCase: P
 }
 
 /** A stored grant ages, and one from the future proves a wrong clock; a stored denial does neither. */
-function isFresh({ recordedAtMs }: StoredConsent, settings: ConsentSettings, nowMs: number): boolean {
-  return recordedAtMs >= grantsCountFromMs(settings, nowMs) && recordedAtMs <= grantsCountUntilMs(nowMs);
+function isFresh({ recordedAtMs, grantedAtMs = recordedAtMs }: StoredConsent, settings: ConsentSettings, nowMs: number): boolean {
+  return grantedAtMs >= grantsCountFromMs(settings, nowMs) && grantedAtMs <= grantsCountUntilMs(nowMs);
 }
 
 /** The first instant at which a stored grant that counts now may have been recorded; a store that is asked to judge gets the same. */
@@ -124,6 +125,18 @@ export function grantsCountFromMs({ maxAgeDays }: ConsentSettings, nowMs: number
 /** The last such instant. */
 export function grantsCountUntilMs(nowMs: number): number {
   return nowMs + clockSkewMs;
+}
+
+/** What another record denies of a special category, the one that grants does not grant. */
+function withoutDeniedCategories(granting: StoredConsent, records: readonly CountingRecord[]): StoredConsent {
+  let useCases = granting.useCases;
+  for (const { fact } of records) {
+    if (fact.state !== 'known' || fact.value === granting) continue;
+    for (const [name, state] of Object.entries(fact.value.useCases)) {
+      if (name.startsWith('category:') && state === 'denied') useCases = { ...useCases, [name]: 'denied' };
+    }
+  }
+  return useCases === granting.useCases ? granting : { ...granting, useCases };
 }
 
 /** Whether a stored record explicitly grants the use of a special category. */

@@ -6,26 +6,37 @@ import { join } from 'node:path';
 import { type Database, open } from 'lmdb';
 import { makeDataDirectory, makePrivateFile } from '../files/data-directory.ts';
 import { keptTextSync } from '../files/kept-text.ts';
-import { decodeProfile, decodeSession, encodeSession, unreadable } from '../records/codec.ts';
+import { decodeProfile, decodeSession, encodeConsent, encodeSession, unreadable } from '../records/codec.ts';
+import { endsSessionData, type HeldConsent } from '../records/consent-record.ts';
 import {
   consentKey,
   generationKey,
   identityKey,
   keyNames,
-  presence,
   linksKey,
+  presence,
   profileKey,
+  proofKey,
   randomKeySecret,
   revokedTokenKey,
+  sessionConsentKey,
   sessionKey,
   tombstoneKey,
 } from '../records/keys.ts';
-import { batchChunkMax, generationTtlMs, instantOf } from '../records/limits.ts';
-import { consentFrom, generationFrom, linkFrom, profileFrom, readingBy, sessionFrom, tagsOf } from '../records/reading.ts';
+import { batchChunkMax, generationTtlMs, instantOf, proofLifeOf, ttlMsOf } from '../records/limits.ts';
+import { consentFrom, generationFrom, heldConsentFrom, linkFrom, profileFrom, readingBy, sessionFrom, tagsOf } from '../records/reading.ts';
 import type { ReadPlan, Store, StoredProfile, StoreReading, StoreWrite, WriteOutcome } from '../records/store.ts';
 import { StoreError } from '../records/store-error.ts';
-import { mergedSession, type PreparedWrite, prepare } from '../records/writes.ts';
+import {
+  consentAfterWithdrawal,
+  consentGenerationIn,
+  consentTextAfterPut,
+  mergedSession,
+  type PreparedWrite,
+  prepare,
+} from '../records/writes.ts';
 import type { Clock } from '../time/clock.ts';
+import { createEraser, withLink } from './erasure.ts';
 
 export interface EmbeddedStoreOptions {
   readonly directory: string;
@@ -36,7 +47,6 @@ export interface EmbeddedStoreOptions {
   readonly sweepEveryMs?: number;
   /** Calls back again and again and returns its `dispose`; by default a timer that keeps no process alive. */
   readonly repeat?: (everyMs: number, callback: () => void) => () => void;
-import { createEraser, withLink } from './erasure.ts';
 }
 
 export interface EmbeddedStore extends Store {
@@ -73,6 +83,12 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore 
     return expiresAtMs > nowMs ? stored.slice(instantDigits) : null;
   }
 
+  function look(key: string): string | null {
+    if (closing !== null) throw closed();
+    records.resetReadTxn();
+    return get(key, clock.nowMs());
+  }
+
   const exists = (key: string, nowMs: number): boolean => get(key, nowMs) !== null;
 
   /** Inside a transaction only. */
@@ -81,12 +97,6 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore 
     const instant = String(expiresAtMs).padStart(instantDigits, '0');
     records.put(key, instant + text);
     expiries.put(instant + key, '');
-  }
-
-  function look(key: string): string | null {
-    if (closing !== null) throw closed();
-    records.resetReadTxn();
-    return get(key, clock.nowMs());
   }
 
   /** Inside a transaction only. */
@@ -119,6 +129,7 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore 
       generation: (tag) => generationFrom(get(generationKey(tag), nowMs)),
       isRevoked: (tag) => exists(revokedTokenKey(tag), nowMs),
       consent: (tag) => consentFrom(tag, get(consentKey(tag), nowMs)),
+      sessionConsent: (tag) => consentFrom(tag, get(sessionConsentKey(tag), nowMs)),
       profile: (tag) => profileFrom(tag, get(profileKey(tag), nowMs)),
       session: (tag) => sessionFrom(tag, get(sessionKey(tag), nowMs)),
     });
@@ -135,6 +146,14 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore 
     return outcome;
   }
 
+  /** Inside a transaction only. */
+  function index(subjectTag: string, linkTag: string, expiresAtMs: number): void {
+    const key = linksKey(subjectTag);
+    const before = get(key, clock.nowMs());
+    const standsUntilMs = before === null ? 0 : (expiryOf(records.get(key) ?? '') ?? 0);
+    put(key, withLink(before, linkTag), Math.max(standsUntilMs, expiresAtMs));
+  }
+
   async function writeBatch(writes: readonly StoreWrite[]): Promise<readonly WriteOutcome[]> {
     const prepared = writes.map((one) => prepare(one, names));
     const outcomes: WriteOutcome[] = [];
@@ -144,14 +163,6 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore 
     }
     await root.flushed;
     return outcomes;
-  }
-
-  /** Inside a transaction only. */
-  function index(subjectTag: string, linkTag: string, expiresAtMs: number): void {
-    const key = linksKey(subjectTag);
-    const before = get(key, clock.nowMs());
-    const standsUntilMs = before === null ? 0 : (expiryOf(records.get(key) ?? '') ?? 0);
-    put(key, withLink(before, linkTag), Math.max(standsUntilMs, expiresAtMs));
   }
 
   async function write(one: StoreWrite): Promise<WriteOutcome> {
@@ -293,17 +304,6 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore 
       });
     },
 
-    async raiseGeneration(subject) {
-      const key = generationKey(names.subject(subject));
-      return durably(() => {
-        const nowMs = clock.nowMs();
-        const raised = generationFrom(get(key, nowMs)) + 1;
-        put(key, String(raised), nowMs + generationTtlMs);
-        return raised;
-      });
-    },
-
-    async revokeToken(tokenId, untilMs) {
     ...createEraser({
       names,
       nowMs: () => clock.nowMs(),
@@ -315,6 +315,17 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore 
       durably,
     }),
 
+    async raiseGeneration(subject) {
+      const key = generationKey(names.subject(subject));
+      return durably(() => {
+        const nowMs = clock.nowMs();
+        const raised = generationFrom(get(key, nowMs)) + 1;
+        put(key, String(raised), nowMs + generationTtlMs);
+        return raised;
+      });
+    },
+
+    async revokeToken(tokenId, untilMs) {
       const until = instantOf(untilMs);
       const key = revokedTokenKey(names.token(tokenId));
       await durably(() => {
@@ -322,6 +333,17 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore 
         const standsUntil = standing === undefined ? 0 : Number(standing.slice(0, instantDigits));
         // A revocation can be made longer, never shorter: saying it again must not take it back.
         if (until > clock.nowMs() && until > standsUntil) put(key, presence, until);
+      });
+    },
+
+    async claimProof(proofId, lifeMs) {
+      const key = proofKey(names.proof(proofId));
+      const life = proofLifeOf(lifeMs);
+      return durably(() => {
+        const nowMs = clock.nowMs();
+        if (exists(key, nowMs)) return false;
+        put(key, presence, nowMs + life);
+        return true;
       });
     },
 

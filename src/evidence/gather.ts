@@ -118,6 +118,7 @@ class RunningGathering extends Patience implements Gathering {
         gpc: this.#request.consent.gpc,
         stored: fact(reading.stored, 'consent', ({ consent }) => knownOrAbsent(consent)),
         linked: fact(reading.linked, 'consent', (from) => linkedConsent(from, reading.plan)),
+        session: fact(reading.sessionConsent, 'consent', ({ sessionConsent }) => knownOrAbsent(sessionConsent)),
       },
       profile:
         dependencies.profile.source === null
@@ -309,10 +310,13 @@ function sessionEvidence(sessionIds: SessionIdVerification, sessionId: string, n
   return verified.state === 'verified' ? { state: 'verified', id: verified.id } : { state: verified.state };
 }
 
-function askedDependencies({ token, device, stored, linked }: Reading, { profile, session }: ReadPlan): readonly StoreDependency[] {
+function askedDependencies(
+  { token, device, stored, linked, sessionConsent }: Reading,
+  { profile, session }: ReadPlan,
+): readonly StoreDependency[] {
   const asked = {
     identity: token === 'asked' || device === 'asked',
-    consent: stored === 'asked' || linked === 'asked',
+    consent: stored === 'asked' || linked === 'asked' || sessionConsent === 'asked',
     profile: profile !== null,
     session: session !== null,
   };

@@ -22,6 +22,7 @@ export interface Reading {
   readonly device: Asking;
   readonly stored: Asking;
   readonly linked: Asking;
+  readonly sessionConsent: Asking;
   readonly profile: Asking;
   readonly session: Asking;
   readonly audience: Asking;
@@ -79,11 +80,15 @@ export function readingFor(asker: Asker): Reading {
     device: asking('identity', needs.identity && hasDevice),
     stored: asking('consent', needs.consent && subject !== null),
     linked: asking('consent', needs.consent && hasDevice),
+    sessionConsent: asking('consent', needs.consent && asker.sessionId !== null),
   };
-  // Without the token's standing and the stored record nobody is proved.
-  const isProvable = facts.token === 'asked' && facts.stored === 'asked';
+  // Without the token's standing and the stored record nobody is proved, nor while the session's may hold a denial.
+  const isProvable = facts.token === 'asked' && facts.stored === 'asked' && facts.sessionConsent !== 'too_short';
   // A stored record may hold a denial, so with no time for one that counts nothing is granted.
-  const isHeard = (subject === null || facts.stored === 'asked') && (!hasDevice || (facts.device === 'asked' && facts.linked === 'asked'));
+  const isHeard =
+    facts.sessionConsent !== 'too_short' &&
+    (subject === null || facts.stored === 'asked') &&
+    (!hasDevice || (facts.device === 'asked' && facts.linked === 'asked'));
   const mayBeProved = mayBeHighConfidence(token);
   const ofPerson = hidesDenial || !mayBeProved ? nothingPersonal : personPermissions(asker);
   const ofSession = hidesDenial ? null : sessionPermission(asker, mayBeProved);
@@ -123,12 +128,13 @@ function personPermissions(asker: Asker): AfterStore {
 }
 
 /** Subject and device go along whenever anything about the person is asked: the store's own checks need both. */
-function planOf(asker: Asker, facts: Pick<Reading, 'token' | 'device' | 'stored' | 'linked'>, permissions: Permissions): ReadPlan | null {
+function planOf(asker: Asker, facts: AskedFacts, permissions: Permissions): ReadPlan | null {
   const { artefact, token, tokenId, deviceId, resolved, sessionId } = asker;
   const { profile, session } = permissions;
-  const consent = facts.stored === 'asked' || facts.linked === 'asked';
-  const isPersonal = consent || facts.token === 'asked' || facts.device === 'asked' || profile !== null;
-  if (!isPersonal && session === null) return null;
+  const asksSessionConsent = facts.sessionConsent === 'asked';
+  const asksPersonsConsent = facts.stored === 'asked' || facts.linked === 'asked';
+  const isPersonal = asksPersonsConsent || facts.token === 'asked' || facts.device === 'asked' || profile !== null;
+  if (!isPersonal && session === null && !asksSessionConsent) return null;
   const verified = isPersonal && token.state === 'verified' ? token : null;
   return {
     subject: verified?.subject ?? null,
@@ -136,14 +142,15 @@ function planOf(asker: Asker, facts: Pick<Reading, 'token' | 'device' | 'stored'
     tokenGeneration: verified?.generation ?? 0,
     deviceId: isPersonal && resolved === null ? deviceId : null,
     resolvedLink: isPersonal && resolved?.state === 'known' ? resolved.value : null,
-    sessionId: session === null ? null : sessionId,
-    consent,
+    sessionId: session === null && !asksSessionConsent ? null : sessionId,
+    consent: asksPersonsConsent || asksSessionConsent,
     profile,
     session,
     freshnessMaxMs: artefact.freshnessMaxMs,
   };
 }
 
+type AskedFacts = Pick<Reading, 'token' | 'device' | 'stored' | 'linked' | 'sessionConsent'>;
 type Permissions = Pick<ReadPlan, 'profile' | 'session'>;
 
 /**

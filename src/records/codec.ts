@@ -10,12 +10,13 @@ import { randomBytes } from 'node:crypto';
 import type { IdentityLink, Profile, Session, StoredConsent } from '../decision/facts.ts';
 import type { Attributes, Value } from '../decision/value.ts';
 import { type ConsentState, type PersonalUseCase, personalUseCases } from '../decision/vocabulary.ts';
+import { type ConsentRecord, type ConsentSource, consentSources, noticeVersionCharsMax } from './consent-record.ts';
 import { type KeyNames, tagLength } from './keys.ts';
 import { recordCharsMax, valueDepthMax } from './limits.ts';
 import { StoreError } from './store-error.ts';
 
 /** INVARIANT: the Redis script reads headers and consent records by these positions. */
-export const headers = { profile: 'p2', consent: 'c1', identity: 'i2', session: 's2' } as const;
+export const headers = { profile: 'p2', consent: 'c2', identity: 'i2', session: 's2' } as const;
 export const headerLength = 2 + tagLength;
 
 const versionBytes = 9;
@@ -61,12 +62,12 @@ export function encodeIdentity(identityTag: string, link: IdentityLink, names: K
   return versioned(headers.identity, identityTag, names.subject(link.subject) + body);
 }
 
-export function decodeIdentity(identityTag: string, text: string, names: KeyNames): IdentityLink | null {
 /** Of a link's text. */
 export function subjectTagOfIdentity(text: string): string {
   return text.slice(versionedLength, versionedLength + tagLength);
 }
 
+export function decodeIdentity(identityTag: string, text: string, names: KeyNames): IdentityLink | null {
   if (!isVersioned(headers.identity, identityTag, text)) return null;
   const bodyFrom = versionedLength + tagLength;
   const [subject, method, confidencePpm, ...more] = parsedList(text.slice(bodyFrom)) ?? [];
@@ -85,43 +86,83 @@ const stateOf = new Map<unknown, ConsentState>([
 export const unsaid = '.';
 const categoryPrefix = 'category:';
 
-/** One letter for each of `personalUseCases`, in their order; the instant; the categories. */
-export function encodeConsent(subjectTag: string, consent: StoredConsent): string {
+const letterOfSource = { api: 'a', load: 'l', withdrawal: 'w', session: 's' } as const satisfies Record<ConsentSource, string>;
+const sourceOf = new Map<string, ConsentSource>(consentSources.map((source) => [letterOfSource[source], source]));
+
+/**
+ * One letter for each of `personalUseCases`, in their order; the instants of what is denied and of what is granted; the generations of
+ * the last write and of the last withdrawal; the source; the notice's version and the categories, where there are any.
+ */
+export function encodeConsent(tag: string, consent: StoredConsent & Partial<ConsentRecord>): string {
+  const { recordedAtMs, grantedAtMs = recordedAtMs, generation = 1, withdrawnGeneration = 0, source = 'api', noticeVersion } = consent;
   const said = new Map(Object.entries(consent.useCases));
   const letters = personalUseCases.map((useCase) => letterFor(take(said, useCase))).join('');
-  if (!Number.isSafeInteger(consent.recordedAtMs)) throw new StoreError('invalid', 'a consent must say when it was recorded');
+  if (!Number.isSafeInteger(recordedAtMs) || !Number.isSafeInteger(grantedAtMs))
+    throw new StoreError('invalid', 'a consent must say when it was recorded');
+  if (![generation, withdrawnGeneration].every((count) => Number.isSafeInteger(count) && count >= 0))
+    throw new StoreError('invalid', 'a generation must be a whole number');
+  if (noticeVersion !== undefined && noticeVersion.length > noticeVersionCharsMax)
+    throw new StoreError('invalid', `a notice's version must not be longer than ${noticeVersionCharsMax} characters`);
   const categories: [string, string][] = [];
   for (const [name, state] of said) {
     if (!name.startsWith(categoryPrefix))
       throw new StoreError('invalid', 'a stored consent speaks only for personal use cases and categories');
     if (state !== undefined) categories.push([name.slice(categoryPrefix.length), letterFor(state)]);
   }
-  return sealed(
-    headers.consent,
-    subjectTag,
-    `${letters}|${consent.recordedAtMs}|${categories.length > 0 ? JSON.stringify(categories) : ''}`,
-  );
+  const provenance = `${generation}|${withdrawnGeneration}|${letterOfSource[source]}`;
+  const more = noticeVersion === undefined && categories.length === 0 ? '' : JSON.stringify([noticeVersion ?? null, categories]);
+  return sealed(headers.consent, tag, `${letters}|${recordedAtMs}|${grantedAtMs}|${provenance}|${more}`);
 }
 
-export function decodeConsent(subjectTag: string, text: string): StoredConsent | null {
-  if (!isSealed(headers.consent, subjectTag, text)) return null;
-  const [, letters, instant, rest] = /^([.udg]{6})\|(-?\d{1,16})\|(.*)$/s.exec(text.slice(headerLength)) ?? [];
-  if (letters === undefined || instant === undefined || rest === undefined) return null;
-  const recordedAtMs = Number(instant);
-  if (!Number.isSafeInteger(recordedAtMs) || String(recordedAtMs) !== instant) return null;
+/** What a decision is told of it. */
+export function decodeConsent(tag: string, text: string): StoredConsent | null {
+  const record = decodeConsentRecord(tag, text);
+  if (record === null) return null;
+  const { useCases, recordedAtMs, grantedAtMs } = record;
+  return grantedAtMs === undefined ? { useCases, recordedAtMs } : { useCases, recordedAtMs, grantedAtMs };
+}
+
+const consentBody = /^([.udg]{6})\|(-?\d{1,16})\|(-?\d{1,16})\|(\d{1,16})\|(\d{1,16})\|([alws])\|(.*)$/s;
+
+export function decodeConsentRecord(tag: string, text: string): ConsentRecord | null {
+  if (!isSealed(headers.consent, tag, text)) return null;
+  const [, letters = '', ...fields] = consentBody.exec(text.slice(headerLength)) ?? [];
+  const [recordedAtMs, grantedAtMs, generation, withdrawnGeneration] = fields.slice(0, 4).map(wholeNumberIn);
+  const source = sourceOf.get(fields[4] ?? '');
+  const more = fields[5] === undefined ? null : fields[5] === '' ? noMore : parsedList(fields[5]);
+  if (source === undefined || more === null || more.length !== 2 || !Array.isArray(more[1])) return null;
+  if (recordedAtMs == null || grantedAtMs == null || generation == null || withdrawnGeneration == null) return null;
+  const [noticeVersion, categories]: readonly unknown[] = more;
+  if (noticeVersion !== null && (typeof noticeVersion !== 'string' || noticeVersion.length > noticeVersionCharsMax)) return null;
   const useCases: Partial<Record<PersonalUseCase | `category:${string}`, ConsentState>> = Object.create(null);
   personalUseCases.forEach((useCase, position) => {
     const state = stateOf.get(letters[position]);
     if (state !== undefined) useCases[useCase] = state;
   });
-  for (const entry of rest === '' ? [] : (parsedList(rest) ?? [null])) {
+  for (const entry of categories as readonly unknown[]) {
     if (!Array.isArray(entry) || entry.length !== 2) return null;
     const [name, letter] = entry;
     const state = stateOf.get(letter);
     if (typeof name !== 'string' || state === undefined) return null;
     useCases[`category:${name}`] = state;
   }
-  return { useCases, recordedAtMs };
+  return {
+    useCases,
+    recordedAtMs,
+    ...(grantedAtMs === recordedAtMs ? {} : { grantedAtMs }),
+    generation,
+    withdrawnGeneration,
+    source,
+    ...(noticeVersion === null ? {} : { noticeVersion }),
+  };
+}
+
+const noMore: readonly unknown[] = [null, []];
+
+/** Null where it is not written as a number is. */
+function wholeNumberIn(text: string): number | null {
+  const value = Number(text);
+  return Number.isSafeInteger(value) && String(value) === text ? value : null;
 }
 
 /** A counter as Redis keeps it; null when the text is none. */

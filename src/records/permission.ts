@@ -9,7 +9,7 @@ import type { StoredConsent } from '../decision/facts.ts';
 import type { AskedUseCase, Permission, ReadPlan, StoreReading } from './store.ts';
 
 /** The consent records here are what is stored, whether or not the plan asks to be told of them. */
-export type ReadingSoFar = Pick<StoreReading, 'link' | 'generation' | 'tokenRevoked' | 'consent' | 'linkedConsent'>;
+export type ReadingSoFar = Pick<StoreReading, 'link' | 'generation' | 'tokenRevoked' | 'consent' | 'linkedConsent' | 'sessionConsent'>;
 
 /** A profile is a proved person's only. */
 export function mayReadProfile(plan: ReadPlan, reading: ReadingSoFar): boolean {
@@ -27,7 +27,11 @@ function holds(permission: Permission, plan: ReadPlan, reading: ReadingSoFar): b
   const granting = isProved(plan, reading) && isYoung(reading.consent, permission) ? reading.consent : null;
   return permission.alternatives.some((alternative) =>
     alternative.every(
-      (asked) => !isDenied(denying, asked) && !isDenied(alsoDenying, asked) && (asked.granted || grants(granting, asked)),
+      (asked) =>
+        !isDenied(denying, asked) &&
+        !isDenied(alsoDenying, asked) &&
+        !isDenied(reading.sessionConsent, asked) &&
+        (asked.granted || grants(granting, asked)),
     ),
   );
 }
@@ -53,7 +57,9 @@ function isLinkedToAnother({ subject }: ReadPlan, { link }: ReadingSoFar): boole
 
 /** A stored grant ages, and one from the future says nothing; a stored denial does neither. */
 function isYoung(consent: StoredConsent | null, { grantsCountFromMs, grantsCountUntilMs }: Permission): boolean {
-  return consent !== null && consent.recordedAtMs >= grantsCountFromMs && consent.recordedAtMs <= grantsCountUntilMs;
+  if (consent === null) return false;
+  const { grantedAtMs = consent.recordedAtMs } = consent;
+  return grantedAtMs >= grantsCountFromMs && grantedAtMs <= grantsCountUntilMs;
 }
 
 function grants(consent: StoredConsent | null, { useCase }: AskedUseCase): boolean {

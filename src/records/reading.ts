@@ -5,7 +5,8 @@
  * rejected as `unreadable`. A profile or a session that we cannot read can only say *yes*: it is `failed`, or not there.
  */
 import { absent, type Fact, type IdentityLink, type Profile, refused, type Session, type StoredConsent } from '../decision/facts.ts';
-import { decodeConsent, decodeGeneration, decodeIdentity, decodeProfile, decodeSession } from './codec.ts';
+import { decodeConsent, decodeConsentRecord, decodeGeneration, decodeIdentity, decodeProfile, decodeSession } from './codec.ts';
+import type { HeldConsent } from './consent-record.ts';
 import { deviceNamespace, type KeyNames } from './keys.ts';
 import { mayReadProfile, mayReadSession } from './permission.ts';
 import type { ReadPlan, StoreReading } from './store.ts';
@@ -45,6 +46,7 @@ export interface Lookups {
   generation(subjectTag: string): number;
   isRevoked(tokenTag: string): boolean;
   consent(subjectTag: string): StoredConsent | null;
+  sessionConsent(sessionTag: string): StoredConsent | null;
   profile(subjectTag: string): Fact<Profile>;
   session(sessionTag: string): Fact<Session>;
 }
@@ -58,14 +60,15 @@ export function readingBy(plan: ReadPlan, tags: PlanTags, look: Lookups): StoreR
   const isStanding = namedTag !== null && !(namedTag === subject ? erased : look.isErased(namedTag));
   const link = isStanding ? named : null;
   const read = recordsRead(plan, tags);
-  const heard = {
-    link,
   // Looked up for somebody erased, too, where there is nothing any more: who was never seen takes no other time.
   const storedConsent = read.own && subject !== null ? look.consent(subject) : null;
+  const heard = {
+    link,
     generation: subject === null ? 0 : look.generation(subject),
     tokenRevoked: tags.token !== null && look.isRevoked(tags.token),
     consent: erased ? null : storedConsent,
     linkedConsent: read.linked && namedTag !== null && isStanding && namedTag !== subject ? look.consent(namedTag) : null,
+    sessionConsent: tags.session === null ? null : look.sessionConsent(tags.session),
   };
   const stored = subject !== null && mayReadProfile(plan, heard) ? look.profile(subject) : refused;
   const profile = erased && stored.state !== 'refused' ? absent : stored;
@@ -75,6 +78,7 @@ export function readingBy(plan: ReadPlan, tags: PlanTags, look: Lookups): StoreR
     erased,
     consent: plan.consent ? heard.consent : null,
     linkedConsent: plan.consent ? heard.linkedConsent : null,
+    sessionConsent: plan.consent ? heard.sessionConsent : null,
     profile,
     session,
   };
@@ -88,6 +92,7 @@ export const emptyReading: StoreReading = {
   tokenRevoked: false,
   consent: null,
   linkedConsent: null,
+  sessionConsent: null,
   profile: refused,
   session: refused,
 };
@@ -100,8 +105,14 @@ export function generationFrom(text: string | null): number {
   return text === null ? 0 : readable(decodeGeneration(text), 'generation');
 }
 
-export function consentFrom(subjectTag: string | null, text: string | null): StoredConsent | null {
-  return subjectTag === null || text === null ? null : readable(decodeConsent(subjectTag, text), 'consent record');
+/** Of a subject or of a session. */
+export function consentFrom(tag: string | null, text: string | null): StoredConsent | null {
+  return tag === null || text === null ? null : readable(decodeConsent(tag, text), 'consent record');
+}
+
+/** With its end, which is after `expiresAtMs` is over. */
+export function heldConsentFrom(tag: string, text: string, expiresAtMs: number): HeldConsent {
+  return { ...readable(decodeConsentRecord(tag, text), 'consent record'), expiresAtMs };
 }
 
 /** Of a profile that might be read: `absent`, `known`, or `failed` where what is stored is another's, or nobody's. */

@@ -24,7 +24,7 @@ export interface ReadPlan {
    * one it read: by its subject's tombstone and consent.
    */
   readonly resolvedLink: IdentityLink | null;
-  /** The random part of a verified session id. */
+  /** The random part of a verified session id. Its consent record is read whenever it is given, and counts in every permission. */
   readonly sessionId: string | null;
   /** Whether to read consent records (of the subject, and of the device link's subject where that is another). */
   readonly consent: boolean;
@@ -84,6 +84,8 @@ export interface StoreReading {
   readonly consent: StoredConsent | null;
   /** The record of the link's subject where that is not `plan.subject`. */
   readonly linkedConsent: StoredConsent | null;
+  /** The record of the session: what was withdrawn in it. */
+  readonly sessionConsent: StoredConsent | null;
   /** `known`, `absent`, or `refused` where the permission did not hold. `failed` when what is stored is not what we wrote. */
   readonly profile: Fact<Profile>;
   /** The same, but `absent` when what is stored is not what we wrote. */
@@ -93,6 +95,8 @@ export interface StoreReading {
 }
 
 export type WriteOutcome = 'created' | 'replaced' | 'erased';
+/** `withdrawn`: somebody took consent back meanwhile, and nothing was written. */
+export type ConsentOutcome = WriteOutcome | 'withdrawn';
 
 export interface StoredProfile extends Profile {
   readonly expiresAtMs: number;
@@ -108,22 +112,18 @@ export interface Store {
   /** False when there was none. */
   deleteProfile(subject: string): Promise<boolean>;
   putIdentity(namespace: string, value: string, link: IdentityLink, ttlSeconds: number): Promise<WriteOutcome>;
-  putConsent(subject: string, consent: StoredConsent, ttlSeconds: number): Promise<WriteOutcome>;
+  /** How often the subject's consent record was written, for the fence of a put that is about to come; 0: there is none. */
+  consentGeneration(subject: string): Promise<number>;
+  /** Given a `since`, it replaces nothing that was withdrawn after that generation: an answer that took long must not undo a no. */
+  putConsent(subject: string, consent: ConsentWrite, ttlSeconds: number, since?: number): Promise<ConsentOutcome>;
+  getConsent(subject: string): Promise<HeldConsent | null>;
+  /** Denies what is withdrawn, also where there was no record. Null: a tombstone stands and nothing was written. */
+  withdrawConsent(subject: string, withdrawal: Withdrawal): Promise<ConsentRecord | null>;
+  /** The same for a session. What it has learned is deleted with it where nothing may be selected by it any more. */
+  withdrawSessionConsent(sessionId: string, withdrawal: Withdrawal): Promise<void>;
   putSession(sessionId: string, session: Session, ttlSeconds: number): Promise<void>;
   /** Merges attributes into a living session and keeps its expiry; false when there is none. */
   patchSession(sessionId: string, session: Session): Promise<boolean>;
-  /** Raises the subject's generation by one and answers the new one. */
-  raiseGeneration(subject: string): Promise<number>;
-  /** `tokenId` as in the plan. */
-  revokeToken(tokenId: string, untilMs: number): Promise<void>;
-
-  /** Many writes at once, for `load`: the outcome of each, in order. */
-  writeBatch(writes: readonly StoreWrite[]): Promise<readonly WriteOutcome[]>;
-
-  /** For the status page: resolves when the store answers, rejects when it does not. */
-  ping(): Promise<void>;
-  close(): Promise<void>;
-}
   /** Deletes all that is stored of a subject and keeps everything from coming back, until the tombstone ends or is lifted. */
   erase(subject: string, request: ErasureRequest): Promise<Erasure>;
   /** Null: no erasure of that id, or of that subject, stands. */
@@ -132,6 +132,20 @@ export interface Store {
   liftErasure(id: string): Promise<boolean>;
   /** What is linked to the subject. */
   linksOf(subject: string): Promise<readonly HeldLink[]>;
+  /** Raises the subject's generation by one and answers the new one. */
+  raiseGeneration(subject: string): Promise<number>;
+  /** `tokenId` as in the plan. */
+  revokeToken(tokenId: string, untilMs: number): Promise<void>;
+  /** True for the first who claims this proof, false for everybody else while it lives. */
+  claimProof(proofId: string, lifeMs: number): Promise<boolean>;
+
+  /** Many writes at once, for `load`: the outcome of each, in order. */
+  writeBatch(writes: readonly StoreWrite[]): Promise<readonly WriteOutcome[]>;
+
+  /** For the status page: resolves when the store answers, rejects when it does not. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
 
 export type StoreWrite =
   | { readonly kind: 'profile'; readonly subject: string; readonly profile: Profile; readonly ttlSeconds: number }
@@ -142,5 +156,5 @@ export type StoreWrite =
       readonly link: IdentityLink;
       readonly ttlSeconds: number;
     }
-  | { readonly kind: 'consent'; readonly subject: string; readonly consent: StoredConsent; readonly ttlSeconds: number }
+  | { readonly kind: 'consent'; readonly subject: string; readonly consent: ConsentWrite; readonly ttlSeconds: number }
   | { readonly kind: 'session'; readonly sessionId: string; readonly session: Session; readonly ttlSeconds: number };

@@ -12,6 +12,7 @@ import {
   keyParts,
   profileKey,
   revokedTokenKey,
+  sessionConsentKey,
   sessionKey,
   tombstoneKey,
 } from '../records/keys.ts';
@@ -68,6 +69,7 @@ export class NearCache {
   readonly sessions: Shelf<Session | null>;
   readonly links: Shelf<IdentityLink | null>;
   readonly consents: Shelf<StoredConsent | null>;
+  readonly sessionConsents: Shelf<StoredConsent | null>;
   readonly generations: Shelf<number>;
   readonly tombstones: Shelf<boolean>;
   readonly revocations: Shelf<boolean>;
@@ -86,6 +88,7 @@ export class NearCache {
     this.sessions = shelf(sessionKey);
     this.links = shelf(identityKey);
     this.consents = shelf(consentKey);
+    this.sessionConsents = shelf(sessionConsentKey);
     this.generations = shelf(generationKey);
     this.tombstones = shelf(tombstoneKey);
     this.revocations = shelf(revokedTokenKey);
@@ -101,11 +104,11 @@ export class NearCache {
     if (parts === null) return;
     this.#changes.add(key, this.now());
     this.#shelfOf(parts.kind).drop(parts.tag);
+    // What is held of an erased subject is that there is nothing; once its tombstone goes, that is not proved any more.
+    if (parts.kind === 'tombstone') for (const keyOf of [profileKey, consentKey]) this.changed(keyOf(parts.tag));
   }
 
   figures(): NearCacheFigures {
-    // What is held of an erased subject is that there is nothing; once its tombstone goes, that is not proved any more.
-    if (parts.kind === 'tombstone') for (const keyOf of [profileKey, consentKey]) this.changed(keyOf(parts.tag));
     this.#room.releaseIdle();
     return { reads: this.reads, bytes: this.#room.bytes, evictions: this.#room.evictions };
   }
@@ -120,6 +123,8 @@ export class NearCache {
         return this.links;
       case 'consent':
         return this.consents;
+      case 'session-consent':
+        return this.sessionConsents;
       case 'generation':
         return this.generations;
       case 'tombstone':

@@ -2,7 +2,7 @@
  * The read of one decision: from memory where the plan lets it be trusted and everything in it is proved, else one command and one
  * round trip, whatever the plan names; in a cluster one for each slot, side by side (`cluster-read.ts`).
  */
-import { absent, refused } from '../decision/facts.ts';
+import { refused } from '../decision/facts.ts';
 import {
   consentKey,
   generationKey,

@@ -75,20 +75,22 @@ function askedText({ useCase, granted, supersedesBeforeMs }: AskedUseCase): stri
 }
 
 /**
- * The read. KEYS: identity link, revoked token, session, tombstone, generation, consent, profile. ARGV: echo, subject's tag, device's
+ * The read. KEYS: identity link, revoked token, session, tombstone, generation, consent, profile, the session's consent. ARGV: echo, subject's tag, device's
  * tag, whether consent is asked for, the token's generation, the permissions of the profile and of the session as `permissionText`
  * writes them, whether a token is to be looked up, the tag of a linked subject that is known already, and the versions of the link, the
- * profile and the session that the asker holds, empty where it holds none. A key that ARGV does not ask about is not touched, whatever
+ * profile and the session that the asker holds, empty where it holds none, and the session's tag. A key that ARGV does not ask about is not touched, whatever
  * its name.
  *
  * Answers: echo, link (of one that was known already, whether it stands), generation, revoked, consent, linked consent, whether the
- * profile might be read, profile, whether the session might be read, session, whether the subject is erased, whether the link's is. In
+ * profile might be read, profile, whether the session might be read, session, whether the subject is erased, whether the link's is, the session's
+ * consent. In
  * place of a record of which the asker holds the version stands `sameVersion`. A value of another type or of an impossible size comes
  * back as the text that no decoder accepts; where consent hangs on such a value, nothing is allowed.
  * INVARIANT: it allows what `mayReadProfile` and `mayReadSession` allow; the contract suite compares them.
  */
 export const readScript = readOnlyScript(`
 local subject, device, ofProfile, ofSession = ARGV[2], ARGV[3], ARGV[6], ARGV[7]
+local sessionTag = ARGV[13]
 local consentAsked, asksProfile, asksSession = ARGV[4] == '1', ofProfile ~= '${notToBeTouched}', ofSession ~= '${notToBeTouched}'
 ${luaGet}
 local link, linkedTag = device ~= '' and get(KEYS[1]), ARGV[9]
@@ -119,24 +121,27 @@ local linkedToAnother = link and linkedTag ~= subject
 local linkedConsent = false
 if linkedTag ~= '' and linkedToAnother and (consentAsked or asksSession) then linkedConsent = get(${luaKey(consentKey, 'linkedTag')}) end
 
+local sessionConsent = sessionTag ~= '' and get(KEYS[8])
+
 local nothingSaid = '${unsaid.repeat(personalUseCases.length)}'
 local function saidBy(record, tag)
   if not record then return nothingSaid, false end
   if string.sub(record, 1, ${headerLength}) ~= '${headers.consent}' .. tag then return nil end
-  local said, at = string.match(string.sub(record, ${headerLength + 1}, ${headerLength + 32}), '^(${'[.udg]'.repeat(personalUseCases.length)})|(%-?%d+)|')
-  return said, tonumber(at)
+  local said, at, grantedAt = string.match(string.sub(record, ${headerLength + 1}, ${headerLength + 64}), '^(${'[.udg]'.repeat(personalUseCases.length)})|(%-?%d+)|(%-?%d+)|')
+  return said, tonumber(at), tonumber(grantedAt)
 end
 
-local own, recordedAt = saidBy(consent, subject)
+local own, recordedAt, grantedAt = saidBy(consent, subject)
 local linked, linkedRecordedAt = saidBy(linkedConsent, linkedTag)
-local readable = own and linked and link ~= '${unreadable}' and (not generation or string.match(generation, '^%d+$'))
+local visit, visitRecordedAt = saidBy(sessionConsent, sessionTag)
+local readable = own and linked and visit and link ~= '${unreadable}' and (not generation or string.match(generation, '^%d+$'))
 local proved = readable and subject ~= '' and not revoked and not linkedToAnother
   and (not generation or tonumber(generation) <= tonumber(ARGV[5]))
 local denying = (not revoked or linkedTag == subject) and own or nothingSaid
 
 local function grantsCount(permission)
   local first, last = string.match(permission, '|(.+)|(.+)$')
-  return proved and recordedAt and recordedAt >= tonumber(first) and recordedAt <= tonumber(last)
+  return proved and grantedAt and grantedAt >= tonumber(first) and grantedAt <= tonumber(last)
 end
 
 local function denied(record, at, useCase, before)
@@ -157,7 +162,8 @@ local function holds(permission)
         before = tonumber(sub(permission, at + 2, at + ${dayDigits} + 1)) * ${dayMs}
         at = at + ${dayDigits}
       end
-      if denied(denying, recordedAt, useCase, before) or denied(linked, linkedRecordedAt, useCase, before) then all = false end
+      if denied(denying, recordedAt, useCase, before) or denied(linked, linkedRecordedAt, useCase, before)
+        or denied(visit, visitRecordedAt, useCase, before) then all = false end
       if granted == '${grantedNot}' and not (sub(own, useCase, useCase) == 'g' and grantsCount(permission)) then all = false end
       at = at + 2
     end
@@ -171,7 +177,7 @@ if erased then profile = false end
 local session = mayReadSession and getUnless(KEYS[3], ARGV[12] ~= '' and '${headers.session}' .. sessionTag .. ARGV[12] or '')
 
 return {
-  ARGV[1], link, generation, revoked and '1', consent, linkedConsent, mayReadProfile and '1', profile, mayReadSession and '1', session, erased and '1', linkErased and '1'
+  ARGV[1], link, generation, revoked and '1', consent, linkedConsent, mayReadProfile and '1', profile, mayReadSession and '1', session, erased and '1', linkErased and '1', sessionConsent
 }
 `);
 
@@ -196,27 +202,21 @@ if left > 0 and left > redis.call('PTTL', KEYS[1]) then redis.call('SET', KEYS[1
 return 1
 `);
 
-/** KEYS: the record, and the tombstone that forbids it where there is one. ARGV: text, lifetime in ms. 0 created, 1 replaced, 2 erased. */
+/**
+ * KEYS: the record, the tombstone that forbids it where there is one, the index that has to know of it where it is a link. ARGV: text,
+ * lifetime in ms, the link's name. 0 created, 1 replaced, 2 erased.
+ */
 export const putScript = script(`
 if KEYS[2] and redis.call('EXISTS', KEYS[2]) == 1 then return 2 end
+if KEYS[3] then
+  redis.call('SADD', KEYS[3], ARGV[3])
+  if redis.call('PTTL', KEYS[3]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[3], ARGV[2]) end
+end
 local existed = redis.call('EXISTS', KEYS[1])
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return existed
 `);
 
-/** KEYS: profile, tombstone. The text and the instant of its expiry, or null. */
-export const getProfileScript = readOnlyScript(`
-if redis.call('EXISTS', KEYS[2]) == 1 then return false end
-local text = redis.pcall('GET', KEYS[1])
-if KEYS[3] then
-  redis.call('SADD', KEYS[3], ARGV[3])
-  if redis.call('PTTL', KEYS[3]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[3], ARGV[2]) end
-end
-if not text or type(text) == 'table' or #text > ${recordCharsMax * 4} then return false end
-local left = redis.call('PTTL', KEYS[1])
-if left < 0 then return false end
-local now = redis.call('TIME')
-return { text, string.format('%.0f', now[1] * 1000 + math.floor(now[2] / 1000) + left) }
 /** What `putScript` does beside the record, where the record is another slot's. KEYS: index, tombstone. ARGV: the link's name, lifetime in ms. */
 export const indexScript = script(`
 if redis.call('EXISTS', KEYS[2]) == 1 then return 2 end
@@ -260,6 +260,15 @@ local now = redis.call('TIME')
 return { text, string.format('%.0f', now[1] * 1000 + math.floor(now[2] / 1000) + left) }
 `);
 
+/** KEYS: profile, tombstone. The text and the instant of its expiry, or null. */
+export const getProfileScript = readOnlyScript(`
+if redis.call('EXISTS', KEYS[2]) == 1 then return false end
+local text = redis.pcall('GET', KEYS[1])
+if not text or type(text) == 'table' or #text > ${recordCharsMax * 4} then return false end
+local left = redis.call('PTTL', KEYS[1])
+if left < 0 then return false end
+local now = redis.call('TIME')
+return { text, string.format('%.0f', now[1] * 1000 + math.floor(now[2] / 1000) + left) }
 `);
 
 /** KEYS: the record. ARGV: the text it must still have, the text to put in its place. The expiry stays. */

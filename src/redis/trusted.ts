@@ -59,6 +59,10 @@ class Proofs implements Lookups {
     return this.#proved(this.#cache.consents, tag, null);
   }
 
+  sessionConsent(tag: string) {
+    return this.#proved(this.#cache.sessionConsents, tag, null);
+  }
+
   profile(tag: string) {
     return factOf(this.#proved(this.#cache.profiles, tag, null));
   }

@@ -50,6 +50,8 @@ export function createWriter({ reading, writing, ask, naming, onChange }: Writer
     return naming.names;
   }
 
+  const consents = createConsentChanges({ reading, writing, changing });
+
   /** A read that is under way at the same time may see either, so it counts as sent too early until the write has ended. */
   async function changing<T>(keys: readonly string[], work: () => Promise<T>): Promise<T> {
     for (const key of keys) onChange(key);
@@ -100,13 +102,15 @@ export function createWriter({ reading, writing, ask, naming, onChange }: Writer
   }
 
   async function writeChunk(chunk: readonly ChunkPart[]): Promise<readonly WriteOutcome[]> {
-    const together = await writing.runAll(
-      putScript,
-      chunk.filter((each) => !each.isApart).map(({ one }) => putCall(one)),
-    );
-    const apart = await writeAllApart(chunk.filter((each) => each.isApart).map(({ one }) => one));
-    const [ofTogether, ofApart] = [together.map(outcomeOf).values(), apart.values()];
-    return chunk.map((each) => (each.isApart ? ofApart : ofTogether).next().value ?? 'erased');
+    const wayOf = ({ one, isApart }: ChunkPart): Way => (isApart ? 'apart' : one.text === null ? 'consents' : 'together');
+    const those = (way: Way) => chunk.filter((each) => wayOf(each) === way).map(({ one }) => one);
+    const together = await writing.runAll(putScript, those('together').map(putCall));
+    const written: Record<Way, Iterator<WriteOutcome>> = {
+      together: together.map(outcomeOf).values(),
+      apart: (await writeAllApart(those('apart'))).values(),
+      consents: (await consents.putAll(those('consents'))).values(),
+    };
+    return chunk.map((each) => written[wayOf(each)].next().value ?? 'erased');
   }
 
   async function writeAllApart(links: readonly PreparedWrite[]): Promise<readonly WriteOutcome[]> {
@@ -162,9 +166,17 @@ export function createWriter({ reading, writing, ask, naming, onChange }: Writer
       if (until > 0) await changing([key], () => writing.run(revokeScript, [key], [presence, until]));
     },
 
+    async claimProof(proofId, lifeMs) {
+      const key = proofKey(namesNow().proof(proofId));
+      return (await writing.command('SET', key, [presence, 'NX', 'PX', proofLifeOf(lifeMs)])) === 'OK';
+    },
+
     writeBatch,
   };
 }
+
+/** What may be sent with the others, a link of a cluster, and what depends on the record that stood before. */
+type Way = 'together' | 'apart' | 'consents';
 
 interface ChunkPart {
   readonly one: PreparedWrite;

@@ -45,7 +45,7 @@ function readFields(kind: Kind, fields: Readonly<Record<string, unknown>>, artef
     }
     case 'consent': {
       const { subject, ...body } = fields;
-      return { outcome: 'write', write: toConsentWrite(textOf(subject, 'subject'), body, nowMs) };
+      return { outcome: 'write', write: toConsentWrite(textOf(subject, 'subject'), body, nowMs, 'load') };
     }
     case 'identity': {
       const { namespace, value, ...body } = fields;

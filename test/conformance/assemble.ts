@@ -114,7 +114,7 @@ function zonesOf(document: PolicyDocument, page: string | undefined): readonly s
 const refused = { state: 'refused' } as const;
 const nothing: Evidence = {
   identity: { token: { state: 'none' }, session: { state: 'none' }, device: refused, generation: refused, tokenRevoked: refused },
-  consent: { signals: [], gpc: false, stored: refused, linked: refused },
+  consent: { signals: [], gpc: false, stored: refused, linked: refused, session: refused },
   profile: refused,
   session: refused,
   audience: refused,
@@ -164,6 +164,7 @@ function evidenceOf(given: ConformanceCase, document: PolicyDocument, nowMs: num
       ...saidBy(given, body),
       stored: verified === null ? refused : consentOf(verified.subject),
       linked: linkedSubject === null ? refused : consentOf(linkedSubject),
+      session: session.state !== 'verified' ? refused : answered<StoredConsent>('consent', undefined),
     },
     profile:
       verified === null

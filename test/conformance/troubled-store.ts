@@ -1,6 +1,7 @@
 /**
  * A real store in the trouble that a case describes. A store answers everything in one round trip, so what is late is late because its
- * dependency's budget ran out before the reply came, and what fails is the whole read, or a profile that cannot be understood.
+ * dependency's budget ran out before the reply came, and what fails is the whole read, or a profile or a session that cannot be
+ * understood.
  */
 import type { ReadPlan, Store, StoreReading } from '../../src/records/store.ts';
 import { StoreError } from '../../src/records/store-error.ts';
@@ -27,10 +28,11 @@ export function troubled(store: Store, trouble: Trouble, clock: Clock): Troubled
   const inTrouble = (state: 'late' | 'failed') => ofStore.filter((dependency) => trouble[dependency] === state);
   const isLate = inTrouble('late').length > 0;
   const failing = inTrouble('failed');
-  const profileAlone = failing.length === 1 && failing[0] === 'profile';
+  // Who carries a session id has a consent record, so a store that fails whole fails with that too: here the session does alone.
+  const alone = failing.length === 1 && (failing[0] === 'profile' || failing[0] === 'session') ? failing[0] : null;
 
   async function read(plan: ReadPlan): Promise<StoreReading> {
-    if (failing.length > 0 && !profileAlone) throw new StoreError('disconnected', 'the store is not there');
+    if (failing.length > 0 && alone === null) throw new StoreError('disconnected', 'the store is not there');
     const reading = await store.read(plan);
     if (isLate) {
       await new Promise<void>((resolve) => {
@@ -38,7 +40,7 @@ export function troubled(store: Store, trouble: Trouble, clock: Clock): Troubled
         waiting.resolve();
       });
     }
-    return profileAlone && reading.profile.state === 'known' ? { ...reading, profile: { state: 'failed' } } : reading;
+    return alone !== null && reading[alone].state === 'known' ? { ...reading, [alone]: { state: 'failed' } } : reading;
   }
 
   return { store: { ...store, read }, waiting: waiting.promise };

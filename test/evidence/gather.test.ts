@@ -18,6 +18,7 @@ function statesOf({ identity, consent, profile, session }: Evidence) {
     tokenRevoked: state(identity.tokenRevoked),
     stored: state(consent.stored),
     linked: state(consent.linked),
+    visit: state(consent.session ?? { state: 'refused' }),
     profile: state(profile),
     session: state(session),
   };
@@ -26,8 +27,8 @@ function statesOf({ identity, consent, profile, session }: Evidence) {
 type States = Readonly<Record<keyof ReturnType<typeof statesOf>, string>>;
 
 function allStore(state: string): States {
-  const facts = { device: state, generation: state, tokenRevoked: state, stored: state, linked: state, profile: state, session: state };
-  return { token: 'verified', sessionId: 'verified', ...facts };
+  const identity = { token: 'verified', sessionId: 'verified', device: state, generation: state, tokenRevoked: state };
+  return { ...identity, stored: state, linked: state, visit: state, profile: state, session: state };
 }
 
 function at({ gathering, startedAtMs }: Scene, ms: number): States {
@@ -54,6 +55,7 @@ describe('gathering', () => {
         gpc: false,
         stored: { state: 'known', value: fullReading.consent },
         linked: { state: 'known', value: fullReading.linkedConsent },
+        session: { state: 'known', value: fullReading.sessionConsent },
       },
       profile: fullReading.profile,
       session: fullReading.session,
@@ -71,6 +73,7 @@ describe('gathering', () => {
       tokenRevoked: false,
       consent: null,
       linkedConsent: null,
+      sessionConsent: null,
       profile: { state: 'absent' as const },
       session: { state: 'absent' as const },
     };
@@ -108,6 +111,7 @@ describe('gathering', () => {
       tokenRevoked: 'refused',
       stored: 'refused',
       linked: 'refused',
+      visit: 'refused',
       profile: 'refused',
       session: 'absent',
     });
@@ -168,7 +172,7 @@ describe('lateness', () => {
     { replyMs: 10, late: [] },
     { replyMs: 10.5, late: ['session'] },
     { replyMs: 20.5, late: ['session', 'device', 'generation', 'tokenRevoked'] },
-    { replyMs: 25.5, late: ['session', 'device', 'generation', 'tokenRevoked', 'stored', 'linked'] },
+    { replyMs: 25.5, late: ['session', 'device', 'generation', 'tokenRevoked', 'stored', 'linked', 'visit'] },
   ])('has its own instant per dependency: a reply after $replyMs ms is late for $late', async ({ replyMs, late }) => {
     const scene = begin({ budgets });
     scene.clock.advance(replyMs);

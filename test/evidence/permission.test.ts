@@ -69,6 +69,7 @@ function storeOf({ identity, consent }: Evidence, judges: Judges): { read(plan: 
         tokenRevoked: known(identity.tokenRevoked) ?? false,
         consent: plan.subject === null ? null : known(consent.stored),
         linkedConsent: link === null || link.subject === plan.subject ? null : known(consent.linked),
+        sessionConsent: plan.sessionId === null ? null : known(consent.session ?? { state: 'absent' }),
       };
       const allowed = judges(plan, reading);
       const refused = { state: 'refused' } as const;
@@ -150,6 +151,7 @@ describe('what is read of a person', () => {
       'sessions against the denials of whom the device is linked to',
       (plan, reading) => asWritten(plan, { ...reading, linkedConsent: null }),
     ],
+    ['against what was withdrawn in the session', (plan, reading) => asWritten(plan, { ...reading, sessionConsent: null })],
     ['on the record of a revoked token', (plan, reading) => asWritten(plan, { ...reading, tokenRevoked: false })],
     ['for a generation that is behind', (plan, reading) => asWritten(plan, { ...reading, generation: 0 })],
     ['on a grant from the future', (plan, reading) => asWritten(forGood(plan), reading)],

@@ -65,15 +65,19 @@ describe('the plan of one round trip', () => {
     { what: 'nobody asks anything', changes: { needs: nothing } },
     { what: 'nothing is known of the visitor', changes: { token: { state: 'none' }, tokenId: null, deviceId: null, sessionId: null } },
     { what: 'the token is invalid', changes: { token: { state: 'invalid' }, tokenId: null, deviceId: null, sessionId: null } },
-    {
-      what: 'no rung reads the one session there is',
-      changes: { ...anonymous, needs: { ...everything, sessionKinds: [] }, consent: says({ offers: 'granted' }) },
-    },
-    { what: 'a session has no grant that could count', changes: { token: { state: 'none' }, tokenId: null, deviceId: null } },
     { what: 'there is no time', changes: { hasTime: () => false } },
   ];
   it.each(untouched)('does not exist where $what', ({ changes }) => {
     expect(readingFor(asker(changes)).plan).toBeNull();
+  });
+
+  it.each<[string, Partial<Asker>]>([
+    ['no rung reads the session', { ...anonymous, needs: { ...everything, sessionKinds: [] }, consent: says({ offers: 'granted' }) }],
+    ['no grant could open the session', anonymous],
+  ])('asks what was withdrawn in a session also where %s', (_, changes) => {
+    const reading = readingFor(asker(changes));
+    expect(reading.plan).toMatchObject({ sessionId: 'session', consent: true, session: null });
+    expect([reading.sessionConsent, reading.session]).toEqual(['asked', 'refused']);
   });
 
   it('asks for the records of an expired token, whose denials still count, and for no profile', () => {
@@ -175,7 +179,7 @@ describe('the plan of one round trip', () => {
   it.each(sessions)('reads the session ($read) when $what', ({ token, consent, read, sessionKinds = everything.sessionKinds }) => {
     const reading = readingFor(asker({ token, tokenId: null, consent, needs: { ...everything, sessionKinds } }));
     expect(reading.session).toBe(read ? 'asked' : 'refused');
-    expect(reading.plan?.sessionId).toBe(read ? 'session' : null);
+    expect([reading.plan?.session === null, reading.plan?.sessionId]).toEqual([!read, 'session']);
   });
 
   it('names for the session only what could grant it: the request, and for a proved person the store', () => {
@@ -194,7 +198,7 @@ describe('the plan of one round trip', () => {
       deviceId: null,
       resolvedLink: null,
       sessionId: 'session',
-      consent: false,
+      consent: true,
       profile: null,
       session: { alternatives: [[asked('offers', true)]], ...counting },
       freshnessMaxMs: 0,
@@ -232,7 +236,11 @@ describe('the plan of one round trip', () => {
       changes: { deviceId: null, hasTime: noTimeFor('identity') },
       session: 'asked',
     },
-    { what: 'nobody: none is named', changes: { ...anonymous, hasTime: noTimeFor('consent') }, session: 'asked' },
+    {
+      what: 'what was withdrawn in it, and no time for consent',
+      changes: { ...anonymous, hasTime: noTimeFor('consent') },
+      session: 'too_short',
+    },
   ];
   it.each(hurried)('reads a session that the request allows ($session) when its consent waits for $what', ({ changes, session }) => {
     const reading = readingFor(asker({ consent: granting, ...changes }));
@@ -244,6 +252,6 @@ describe('the plan of one round trip', () => {
 
   it('leaves a session that only a stored grant could open shut when there is no time to prove the person', () => {
     const reading = readingFor(asker({ deviceId: null, hasTime: noTimeFor('identity') }));
-    expect([reading.session, reading.plan?.session, reading.plan?.sessionId]).toEqual(['too_short', null, null]);
+    expect([reading.session, reading.plan?.session, reading.plan?.sessionId]).toEqual(['too_short', null, 'session']);
   });
 });

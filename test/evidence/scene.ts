@@ -37,6 +37,7 @@ export const fullReading: StoreReading = {
   tokenRevoked: false,
   consent: { useCases: { offers: 'granted' }, recordedAtMs: 1 },
   linkedConsent: { useCases: { offers: 'denied' }, recordedAtMs: 2 },
+  sessionConsent: { useCases: { analytics_offer: 'denied' }, recordedAtMs: 3 },
   profile: { state: 'known', value: { attributes: { loyalty: 'gold' }, audiences: [] } },
   session: { state: 'known', value: { attributes: {} } },
 };

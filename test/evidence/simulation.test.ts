@@ -55,6 +55,8 @@ interface Drawn {
   readonly stored: Said;
   /** Of the other person, to whom the device may be linked. */
   readonly storedOfAnother: Said;
+  /** Of the session. */
+  readonly withdrawn: boolean;
   readonly generation: 'current' | 'behind';
   readonly hasProfile: boolean;
   /** Whether the store keeps this session. */
@@ -115,6 +117,7 @@ function draw(seed: number): Drawn {
     repliedAfterMs: quarters(chance(0.5) ? 10 : 80),
     stored: one('granted', 'granted', 'denied', 'absent'),
     storedOfAnother: one('granted', 'denied', 'absent'),
+    withdrawn: chance(0.15),
     generation: chance(0.85) ? 'current' : 'behind',
     hasProfile: chance(0.85),
     sessionIsStored: chance(0.85),
@@ -184,12 +187,14 @@ function modelTier(drawn: Drawn, zoneAtMs: number, graceMs: number, inTime: InTi
     resolving !== null && linkIsNobody
       ? linkIsTold
       : linkIsTold && isKnown('identity') && (linkIsNobody ? isAsked('consent') : isKnown('consent'));
-  const mayHideDenial = !tokenIsKnown || token === 'broken' || (names && !isKnown('consent')) || (hasDevice && !linkIsHeard);
+  const mayHideDenial =
+    !tokenIsKnown || token === 'broken' || ((names || drawn.hasSession) && !isKnown('consent')) || (hasDevice && !linkIsHeard);
   const isOwnRecord = names || (device === 'the person' && !linkIsNobody);
   const isAnothers = device === 'another' && !linkIsNobody;
   const isDenied =
     asksForItself === 'denies' ||
     (isOwnRecord && isKnown('consent') && stored === 'denied') ||
+    (drawn.hasSession && isKnown('consent') && drawn.withdrawn) ||
     (isAnothers && isKnown('consent') && drawn.storedOfAnother === 'denied');
   const isProved = names && token === 'fresh' && isKnown('identity') && drawn.generation === 'current' && !isAnothers;
   const isGrantedByRecord = isProved && isKnown('consent') && stored === 'granted';
@@ -514,6 +519,7 @@ function readingOf(plan: ReadPlan, drawn: Drawn): StoreReading {
     tokenRevoked: false,
     consent: own,
     linkedConsent: linked,
+    sessionConsent: plan.sessionId === null || !drawn.withdrawn ? null : recordOf('denied'),
   };
   const refused = { state: 'refused' } as const;
   const absent = { state: 'absent' } as const;
@@ -524,6 +530,7 @@ function readingOf(plan: ReadPlan, drawn: Drawn): StoreReading {
     erased: false,
     consent: plan.consent ? own : null,
     linkedConsent: plan.consent ? linked : null,
+    sessionConsent: plan.consent ? soFar.sessionConsent : null,
     profile: mayReadProfile(plan, soFar) ? profile : refused,
     session: mayReadSession(plan, soFar) ? session : refused,
   };
@@ -574,9 +581,12 @@ function mayAskAboutPerson({
   reply,
   sources,
   isOverloaded,
+  hasSession,
+  withdrawn,
 }: Drawn): boolean {
   const isAnothers = device === 'another' && sources.identity?.answer !== 'has nothing';
-  const isDenied = asksForItself === 'denies' || stored === 'denied' || (isAnothers && storedOfAnother === 'denied');
+  const isDenied =
+    asksForItself === 'denies' || stored === 'denied' || (isAnothers && storedOfAnother === 'denied') || (hasSession && withdrawn);
   const isProved = token === 'fresh' && generation === 'current' && !isAnothers && reply === 'answers' && !isOverloaded;
   return isProved && !isDenied && (asksForItself === 'grants' || stored === 'granted');
 }

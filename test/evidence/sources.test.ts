@@ -90,6 +90,7 @@ const granted = {
   ...fullReading,
   link: null,
   linkedConsent: null,
+  sessionConsent: null,
   consent: { useCases: everyUse, recordedAtMs: nowMs },
 };
 const profile: Fact<Profile> = { state: 'known', value: { attributes: { loyalty: 'gold' }, audiences: [] } };

@@ -128,16 +128,31 @@ const storedUseCases = fc
   );
 
 const day = 86_400_000;
-const storedConsent: fc.Arbitrary<StoredConsent> = fc.record({
-  useCases: storedUseCases,
-  recordedAtMs: fc.constantFrom(
-    baseNowMs,
-    baseNowMs - 10 * day,
-    baseNowMs - 10 * day,
-    baseNowMs - 30 * day,
-    baseNowMs - 30 * day - 1,
-    baseNowMs - 180 * day - 1,
-  ),
+const storedConsent: fc.Arbitrary<StoredConsent> = fc
+  .record({
+    useCases: storedUseCases,
+    recordedAtMs: fc.constantFrom(
+      baseNowMs,
+      baseNowMs - 10 * day,
+      baseNowMs - 10 * day,
+      baseNowMs - 30 * day,
+      baseNowMs - 30 * day - 1,
+      baseNowMs - 180 * day - 1,
+    ),
+    olderByDays: mostly(8, 0, 1, 20, 180),
+  })
+  .map(({ olderByDays, ...record }) => (olderByDays === 0 ? record : { ...record, grantedAtMs: record.recordedAtMs - olderByDays * day }));
+
+/** What was withdrawn in it, now and then with a grant beside it that nobody may count. */
+const sessionConsent: fc.Arbitrary<StoredConsent> = fc.record({
+  useCases: fc
+    .uniqueArray(fc.constantFrom(...personalUseCases, ...categories.map((category) => `category:${category}` as const)), {
+      minLength: 1,
+      maxLength: 2,
+    })
+    .chain((names) => fc.tuple(...names.map((name) => mostly<'denied' | 'granted'>(5, 'denied', 'granted').map((state) => [name, state]))))
+    .map((said) => Object.fromEntries(said) as StoredConsent['useCases']),
+  recordedAtMs: fc.constantFrom(baseNowMs, baseNowMs - day),
 });
 
 const signal: fc.Arbitrary<ConsentSignal> = fc.oneof(
@@ -214,6 +229,7 @@ export function welcome({ subject, grantedBy, denied }: Visitor): Pick<Evidence,
         },
       },
       linked: refused,
+      session: { state: 'absent' },
     },
   };
 }
@@ -263,6 +279,7 @@ export const evidence: fc.Arbitrary<Evidence> = fc
     gpc: mostly(11, false, true),
     stored: factOf(storedConsent, { known: 12, absent: 3, trouble: 1, refused: 1 }),
     linked: factOf(storedConsent, { known: 8, absent: 5, trouble: 1, refused: 1 }),
+    withdrawn: factOf(sessionConsent, { known: 3, absent: 24, trouble: 1, refused: 0 }),
     profile: factOf(profile, ordinary),
     session: factOf(session, ordinary),
     audience: factOf(audience, ofSource),
@@ -296,6 +313,7 @@ export const evidence: fc.Arbitrary<Evidence> = fc
         gpc: drawn.gpc,
         stored: verified ? drawn.stored : refused,
         linked: drawn.device.state === 'known' && !sameSubject ? drawn.linked : refused,
+        session: drawn.sessionId.state === 'verified' ? drawn.withdrawn : refused,
       },
       profile: verified ? drawn.profile : refused,
       session: drawn.sessionId.state === 'verified' ? drawn.session : refused,
@@ -331,6 +349,7 @@ export function degrade(full: Evidence): fc.Arbitrary<Evidence> {
     tokenRevoked: less(full.identity.tokenRevoked, late, failed, fc.constant(none)),
     stored: less(full.consent.stored, late, failed, fc.constant(none)),
     linked: less(full.consent.linked, late, failed, fc.constant(none)),
+    sessionConsent: less(full.consent.session ?? refused, late, failed, fc.constant(none)),
     profile: less(full.profile, late, failed, fc.constant(none), fc.constant(absent)),
     session: less(full.session, late, failed, fc.constant(none), fc.constant(absent)),
     audience: less(full.audience ?? refused, late, failed, fc.constant(none), fc.constant(absent)),
@@ -340,6 +359,7 @@ export function degrade(full: Evidence): fc.Arbitrary<Evidence> {
   const kept = {
     ...full.identity,
     ...full.consent,
+    sessionConsent: full.consent.session ?? refused,
     profile: full.profile,
     session: full.session,
     audience: full.audience ?? refused,
@@ -357,7 +377,7 @@ export function degrade(full: Evidence): fc.Arbitrary<Evidence> {
       generation: drawn.generation,
       tokenRevoked: drawn.tokenRevoked,
     },
-    consent: { ...full.consent, stored: drawn.stored, linked: drawn.linked },
+    consent: { ...full.consent, stored: drawn.stored, linked: drawn.linked, session: drawn.sessionConsent },
     profile: drawn.profile,
     session: drawn.session,
     audience: drawn.audience,

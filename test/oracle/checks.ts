@@ -49,7 +49,7 @@ export function needsSuffices(decide: Decide, ask: Ask, given: Case): void {
   const everything = withoutIdleTrouble(given.evidence, wanted);
   const least: Evidence = {
     identity: wanted.identity ? everything.identity : nobody,
-    consent: wanted.consent ? everything.consent : { ...everything.consent, stored: refused, linked: refused },
+    consent: wanted.consent ? everything.consent : { ...everything.consent, stored: refused, linked: refused, session: refused },
     profile: activationIsPermitted(given, everything, everything.profile, wanted.profileKinds) ? everything.profile : refused,
     session: sessionIsPermitted(given, everything, wanted) ? everything.session : refused,
     audience: activationIsPermitted(given, everything, everything.audience, wanted.audienceKinds) ? everything.audience : refused,
@@ -85,6 +85,7 @@ function withoutIdleTrouble(evidence: Evidence, wanted: Needs): Evidence {
       ...evidence.consent,
       stored: calm(evidence.consent.stored, wanted.consent),
       linked: calm(evidence.consent.linked, wanted.consent),
+      session: calm(evidence.consent.session ?? refused, wanted.consent),
     },
     profile: calm(evidence.profile, wanted.profileKinds.length > 0),
     session: calm(evidence.session, wanted.sessionKinds.length > 0),

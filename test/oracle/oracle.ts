@@ -241,7 +241,7 @@ const nothingSaid: Consent = {
 };
 
 function consentOf(document: PolicyDocument, question: Question, evidence: Evidence, identity: Identity): Consent {
-  const { signals, gpc, stored, linked } = evidence.consent;
+  const { signals, gpc, stored, linked, session } = evidence.consent;
   const device = evidence.identity.device;
   // The record of the token's subject stands in `stored`, also where that token is revoked and only the device still names them.
   const { token } = evidence.identity;
@@ -249,10 +249,12 @@ function consentOf(document: PolicyDocument, question: Question, evidence: Evide
   const counting: Fact<StoredConsent>[] = [];
   if (identity.subject !== null || linkIsTokens) counting.push(stored);
   if (device.state === 'known' && !linkIsTokens) counting.push(linked);
+  // Whoever carries a session id of ours is who withdrew consent in that session.
+  if (evidence.identity.session.state === 'verified' && session !== undefined) counting.push(session);
   const denying = counting.flatMap((record) => (record.state === 'known' ? [record.value] : []));
   const granting = identity.state === 'high_confidence' && stored.state === 'known' ? stored.value : null;
   const young =
-    granting !== null && question.nowMs - granting.recordedAtMs <= (document.consent?.maxAgeDays ?? 180) * dayMs ? granting : null;
+    granting !== null && question.nowMs - (granting.grantedAtMs ?? granting.recordedAtMs) <= (document.consent?.maxAgeDays ?? 180) * dayMs ? granting : null;
 
   // A token that could not be verified in time may be that of somebody whose record holds a denial.
   const unverified: Fact<never>[] = token.state === 'late' || token.state === 'failed' ? [token] : [];
@@ -286,7 +288,10 @@ function consentOf(document: PolicyDocument, question: Question, evidence: Evide
     child,
     gpc,
     pending,
-    categoryGranted: (category) => young !== null && own(young.useCases, `category:${category}`) === 'granted',
+    categoryGranted: (category) =>
+      young !== null &&
+      own(young.useCases, `category:${category}`) === 'granted' &&
+      !denying.some((record) => own(record.useCases, `category:${category}`) === 'denied'),
   };
 }
 

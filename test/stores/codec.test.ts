@@ -116,7 +116,7 @@ describe('records', () => {
       useCases: { content_personalization: 'granted', analytics_offer: 'denied', offers: 'unavailable' },
       recordedAtMs: 12,
     });
-    expect(text.slice(headerLength)).toBe('gu...d|12|');
+    expect(text.slice(headerLength)).toBe('gu...d|12|12|1|0|a|');
   });
 });
 

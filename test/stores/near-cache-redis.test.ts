@@ -3,7 +3,7 @@ import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { IdentityLink } from '../../src/decision/facts.ts';
 import { encodeProfile } from '../../src/records/codec.ts';
-import { deviceNamespace, profileKey, sessionKey, tombstoneKey } from '../../src/records/keys.ts';
+import { deviceNamespace, profileKey, sessionConsentKey, sessionKey, tombstoneKey } from '../../src/records/keys.ts';
 import type { ReadPlan, Store } from '../../src/records/store.ts';
 import { NearCache } from '../../src/redis/near-cache.ts';
 import type { RedisStore } from '../../src/redis/redis-store.ts';
@@ -116,7 +116,8 @@ describe('with versions asked for', () => {
     // The server does not know the script yet.
     await store.read(sessionPlan('s'));
     const commands = await commandsOf(async () => expect(await store.read(sessionPlan('s'))).toEqual(first));
-    expect(commands).toEqual(['EVALSHA_RO', `GETRANGE ${sessionKey(names.session('s'))}`]);
+    const tag = names.session('s');
+    expect(commands).toEqual(['EVALSHA_RO', `GET ${sessionConsentKey(tag)}`, `GETRANGE ${sessionKey(tag)}`]);
   });
 
   /** What must be true of a store, whoever else writes: each change is seen by the next read. */

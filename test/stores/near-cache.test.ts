@@ -187,6 +187,7 @@ describe('what is held', () => {
       cache.sessions,
       cache.links,
       cache.consents,
+      cache.sessionConsents,
       cache.generations,
       cache.tombstones,
       cache.revocations,

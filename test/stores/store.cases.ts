@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Fact, IdentityLink, Profile, Session, StoredConsent } from '../../src/decision/facts.ts';
 import { personalUseCases } from '../../src/decision/vocabulary.ts';
 import { encodeConsent, encodeIdentity, encodeProfile, encodeSession, versionLength } from '../../src/records/codec.ts';
+import type { Withdrawal } from '../../src/records/consent-record.ts';
 import {
   consentKey,
   generationKey,
@@ -50,14 +51,17 @@ export const noPlan: ReadPlan = {
 export const openPermission: Permission = {
   alternatives: [
     [
-      { useCase: 'content_personalization', granted: true },
-      { useCase: 'profile_activation_content', granted: true },
+      { useCase: 'content_personalization', granted: true, supersedesBeforeMs: null },
+      { useCase: 'profile_activation_content', granted: true, supersedesBeforeMs: null },
     ],
   ],
   grantsCountFromMs: 0,
   grantsCountUntilMs: Number.MAX_SAFE_INTEGER,
 };
-export const openSession: Permission = { ...openPermission, alternatives: [[{ useCase: 'content_personalization', granted: true }]] };
+export const openSession: Permission = {
+  ...openPermission,
+  alternatives: [[{ useCase: 'content_personalization', granted: true, supersedesBeforeMs: null }]],
+};
 
 /** A session alone, which the request itself allows. */
 export function sessionPlan(sessionId: string): ReadPlan {
@@ -77,6 +81,8 @@ export interface Situation {
   readonly erased: boolean;
   readonly link: 'none' | 'same' | 'other' | 'erased';
   readonly linkedConsent: StoredConsent | null;
+  /** What was withdrawn in the session. */
+  readonly withdrawn: Withdrawal | null;
   readonly session: boolean;
   /** Ids are filled in per case. */
   readonly plan: Pick<ReadPlan, 'tokenGeneration' | 'consent' | 'profile' | 'session'> & {
@@ -96,13 +102,27 @@ const consentRecord: fc.Arbitrary<StoredConsent> = fc
   .record({
     states: fc.tuple(...personalUseCases.map(() => fc.constantFrom('granted', 'granted', 'granted', 'denied', 'unavailable', null))),
     recordedAtMs: instantMs,
+    grantedBeforeMs: fc.constantFrom(0, 0, 0, 1000, 3000),
   })
-  .map(({ states, recordedAtMs }) => {
+  .map(({ states, recordedAtMs, grantedBeforeMs }) => {
     const said = personalUseCases.map((useCase, index) => [useCase, states[index] ?? null] as const).filter(([, state]) => state !== null);
-    return { useCases: Object.fromEntries(said) as StoredConsent['useCases'], recordedAtMs };
+    const useCases = Object.fromEntries(said) as StoredConsent['useCases'];
+    return grantedBeforeMs === 0 ? { useCases, recordedAtMs } : { useCases, recordedAtMs, grantedAtMs: recordedAtMs - grantedBeforeMs };
   });
 
-const askedUseCase = fc.record({ useCase: fc.constantFrom(...personalUseCases), granted: fc.boolean() });
+const withdrawal: fc.Arbitrary<Withdrawal> = fc.record({
+  useCases: fc.subarray([...personalUseCases], { minLength: 1, maxLength: 2 }),
+  atMs: instantMs.map((ms) => ms + daySeconds * 1000),
+  ttlSeconds: fc.constant(daySeconds),
+});
+
+const askedUseCase: fc.Arbitrary<AskedUseCase> = fc
+  .record({
+    useCase: fc.constantFrom(...personalUseCases),
+    granted: fc.boolean(),
+    supersedesBeforeMs: fc.constantFrom(null, null, 0, daySeconds * 1000),
+  })
+  .map((asked) => (asked.granted ? asked : { ...asked, supersedesBeforeMs: null }));
 const alternative = fc.oneof(
   { weight: 12, arbitrary: fc.array(askedUseCase, { minLength: 1, maxLength: 2 }) },
   { weight: 1, arbitrary: fc.array(askedUseCase, { maxLength: 4 }) },
@@ -124,6 +144,7 @@ export const situations: fc.Arbitrary<Situation> = fc.record({
   erased: rarely(),
   link: fc.constantFrom('none', 'none', 'same', 'other', 'erased'),
   linkedConsent: fc.option(consentRecord),
+  withdrawn: fc.option(withdrawal, { freq: 2 }),
   session: fc.boolean(),
   plan: fc.record({
     tokenGeneration: fc.constantFrom(0, 1, 2, 3),
@@ -176,6 +197,7 @@ export async function stage({ store, plant, nowMs }: OpenedStore, situation: Sit
   if (linkSubject !== null) await store.putIdentity('device', device, certain(linkSubject), daySeconds);
   for (let raised = 0; raised < situation.generation; raised += 1) await store.raiseGeneration(subject);
   if (situation.revoked) await store.revokeToken(tokenId, nowMs() + daySeconds * 1000);
+  if (situation.withdrawn !== null) await store.withdrawSessionConsent(sessionId, situation.withdrawn);
   if (situation.session) await store.putSession(sessionId, storedSession, daySeconds);
   if (situation.erased) await plant(tombstoneKey(names.subject(subject)), presence);
   if (situation.link === 'erased') await plant(tombstoneKey(names.subject(gone)), presence);
@@ -216,6 +238,7 @@ function expectedReading(
     tokenRevoked: plan.tokenId !== null && situation.revoked,
     consent,
     linkedConsent: linkedIsAnother ? linkedRecord : null,
+    sessionConsent: plan.sessionId === null || situation.withdrawn === null ? null : recordOf(situation.withdrawn),
   };
   const stored = situation.erased ? null : situation.profile;
   const expected = {
@@ -223,10 +246,29 @@ function expectedReading(
     erased: plan.subject !== null && situation.erased,
     consent: plan.consent ? consent : null,
     linkedConsent: plan.consent ? reading.linkedConsent : null,
+    sessionConsent: plan.consent ? reading.sessionConsent : null,
     profile: readIf(mayReadProfile(plan, reading), stored),
     session: readIf(mayReadSession(plan, reading), situation.session ? storedSession : null),
   };
   return { expected, heard: reading };
+}
+
+/** The same permission, but for which denials it sets aside. */
+function supersedingBefore(
+  permission: Permission | null,
+  changed: (beforeMs: number | null) => number | null,
+): Pick<Permission, 'alternatives'> {
+  const alternatives = permission?.alternatives ?? [];
+  return {
+    alternatives: alternatives.map((alternative) =>
+      alternative.map((asked) => (asked.granted ? { ...asked, supersedesBeforeMs: changed(asked.supersedesBeforeMs) } : asked)),
+    ),
+  };
+}
+
+function recordOf({ useCases, atMs }: Withdrawal): StoredConsent {
+  const denied = (useCases ?? personalUseCases).map((useCase) => [useCase, 'denied']);
+  return { useCases: Object.fromEntries(denied) as StoredConsent['useCases'], recordedAtMs: atMs };
 }
 
 function readIf<T>(isAllowed: boolean, stored: T | null): Fact<T> {
@@ -297,6 +339,7 @@ export function storeCases(name: string, open: () => Promise<OpenedStore>): void
         tokenRevoked: false,
         consent,
         linkedConsent: null,
+        sessionConsent: null,
         profile: { state: 'known', value: goldProfile },
         session: { state: 'known', value: { attributes: { last_category: 'shoes' } } },
       });
@@ -316,6 +359,7 @@ export function storeCases(name: string, open: () => Promise<OpenedStore>): void
         tokenRevoked: false,
         consent: null,
         linkedConsent: null,
+        sessionConsent: null,
         profile: { state: 'absent' },
         session: { state: 'absent' },
       });
@@ -327,8 +371,25 @@ export function storeCases(name: string, open: () => Promise<OpenedStore>): void
       expect(await store.read(sessionPlan('s-1'))).toMatchObject({ session: { state: 'known', value: { attributes: {} } } });
       expect(await store.read(sessionPlan('s-2'))).toMatchObject({ session: { state: 'absent' } });
       expect(await store.read({ ...noPlan, sessionId: 's-1' })).toMatchObject({ session: { state: 'refused' } });
-      const onStoredGrant: Permission = { ...openSession, alternatives: [[{ useCase: 'offers', granted: false }]] };
+      const onStoredGrant: Permission = {
+        ...openSession,
+        alternatives: [[{ useCase: 'offers', granted: false, supersedesBeforeMs: null }]],
+      };
       expect(await store.read({ ...sessionPlan('s-1'), session: onStoredGrant })).toMatchObject({ session: { state: 'refused' } });
+    });
+
+    it('hears a denial of the day on which the request was granted or later, and none from before', async () => {
+      const startOfDayMs = 20_000 * daySeconds * 1000;
+      const asked: readonly AskedUseCase[] = [{ useCase: 'content_personalization', granted: true, supersedesBeforeMs: startOfDayMs }];
+      const plan: ReadPlan = { ...personPlan('anna'), profile: { ...openPermission, alternatives: [asked] } };
+      await store.putProfile('anna', goldProfile, daySeconds);
+      for (const [recordedAtMs, state] of [
+        [startOfDayMs - 1, 'known'],
+        [startOfDayMs, 'refused'],
+      ] as const) {
+        await store.putConsent('anna', { useCases: { content_personalization: 'denied' }, recordedAtMs }, daySeconds);
+        expect((await store.read(plan)).profile.state).toBe(state);
+      }
     });
 
     it('answers as the pure permission says, in every situation', async () => {
@@ -370,6 +431,10 @@ export function storeCases(name: string, open: () => Promise<OpenedStore>): void
           ...reading,
           session: await judgingBy(plan, { reading: { linkedConsent: null } }),
         }),
+        'judges the session without what was withdrawn in it': async (reading, plan) => ({
+          ...reading,
+          session: await judgingBy(plan, { reading: { sessionConsent: null } }),
+        }),
         'judges the session without the record of the subject': async (reading, plan) => ({
           ...reading,
           session: await judgingBy(plan, { reading: { consent: null } }),
@@ -395,6 +460,16 @@ export function storeCases(name: string, open: () => Promise<OpenedStore>): void
           const profile = { ...plan.profile, grantsCountUntilMs: always.grantsCountUntilMs };
           return { ...reading, profile: (await store.read({ ...plan, profile })).profile };
         },
+        'sets no denial aside, however old': async (reading, plan) => ({
+          ...reading,
+          session: await judgingBy(plan, { permission: supersedingBefore(plan.session, () => null) }),
+        }),
+        'sets aside what was denied on the same day': async (reading, plan) => ({
+          ...reading,
+          session: await judgingBy(plan, {
+            permission: supersedingBefore(plan.session, (beforeMs) => (beforeMs ?? 0) + daySeconds * 1000),
+          }),
+        }),
         'takes a refused session for an absent one': (reading) => ({
           ...reading,
           session: reading.session.state === 'refused' ? { state: 'absent' } : reading.session,
@@ -408,6 +483,7 @@ export function storeCases(name: string, open: () => Promise<OpenedStore>): void
         }),
         'looks at no link that is given': (reading, plan) => (plan.resolvedLink === null ? reading : { ...reading, link: null }),
         'forgets whom the device is linked to': (reading) => ({ ...reading, link: null }),
+        'forgets what was withdrawn in the session': (reading) => ({ ...reading, sessionConsent: null }),
         'forgets the denials of the linked subject': (reading) => ({ ...reading, linkedConsent: null }),
         'takes a refused profile for an absent one': (reading) => ({
           ...reading,

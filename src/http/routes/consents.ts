@@ -1,15 +1,42 @@
-/** Consent records: each put replaces the whole record of a subject. */
+/**
+ * Consent records: each put replaces the whole record of a subject, and a withdrawal denies. A put that was on its way when somebody
+ * withdrew writes nothing, however long it took.
+ */
 import type { FastifyInstance } from 'fastify';
-import { toConsentWrite } from '../../contract/records.ts';
+import { consentAnswer, toWithdrawal, withdrawalAnswer } from '../../contract/consents.ts';
+import { ProblemError } from '../../contract/problem.ts';
+import { checkId, consentTtlSeconds, noSuchRecord, toConsentWrite } from '../../contract/records.ts';
 import type { ServiceDependencies } from '../dependencies.ts';
 import type { Authority } from '../plugins/keys.ts';
 import { answerWrite } from './write-outcome.ts';
 
-export function consentRoutes(app: FastifyInstance, { store, clock }: ServiceDependencies, authority: Authority): void {
-  const options = { onRequest: authority.demanding('profiles') };
+interface OfSubject {
+  readonly Params: { readonly subject: string };
+}
 
-  app.put<{ Params: { subject: string } }>('/v1/consents/:subject', options, async (request, reply) => {
+export function consentRoutes(app: FastifyInstance, { store, clock }: ServiceDependencies, authority: Authority): void {
+  const options = { onRequest: authority.demanding('profiles', 'consents') };
+
+  app.put<OfSubject>('/v1/consents/:subject', options, async (request, reply) => {
     const { subject, consent, ttlSeconds } = toConsentWrite(request.params.subject, request.body, clock.nowMs());
-    return answerWrite(reply, await store.putConsent(subject, consent, ttlSeconds));
+    const since = await store.consentGeneration(subject);
+    const outcome = await store.putConsent(subject, consent, ttlSeconds, since);
+    if (outcome === 'withdrawn') throw new ProblemError('consent_withdrawn_meanwhile');
+    return answerWrite(reply, outcome);
+  });
+
+  app.get<OfSubject>('/v1/consents/:subject', options, async ({ params: { subject } }, reply) => {
+    checkId(subject, 'subject');
+    const held = await store.getConsent(subject);
+    if (held === null) throw noSuchRecord();
+    return reply.send(consentAnswer(held));
+  });
+
+  app.post<OfSubject>('/v1/consents/:subject/withdrawals', options, async ({ params: { subject }, body }, reply) => {
+    checkId(subject, 'subject');
+    const useCases = toWithdrawal(body);
+    const withdrawn = await store.withdrawConsent(subject, { useCases, atMs: clock.nowMs(), ttlSeconds: consentTtlSeconds });
+    if (withdrawn === null) throw new ProblemError('subject_erased');
+    return reply.send(withdrawalAnswer(withdrawn));
   });
 }

@@ -1,5 +1,6 @@
 /** Sessions: a signed id of ours for one visit, and what the site learns during it. */
 import type { FastifyInstance } from 'fastify';
+import { toWithdrawal } from '../../contract/consents.ts';
 import { noSuchRecord, toSession, toSessionPatch } from '../../contract/records.ts';
 import { sessionLifeMaxSeconds } from '../../identity/session-id.ts';
 import type { ServiceDependencies } from '../dependencies.ts';
@@ -21,6 +22,16 @@ export function sessionRoutes(app: FastifyInstance, dependencies: ServiceDepende
     const session = toSessionPatch(request.body, policyInForce(dependencies).artefact);
     const verified = sessionIds.verify(request.params.sessionId, clock.nowMs());
     if (verified.state !== 'verified' || !(await store.patchSession(verified.id, session))) throw noSuchRecord();
+    return reply.code(204).send();
+  });
+
+  // No key: who carries a session id of ours is the visitor, and to take consent back must be as easy as to give it.
+  app.post<{ Params: { sessionId: string } }>('/v1/sessions/:sessionId/withdrawals', async ({ params, body }, reply) => {
+    const nowMs = clock.nowMs();
+    const verified = sessionIds.verify(params.sessionId, nowMs);
+    if (verified.state !== 'verified') throw noSuchRecord();
+    const ttlSeconds = Math.max(1, Math.ceil((verified.expiresAtMs - nowMs) / 1000));
+    await store.withdrawSessionConsent(verified.id, { useCases: toWithdrawal(body), atMs: nowMs, ttlSeconds });
     return reply.code(204).send();
   });
 }
