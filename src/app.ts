@@ -149,6 +149,7 @@ function toServiceDependencies(given: AppDependencies): ServiceDependencies {
   const gatherer = createGatherer({
     ...given,
     store: storeWatch.reads,
+    claimProof: (id, lifeMs) => given.store.claimProof(id, lifeMs),
     onStoreAsked: storeWatch.asked,
     onAbandoned: ({ from, outcome }) => given.telemetry.metrics.replyAbandoned(from, outcome),
   });
