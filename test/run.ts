@@ -1,6 +1,6 @@
 /**
  * What `npm test` runs: says which outside programs it found, fetches the missing ones where it may, runs every suite and ends
- * with a tally. `--long` then tries ten million generated cases and more. Other arguments go to vitest.
+ * with a tally. `--long` then tries ten million generated cases and more, and every state of the state space. Other arguments go to vitest.
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +13,7 @@ preparePrograms();
 const passedOn = process.argv.slice(2).filter((argument) => argument !== '--long');
 const statuses = [runVitest(passedOn, isLong ? { STEPWELL_TEST_LONG: '1' } : {})];
 if (isLong) statuses.push(run('the long run', new URL('./oracle/long.ts', import.meta.url)));
+if (isLong) statuses.push(run('the whole state space', new URL('./enumeration/long.ts', import.meta.url)));
 process.exitCode = Math.max(...statuses);
 
 function preparePrograms(): void {
