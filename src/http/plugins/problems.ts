@@ -42,7 +42,7 @@ export const unserved = fastifyPlugin(async (app: FastifyInstance) => {
   // Before the body is read: to an address that serves nothing, a body's form does not matter.
   app.addHook('onRequest', (request, reply, done) => {
     // `*` is where the plugin for origins waits for preflights of pages that are not listed.
-    if (!request.is404 && request.routeOptions.url !== '*') return done();
+    if (!request.is404 && request.routeOptions.url !== '*') return done(isSpelledOut(request) ? undefined : new ProblemError('not_found'));
     const allowed = allowedMethods(methodsOfRoute, request.url);
     if (allowed.length > 0) reply.header('allow', allowed.join(', '));
     done(new ProblemError(allowed.length > 0 ? 'method_not_allowed' : 'not_found'));
@@ -81,8 +81,22 @@ function storeProblem({ code }: StoreError, request: FastifyRequest): ProblemErr
   return new ProblemError('store_unavailable');
 }
 
+/**
+ * The router decodes a path and drops the host of a whole address; a cache, and whoever guards a path in front of us, takes it as it
+ * was written. So what a route spells out must be spelled like that, and only its parameters may be encoded.
+ */
+function isSpelledOut({ url, routeOptions }: FastifyRequest): boolean {
+  if (!url.startsWith('/')) return false;
+  const path = pathOf(url);
+  return !path.includes('%') || isAt(routeOptions.url ?? '', path);
+}
+
+function pathOf(url: string): string {
+  return url.split('?', 1)[0] ?? '';
+}
+
 function allowedMethods(methodsOfRoute: ReadonlyMap<string, ReadonlySet<string>>, url: string): readonly string[] {
-  const path = url.split('?', 1)[0] ?? '';
+  const path = pathOf(url);
   const found = [...methodsOfRoute].flatMap(([route, methods]) => (isAt(route, path) ? [...methods] : []));
   return [...new Set(found)].sort();
 }

@@ -6,7 +6,6 @@ import { hash } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import { answerText } from '../../contract/answer-text.ts';
 import { type PolicyInForce, toSharedEnvelope } from '../../contract/convert.ts';
-import { ProblemError } from '../../contract/problem.ts';
 import { readSharedQuery } from '../../contract/shared-query.ts';
 import { decide } from '../../decision/decide.ts';
 import type { ZoneDecision } from '../../decision/decision.ts';
@@ -27,8 +26,6 @@ export function decideSharedRoute(app: FastifyInstance, dependencies: ServiceDep
   const onRequest = publicGet ? [refusing] : [refusing, authority.demanding('decide')];
   app.get('/v1/decide', { onRequest }, async (request, reply) => {
     const { startedAtMs } = request;
-    // The router decodes a path; a cache keeps it as it was written.
-    if (!/^\/v1\/decide(?:\?|$)/.test(request.raw.url ?? '')) throw new ProblemError('not_found');
     const policy = policyInForce(dependencies);
     const question = readSharedQuery(queryOf(request.raw.url ?? ''), policy.artefact, clock.nowMs());
     const startMs = clock.monotonicMs();
