@@ -43,7 +43,8 @@ export function weighConsent(settings: ConsentSettings, evidence: Evidence, iden
     const granted = !invalid && readable && (said(signals, useCase, 'granted') || grants?.useCases[useCase] === 'granted');
     states[useCase] = merged(denied, granted);
   }
-  return { states, gpc, child, unread: firstUnread(records), explicit: grants === null ? null : withoutDeniedCategories(grants, records) };
+  const explicit = grants === null || refusesSensitive(signals) ? null : withoutDeniedCategories(grants, records);
+  return { states, gpc, child, unread: firstUnread(records), explicit };
 }
 
 export function deniedByGpc(useCase: UseCase): boolean {
@@ -57,6 +58,10 @@ function merged(denied: boolean, granted: boolean): ConsentState {
 function said(signals: readonly ConsentSignal[], useCase: UseCase, what: 'granted' | 'denied'): boolean {
   for (const signal of signals) if (signal.state === 'valid' && signal.useCases[useCase] === what) return true;
   return false;
+}
+
+function refusesSensitive(signals: readonly ConsentSignal[]): boolean {
+  return signals.some((signal) => signal.state === 'valid' && signal.refusesSensitive === true);
 }
 
 interface CountingRecord {
