@@ -3,6 +3,7 @@ import type { Artefact } from '../decision/artefact.ts';
 import type { HeldConsent } from '../records/consent-record.ts';
 import type { Erasure, ErasureRequest, HeldLink } from '../records/erasure.ts';
 import { backupHorizonDays } from '../records/limits.ts';
+import { livingProfile } from '../records/retention.ts';
 import type { StoredProfile } from '../records/store.ts';
 import { writtenAttributes } from './attributes.ts';
 import { consentAnswer } from './consents.ts';
@@ -51,10 +52,14 @@ export interface Held {
 }
 
 /** All that is stored of one person. What names a device or another system's record is not stored, so it cannot be told. */
-export function exportAnswer({ subject, profile, consent, links, generation, erasure }: Held, { attributes: declared }: Artefact) {
+export function exportAnswer(
+  { subject, profile, consent, links, generation, erasure }: Held,
+  { attributes: declared }: Artefact,
+  nowMs: number,
+) {
   return {
     subject,
-    profile: profile === null ? null : profileAnswer(profile, declared.profile),
+    profile: profile === null ? null : profileAnswer(profile, declared.profile, nowMs),
     consent: consent === null ? null : consentAnswer(consent),
     identities: links.map(({ name, method, confidencePpm, expiresAtMs }) => ({
       name,
@@ -67,7 +72,9 @@ export function exportAnswer({ subject, profile, consent, links, generation, era
   };
 }
 
-function profileAnswer({ attributes, audiences, expiresAtMs }: StoredProfile, declared: Artefact['attributes']['profile']) {
+function profileAnswer(stored: StoredProfile, declared: Artefact['attributes']['profile'], nowMs: number) {
+  const { attributes, audiences } = livingProfile(stored, nowMs);
+  const { expiresAtMs } = stored;
   return { attributes: writtenAttributes(attributes, declared), audiences, expiresAt: instantText(expiresAtMs) };
 }
 

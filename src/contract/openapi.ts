@@ -68,6 +68,7 @@ export function openApiDocument(credentials: ExampleCredentials | null) {
       '/v1/sessions/{sessionId}': {
         parameters: [pathParameter('sessionId', 'as POST /v1/sessions gave it', credentials?.sessionId ?? 's1.…')],
         patch: patchSession(),
+        delete: endSession(),
       },
       '/v1/sessions/{sessionId}/withdrawals': {
         parameters: [pathParameter('sessionId', 'as POST /v1/sessions gave it', credentials?.sessionId ?? 's1.…')],
@@ -242,6 +243,21 @@ function withdrawInSession(): Json {
         'headers_too_large',
         'internal_error',
       ]),
+    },
+  };
+}
+
+function endSession(): Json {
+  return {
+    operationId: 'endSession',
+    tags: ['data'],
+    summary: 'End a session, as at logout',
+    description:
+      'No API key is asked for: the signed session id is the credential. What the session has learned is deleted, and from now on its id is as if it had expired: `identity_session_invalid`. Make a new session at every login and logout.',
+    security: [],
+    responses: {
+      204: done('Ended'),
+      ...problems(['invalid_request', 'malformed_request', ...storing, 'no_such_record', 'headers_too_large', 'internal_error']),
     },
   };
 }

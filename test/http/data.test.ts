@@ -153,6 +153,7 @@ describe('a store that cannot write', () => {
     const store = {
       kind: 'embedded',
       putProfile: async () => 'erased',
+      consentGeneration: async () => 0,
       putConsent: async () => Promise.reject(new StoreError('disconnected', 'gone')),
     };
     const service = await startService({ store: store as never });

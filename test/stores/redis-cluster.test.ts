@@ -20,6 +20,7 @@ import { slotCount, slotOf } from '../../src/redis/slots.ts';
 import { names } from '../support/key-names.ts';
 import { type RunningCluster, startCluster, until } from '../support/redis-deployments.ts';
 import { asDocumentedUser, documentedRights } from '../support/redis-rights.ts';
+import { consentCases } from './consent.cases.ts';
 import { erasureCases } from './erasure.cases.ts';
 import { forCases, openPatiently, openRemembering, rememberingForCases } from './redis-opening.ts';
 import {
@@ -74,6 +75,7 @@ const openForCases = async (): Promise<OpenedStore> => forCases(await patientSto
 
 storeCases('the Redis store on a cluster', openForCases);
 erasureCases('the Redis store on a cluster', openForCases);
+consentCases('the Redis store on a cluster', openForCases);
 storeCases('the Redis store on a cluster, with a near cache that asks for versions', () => rememberingForCases(cluster.url, observer, 0));
 storeCases('the Redis store on a cluster, with a near cache that trusts for a minute', () =>
   rememberingForCases(cluster.url, observer, 60_000),
@@ -100,7 +102,6 @@ function personApart(): { subject: string; token: string; device: string; sessio
 
 const link = (subject: string): IdentityLink => ({ subject, method: 'deterministic', confidencePpm: 1_000_000 });
 const scripts = ['evalsha_ro', 'eval_ro', 'evalsha', 'eval'];
-const reading = [...scripts, 'get', 'mget', 'exists'];
 
 /** How often the masters ran the commands, from their own statistics. A command that a script ran counts as one. */
 async function callsOf(commands: readonly string[], of: readonly Redis[] = masters): Promise<number> {
