@@ -5,6 +5,7 @@
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config.ts';
 import { CannotRun } from '../start/cannot-run.ts';
+import { auditCommand } from './audit.ts';
 import { lintCommand } from './lint.ts';
 import { loadCommand } from './load.ts';
 import { serveCommand } from './serve.ts';
@@ -16,7 +17,7 @@ const program = new Command('stepwell')
   .showHelpAfterError('(run with --help for usage)')
   .exitOverride();
 
-for (const command of [serveCommand(), loadCommand(), lintCommand(), tokenCommand()]) {
+for (const command of [serveCommand(), loadCommand(), lintCommand(), tokenCommand(), auditCommand()]) {
   program.addCommand(command.exitOverride().showHelpAfterError('(run with --help for usage)'));
 }
 

@@ -131,20 +131,17 @@ export function appendTo(path: string): Append {
   return (text) => appendFile(path, text, { mode: 0o600 });
 }
 
-/** Where the chain of some process is broken: the numbers of the lines that do not follow the one before, counted from one. */
-export function brokenLines(text: string): readonly number[] {
+/** Asked of each line in turn: whether it follows the last one of its process. A file that was begun anew begins in the middle of a chain. */
+export function createChainCheck(): (line: string) => boolean {
   const last = new Map<string, { readonly sequence: number; readonly hash: string }>();
-  return text.split('\n').flatMap((line, index) => {
-    if (line === '') return [];
+  return (line) => {
     const read = readLine(line);
-    if (read === null) return [index + 1];
+    if (read === null) return false;
     const { process, sequence, previous } = read;
     const before = last.get(process);
     last.set(process, { sequence, hash: hash('sha256', line) });
-    // A file that was begun anew begins in the middle of a chain.
-    const follows = before === undefined || (sequence === before.sequence + 1 && previous === before.hash);
-    return follows ? [] : [index + 1];
-  });
+    return before === undefined || (sequence === before.sequence + 1 && previous === before.hash);
+  };
 }
 
 function readLine(line: string): { readonly process: string; readonly sequence: number; readonly previous: string } | null {

@@ -25,11 +25,6 @@ export function takeToken(bucket: TokenBucket, size: BucketSize, nowMs: number):
   return size.perSecond > 0 ? ((1 - bucket.tokens) / size.perSecond) * 1000 : Number.POSITIVE_INFINITY;
 }
 
-export function isFull(bucket: TokenBucket, size: BucketSize, nowMs: number): boolean {
-  fill(bucket, size, nowMs);
-  return bucket.tokens >= size.tokensMax;
-}
-
 function fill(bucket: TokenBucket, { perSecond, tokensMax }: BucketSize, nowMs: number): void {
   bucket.tokens = Math.min(tokensMax, bucket.tokens + ((nowMs - bucket.filledAtMs) / 1000) * perSecond);
   bucket.filledAtMs = nowMs;

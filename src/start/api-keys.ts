@@ -11,12 +11,8 @@ const hashOfNothing = hash('sha256', '');
 const mistakesToldMax = 20;
 const requestsPerSecondMax = 1_000_000;
 
-/** Null where the config names no file: then loopback callers have every scope, and there are no others. */
-export async function readApiKeys(path: string | null): Promise<readonly ApiKey[] | null> {
-  return path === null ? null : await readKeysFrom(path);
-}
-
-export async function readKeysFrom(path: string): Promise<readonly ApiKey[]> {
+/** Rejects with every mistake at once. */
+export async function readApiKeys(path: string): Promise<readonly ApiKey[]> {
   const fail = (why: string): CannotRun => new CannotRun(`STEPWELL_API_KEYS \`${path}\`: ${why}`);
   const text = await readFile(path, 'utf8').catch((error) => {
     throw fail(systemSentence(error));

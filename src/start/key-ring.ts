@@ -5,7 +5,7 @@
 import type { Logger } from 'pino';
 import type { ApiKey } from '../contract/key-scopes.ts';
 import type { Clock } from '../time/clock.ts';
-import { readKeysFrom } from './api-keys.ts';
+import { readApiKeys } from './api-keys.ts';
 import { CannotRun } from './cannot-run.ts';
 import { watchFile } from './policy-watch.ts';
 
@@ -25,14 +25,14 @@ export interface KeyRingParts {
 
 /** Rejects where the file cannot be used: a start without its keys is no start. */
 export async function openKeyRing({ path, clock, logger }: KeyRingParts): Promise<KeyRing> {
-  let keys = await readKeysFrom(path);
+  let keys = await readApiKeys(path);
   let text = JSON.stringify(keys);
   /** So that a file which stays wrong is told of once. */
   let refused: string | null = null;
 
   async function readAgain(): Promise<boolean> {
     try {
-      const read = await readKeysFrom(path);
+      const read = await readApiKeys(path);
       refused = null;
       if (JSON.stringify(read) === text) return true;
       tellOf(read);

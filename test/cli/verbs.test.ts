@@ -48,15 +48,19 @@ async function shop() {
 }
 
 describe('every verb', () => {
-  test.each([[[]], [['serve']], [['load']], [['lint']], [['token']]])('stepwell %j --help explains itself and exits 0', async (verb) => {
-    const { code, stdout } = await stepwell([...verb, '--help']);
-    expect(code).toBe(0);
-    expect(stdout).toContain('Usage: stepwell');
-  });
+  test.each([[[]], [['serve']], [['load']], [['lint']], [['token']], [['audit']]])(
+    'stepwell %j --help explains itself and exits 0',
+    async (verb) => {
+      const { code, stdout } = await stepwell([...verb, '--help']);
+      expect(code).toBe(0);
+      expect(stdout).toContain('Usage: stepwell');
+    },
+  );
 
   test.each([
     [['dance']],
     [['lint']],
+    [['audit']],
     [['lint', 'a.yaml', 'b.yaml']],
     [['token']],
     [['token', '--sub', 'ada', '--ttl', '3601']],

@@ -3,7 +3,7 @@ import { appendFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/prom
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { type AuditEntry, appendTo, brokenLines, createAuditLog, waitingLinesMax } from '../../src/files/audit-log.ts';
+import { type AuditEntry, appendTo, createAuditLog, createChainCheck, waitingLinesMax } from '../../src/files/audit-log.ts';
 
 const entry: AuditEntry = {
   atMs: Date.UTC(2026, 10, 21, 12),
@@ -30,6 +30,12 @@ function logWith(append: (text: string) => Promise<void>) {
     },
   });
   return { log, troubles, tryAgain: () => next?.(), isWaiting: () => next !== null };
+}
+
+/** The numbers of the lines that do not follow the one before, counted from one. */
+function brokenLines(text: string): readonly number[] {
+  const follows = createChainCheck();
+  return text.split('\n').flatMap((line, index) => (line === '' || follows(line) ? [] : [index + 1]));
 }
 
 async function newFile(): Promise<string> {

@@ -106,10 +106,6 @@ describe('API keys', () => {
     return await readApiKeys(path);
   }
 
-  test('are none where no file is named', async () => {
-    expect(await readApiKeys(null)).toBeNull();
-  });
-
   test('are read with their hashes in lower case', async () => {
     expect(await keysFrom([{ id: 'edge', sha256, scopes: ['decide'] }])).toEqual([
       { id: 'edge', sha256: sha256.toLowerCase(), scopes: ['decide'] },
