@@ -105,10 +105,11 @@ class RunningGathering extends Patience implements Gathering {
       return reply.failure ?? pick(reply.reading);
     };
     const { dependencies } = this.#request.artefact;
+    const visit = fact(reading.sessionConsent, 'consent', ({ sessionConsent }) => knownOrAbsent(sessionConsent));
     return {
       identity: {
         token: this.#token.at(atMs),
-        session: this.#session,
+        session: visit.state === 'known' && visit.value.ended ? { state: 'invalid' } : this.#session,
         device: this.#deviceAt(atMs) ?? fact(reading.device, 'identity', ({ link }) => knownOrAbsent(link)),
         generation: fact(reading.token, 'identity', ({ generation }) => ({ state: 'known', value: generation })),
         tokenRevoked: fact(reading.token, 'identity', ({ tokenRevoked }) => ({ state: 'known', value: tokenRevoked })),
@@ -118,7 +119,7 @@ class RunningGathering extends Patience implements Gathering {
         gpc: this.#request.consent.gpc,
         stored: fact(reading.stored, 'consent', ({ consent }) => knownOrAbsent(consent)),
         linked: fact(reading.linked, 'consent', (from) => linkedConsent(from, reading.plan)),
-        session: fact(reading.sessionConsent, 'consent', ({ sessionConsent }) => knownOrAbsent(sessionConsent)),
+        session: visit,
       },
       profile:
         dependencies.profile.source === null

@@ -10,7 +10,7 @@ import { randomBytes } from 'node:crypto';
 import type { IdentityLink, Profile, Session, StoredConsent } from '../decision/facts.ts';
 import type { Attributes, Value } from '../decision/value.ts';
 import { type ConsentState, type PersonalUseCase, personalUseCases } from '../decision/vocabulary.ts';
-import { type ConsentRecord, type ConsentSource, consentSources, noticeVersionCharsMax } from './consent-record.ts';
+import { type ConsentRecord, type ConsentSource, consentSources, noticeVersionCharsMax, type SessionConsent } from './consent-record.ts';
 import { type KeyNames, tagLength } from './keys.ts';
 import { recordCharsMax, valueDepthMax } from './limits.ts';
 import { StoreError } from './store-error.ts';
@@ -87,7 +87,12 @@ export const unsaid = '.';
 const categoryPrefix = 'category:';
 
 const letterOfSource = { api: 'a', load: 'l', withdrawal: 'w', session: 's' } as const satisfies Record<ConsentSource, string>;
-const sourceOf = new Map<string, ConsentSource>(consentSources.map((source) => [letterOfSource[source], source]));
+/** In the place of the source: a session that is over. */
+const letterOfEnd = 'e';
+const sourceOf = new Map<string, ConsentSource>([
+  ...consentSources.map((source): [string, ConsentSource] => [letterOfSource[source], source]),
+  [letterOfEnd, 'session'],
+]);
 
 /**
  * One letter for each of `personalUseCases`, in their order; the instants of what is denied and of what is granted; the generations of
@@ -109,20 +114,20 @@ export function encodeConsent(tag: string, consent: StoredConsent & Partial<Cons
       throw new StoreError('invalid', 'a stored consent speaks only for personal use cases and categories');
     if (state !== undefined) categories.push([name.slice(categoryPrefix.length), letterFor(state)]);
   }
-  const provenance = `${generation}|${withdrawnGeneration}|${letterOfSource[source]}`;
+  const provenance = `${generation}|${withdrawnGeneration}|${consent.ended ? letterOfEnd : letterOfSource[source]}`;
   const more = noticeVersion === undefined && categories.length === 0 ? '' : JSON.stringify([noticeVersion ?? null, categories]);
   return sealed(headers.consent, tag, `${letters}|${recordedAtMs}|${grantedAtMs}|${provenance}|${more}`);
 }
 
 /** What a decision is told of it. */
-export function decodeConsent(tag: string, text: string): StoredConsent | null {
+export function decodeConsent(tag: string, text: string): SessionConsent | null {
   const record = decodeConsentRecord(tag, text);
   if (record === null) return null;
-  const { useCases, recordedAtMs, grantedAtMs } = record;
-  return grantedAtMs === undefined ? { useCases, recordedAtMs } : { useCases, recordedAtMs, grantedAtMs };
+  const { useCases, recordedAtMs, grantedAtMs, ended } = record;
+  return { useCases, recordedAtMs, ...(grantedAtMs === undefined ? {} : { grantedAtMs }), ...(ended ? { ended } : {}) };
 }
 
-const consentBody = /^([.udg]{6})\|(-?\d{1,16})\|(-?\d{1,16})\|(\d{1,16})\|(\d{1,16})\|([alws])\|(.*)$/s;
+const consentBody = /^([.udg]{6})\|(-?\d{1,16})\|(-?\d{1,16})\|(\d{1,16})\|(\d{1,16})\|([alwse])\|(.*)$/s;
 
 export function decodeConsentRecord(tag: string, text: string): ConsentRecord | null {
   if (!isSealed(headers.consent, tag, text)) return null;
@@ -154,6 +159,7 @@ export function decodeConsentRecord(tag: string, text: string): ConsentRecord | 
     withdrawnGeneration,
     source,
     ...(noticeVersion === null ? {} : { noticeVersion }),
+    ...(fields[4] === letterOfEnd ? { ended: true } : {}),
   };
 }
 

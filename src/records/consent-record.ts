@@ -32,7 +32,12 @@ export interface ConsentRecord extends StoredConsent {
   readonly withdrawnGeneration: number;
   readonly source: ConsentSource;
   readonly noticeVersion?: string;
+  /** Of a session: it is over, and its id is as if it had expired. */
+  readonly ended?: true;
 }
+
+/** What a decision is told of a session's record. */
+export type SessionConsent = StoredConsent & Pick<ConsentRecord, 'ended'>;
 
 export interface HeldConsent extends ConsentRecord {
   readonly expiresAtMs: number;
@@ -41,6 +46,8 @@ export interface HeldConsent extends ConsentRecord {
 export interface Withdrawal {
   /** Null: everything. */
   readonly useCases: readonly StoredUseCase[] | null;
+  /** Of a session: that it is over. Nothing takes that back. */
+  readonly ends?: true;
   readonly atMs: number;
   readonly ttlSeconds: number;
 }
@@ -58,7 +65,7 @@ export function recordAfterPut(before: ConsentRecord | null, write: ConsentWrite
  */
 export function recordAfterWithdrawal(
   before: ConsentRecord | 'unreadable' | null,
-  { useCases, atMs }: Withdrawal,
+  { useCases, ends, atMs }: Withdrawal,
   source: ConsentSource,
 ): ConsentRecord {
   const known = before === 'unreadable' ? null : before;
@@ -79,12 +86,13 @@ export function recordAfterWithdrawal(
     withdrawnGeneration: generation,
     source,
     ...(known?.noticeVersion === undefined ? {} : { noticeVersion: known.noticeVersion }),
+    ...(ends || known?.ended ? { ended: true as const } : {}),
   };
 }
 
 /** Whether what a session has learned may go: nothing that selects content by it will be allowed any more. */
-export function endsSessionData({ useCases }: Withdrawal): boolean {
-  return useCases === null || useCases.includes('content_personalization');
+export function endsSessionData({ useCases, ends }: Withdrawal): boolean {
+  return ends === true || useCases === null || useCases.includes('content_personalization');
 }
 
 function grantsAnything(said: ReadonlyMap<string, ConsentState>): boolean {

@@ -6,7 +6,7 @@
  */
 import { absent, type Fact, type IdentityLink, type Profile, refused, type Session, type StoredConsent } from '../decision/facts.ts';
 import { decodeConsent, decodeConsentRecord, decodeGeneration, decodeIdentity, decodeProfile, decodeSession } from './codec.ts';
-import type { HeldConsent } from './consent-record.ts';
+import type { HeldConsent, SessionConsent } from './consent-record.ts';
 import { deviceNamespace, type KeyNames } from './keys.ts';
 import { mayReadProfile, mayReadSession } from './permission.ts';
 import type { ReadPlan, StoreReading } from './store.ts';
@@ -46,7 +46,7 @@ export interface Lookups {
   generation(subjectTag: string): number;
   isRevoked(tokenTag: string): boolean;
   consent(subjectTag: string): StoredConsent | null;
-  sessionConsent(sessionTag: string): StoredConsent | null;
+  sessionConsent(sessionTag: string): SessionConsent | null;
   profile(subjectTag: string): Fact<Profile>;
   session(sessionTag: string): Fact<Session>;
 }
@@ -106,7 +106,7 @@ export function generationFrom(text: string | null): number {
 }
 
 /** Of a subject or of a session. */
-export function consentFrom(tag: string | null, text: string | null): StoredConsent | null {
+export function consentFrom(tag: string | null, text: string | null): SessionConsent | null {
   return tag === null || text === null ? null : readable(decodeConsent(tag, text), 'consent record');
 }
 

@@ -7,7 +7,7 @@
  */
 import type { Fact, IdentityLink, Profile, Session, StoredConsent } from '../decision/facts.ts';
 import type { PersonalUseCase } from '../decision/vocabulary.ts';
-import type { ConsentRecord, ConsentWrite, HeldConsent, Withdrawal } from './consent-record.ts';
+import type { ConsentRecord, ConsentWrite, HeldConsent, SessionConsent, Withdrawal } from './consent-record.ts';
 import type { Erasure, ErasureKey, ErasureRequest, HeldLink } from './erasure.ts';
 
 /** Everything one decision wants to know, said once. */
@@ -85,7 +85,7 @@ export interface StoreReading {
   /** The record of the link's subject where that is not `plan.subject`. */
   readonly linkedConsent: StoredConsent | null;
   /** The record of the session: what was withdrawn in it. */
-  readonly sessionConsent: StoredConsent | null;
+  readonly sessionConsent: SessionConsent | null;
   /** `known`, `absent`, or `refused` where the permission did not hold. `failed` when what is stored is not what we wrote. */
   readonly profile: Fact<Profile>;
   /** The same, but `absent` when what is stored is not what we wrote. */
@@ -119,7 +119,7 @@ export interface Store {
   getConsent(subject: string): Promise<HeldConsent | null>;
   /** Denies what is withdrawn, also where there was no record. Null: a tombstone stands and nothing was written. */
   withdrawConsent(subject: string, withdrawal: Withdrawal): Promise<ConsentRecord | null>;
-  /** The same for a session. What it has learned is deleted with it where nothing may be selected by it any more. */
+  /** The same for a session, which it may also end. What it has learned is deleted with it where nothing may be selected by it any more. */
   withdrawSessionConsent(sessionId: string, withdrawal: Withdrawal): Promise<void>;
   putSession(sessionId: string, session: Session, ttlSeconds: number): Promise<void>;
   /** Merges attributes into a living session and keeps its expiry; false when there is none. */

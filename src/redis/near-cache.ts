@@ -5,6 +5,7 @@
  * Knows nothing of Redis, and no plan; every instant in it is the given clock's.
  */
 import type { IdentityLink, Profile, Session, StoredConsent } from '../decision/facts.ts';
+import type { SessionConsent } from '../records/consent-record.ts';
 import {
   consentKey,
   generationKey,
@@ -69,7 +70,7 @@ export class NearCache {
   readonly sessions: Shelf<Session | null>;
   readonly links: Shelf<IdentityLink | null>;
   readonly consents: Shelf<StoredConsent | null>;
-  readonly sessionConsents: Shelf<StoredConsent | null>;
+  readonly sessionConsents: Shelf<SessionConsent | null>;
   readonly generations: Shelf<number>;
   readonly tombstones: Shelf<boolean>;
   readonly revocations: Shelf<boolean>;

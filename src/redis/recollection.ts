@@ -4,6 +4,7 @@
  */
 import { absent, type Fact, type IdentityLink, type Profile, type Session, type StoredConsent } from '../decision/facts.ts';
 import { decodeProfile, decodeSession, headers, versionOf } from '../records/codec.ts';
+import type { SessionConsent } from '../records/consent-record.ts';
 import type { KeyNames } from '../records/keys.ts';
 import { linkFrom, type PlanTags } from '../records/reading.ts';
 import type { ReadPlan, StoreReading } from '../records/store.ts';
@@ -72,7 +73,7 @@ export class Recollection {
     this.#prove(this.#cache.consents, subjectTag, value, text?.length);
   }
 
-  sessionConsent(sessionTag: string | null, value: StoredConsent | null, text: string | null): void {
+  sessionConsent(sessionTag: string | null, value: SessionConsent | null, text: string | null): void {
     this.#prove(this.#cache.sessionConsents, sessionTag, value, text?.length);
   }
 

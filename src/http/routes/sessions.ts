@@ -30,8 +30,25 @@ export function sessionRoutes(app: FastifyInstance, dependencies: ServiceDepende
     const nowMs = clock.nowMs();
     const verified = sessionIds.verify(params.sessionId, nowMs);
     if (verified.state !== 'verified') throw noSuchRecord();
-    const ttlSeconds = Math.max(1, Math.ceil((verified.expiresAtMs - nowMs) / 1000));
-    await store.withdrawSessionConsent(verified.id, { useCases: toWithdrawal(body), atMs: nowMs, ttlSeconds });
+    await store.withdrawSessionConsent(verified.id, {
+      useCases: toWithdrawal(body),
+      atMs: nowMs,
+      ttlSeconds: leftSeconds(verified, nowMs),
+    });
     return reply.code(204).send();
   });
+
+  // Logging out needs no key for the same reason. From now on the id is as if it had expired.
+  app.delete<{ Params: { sessionId: string } }>('/v1/sessions/:sessionId', async ({ params }, reply) => {
+    const nowMs = clock.nowMs();
+    const verified = sessionIds.verify(params.sessionId, nowMs);
+    if (verified.state !== 'verified') throw noSuchRecord();
+    await store.withdrawSessionConsent(verified.id, { useCases: [], ends: true, atMs: nowMs, ttlSeconds: leftSeconds(verified, nowMs) });
+    return reply.code(204).send();
+  });
+}
+
+/** Of a session's life: what is said in it is kept as long as anybody can name it. */
+function leftSeconds({ expiresAtMs }: { readonly expiresAtMs: number }, nowMs: number): number {
+  return Math.max(1, Math.ceil((expiresAtMs - nowMs) / 1000));
 }

@@ -1,0 +1,70 @@
+/** Logging out: a session that was ended is over for whoever still carries its id. */
+import { describe, expect, it } from 'vitest';
+import { startService, type TestService } from './service.ts';
+
+const personal = { consent: { useCases: { content_personalization: 'granted' } } };
+
+async function send({ app }: TestService, method: 'POST' | 'DELETE' | 'PATCH', url: string, payload?: object, headers = {}) {
+  const response = await app.inject({ method, url, headers, ...(payload === undefined ? {} : { payload }) });
+  return { status: response.statusCode, body: response.body === '' ? null : response.json(), headers: response.headers };
+}
+
+async function session(service: TestService): Promise<string> {
+  const { body } = await send(service, 'POST', '/v1/sessions', { attributes: { last_category: 'shoes' } });
+  return body.sessionId;
+}
+
+async function decide(service: TestService, sessionId: string) {
+  const { body } = await send(service, 'POST', '/v1/decide', { zones: ['hero'], identity: { sessionId }, ...personal });
+  const [hero] = body.zones;
+  return { state: body.identity.state, tier: hero.tier, steps: hero.downgrade.steps.map(({ reason }: { reason: string }) => reason) };
+}
+
+const lively = { state: 'session_known', tier: 'session', steps: ['activation_unavailable'] };
+const over = { state: 'anonymous', tier: 'anonymous', steps: ['activation_unavailable', 'identity_session_invalid', 'no_eligible_offer'] };
+
+describe('DELETE /v1/sessions/{sessionId}', () => {
+  it('ends the session: its id is as if it had expired, and what it learned is gone', async () => {
+    const service = await startService();
+    const sessionId = await session(service);
+    expect(await decide(service, sessionId)).toEqual(lively);
+    expect((await send(service, 'DELETE', `/v1/sessions/${sessionId}`)).status).toBe(204);
+    expect(await decide(service, sessionId)).toEqual(over);
+    expect((await send(service, 'PATCH', `/v1/sessions/${sessionId}`, { attributes: { last_category: 'hats' } })).status).toBe(404);
+    expect(await decide(service, sessionId)).toEqual(over);
+  });
+
+  it('leaves every other session as it was', async () => {
+    const service = await startService();
+    const [one, other] = [await session(service), await session(service)];
+    await send(service, 'DELETE', `/v1/sessions/${one}`);
+    expect(await decide(service, other)).toEqual(lively);
+  });
+
+  it('is taken back by nothing: neither by saying it again nor by a withdrawal', async () => {
+    const service = await startService();
+    const sessionId = await session(service);
+    await send(service, 'DELETE', `/v1/sessions/${sessionId}`);
+    expect((await send(service, 'DELETE', `/v1/sessions/${sessionId}`)).status).toBe(204);
+    await send(service, 'POST', `/v1/sessions/${sessionId}/withdrawals`, { useCases: ['offers'] });
+    expect((await decide(service, sessionId)).steps).toContain('identity_session_invalid');
+  });
+
+  it('needs no key, since who carries the id is the visitor', async () => {
+    const key = { id: 'k', sha256: 'ab'.repeat(32), scopes: ['decide'] } as const;
+    const service = await startService({ apiKeys: [key] });
+    const { sessionId } = service.parts.sessionIds.mint(60);
+    expect((await send(service, 'DELETE', `/v1/sessions/${sessionId}`)).status).toBe(204);
+  });
+
+  it('knows no forged, no expired and no foreign id', async () => {
+    const service = await startService();
+    const { sessionId } = service.parts.sessionIds.mint(60);
+    const forged = `${sessionId.slice(0, -1)}${sessionId.endsWith('A') ? 'B' : 'A'}`;
+    for (const id of [forged, 'hello', 's1.x.y']) {
+      expect(await send(service, 'DELETE', `/v1/sessions/${id}`), id).toMatchObject({ status: 404 });
+    }
+    service.clock.advance(60_000);
+    expect((await send(service, 'DELETE', `/v1/sessions/${sessionId}`)).status).toBe(404);
+  });
+});
