@@ -155,7 +155,11 @@ const sessionConsent: fc.Arbitrary<StoredConsent> = fc.record({
   recordedAtMs: fc.constantFrom(baseNowMs, baseNowMs - day),
 });
 
-const signal: fc.Arbitrary<ConsentSignal> = fc.oneof(
+/** On most signals no day stands; a day before, on and after those on which records were made. */
+const today = Math.floor(baseNowMs / day);
+const signalDay = mostly<number | undefined>(6, undefined, today, today - 9, today - 10, today - 29, today - 30);
+
+const undatedSignal: fc.Arbitrary<ConsentSignal> = fc.oneof(
   {
     weight: 6,
     arbitrary: fc
@@ -178,6 +182,10 @@ const signal: fc.Arbitrary<ConsentSignal> = fc.oneof(
   { weight: 1, arbitrary: fc.constant<ConsentSignal>({ state: 'invalid' }) },
   { weight: 1, arbitrary: fc.constant<ConsentSignal>({ state: 'valid', child: true, useCases: {} }) },
 );
+
+const signal: fc.Arbitrary<ConsentSignal> = fc
+  .record({ undated: undatedSignal, on: signalDay })
+  .map(({ undated, on }) => (on === undefined || undated.state === 'invalid' ? undated : { ...undated, day: on }));
 
 function signalOf(said: readonly ('granted' | 'denied' | undefined)[]): ConsentSignal {
   return {

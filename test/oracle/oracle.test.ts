@@ -475,7 +475,8 @@ describe('a case that breaks a claim', () => {
   test('is told with as little of its policy as breaks the claim', () => {
     const told = /^the policy, as small as it still breaks: (\{.*)$/ms.exec(firstReport(wrong))?.[1] ?? '';
     const policy = JSON.parse(told);
-    expect(Object.keys(policy.zones)).toHaveLength(1);
+    // What a zone may show can hang on what another of its page has shown.
+    expect(Object.keys(policy.zones).length).toBeLessThanOrEqual(2);
     expect(Object.keys(policy.offers).length).toBeLessThanOrEqual(2);
     expect(told.length).toBeLessThan(2000);
   });

@@ -254,7 +254,9 @@ function consentOf(document: PolicyDocument, question: Question, evidence: Evide
   const denying = counting.flatMap((record) => (record.state === 'known' ? [record.value] : []));
   const granting = identity.state === 'high_confidence' && stored.state === 'known' ? stored.value : null;
   const young =
-    granting !== null && question.nowMs - (granting.grantedAtMs ?? granting.recordedAtMs) <= (document.consent?.maxAgeDays ?? 180) * dayMs ? granting : null;
+    granting !== null && question.nowMs - (granting.grantedAtMs ?? granting.recordedAtMs) <= (document.consent?.maxAgeDays ?? 180) * dayMs
+      ? granting
+      : null;
 
   // A token that could not be verified in time may be that of somebody whose record holds a denial.
   const unverified: Fact<never>[] = token.state === 'late' || token.state === 'failed' ? [token] : [];
@@ -270,12 +272,22 @@ function consentOf(document: PolicyDocument, question: Question, evidence: Evide
   const child = signals.some((signal) => signal.state === 'valid' && signal.child === true);
   const invalid = signals.some((signal) => signal.state === 'invalid');
 
+  // A string of a later day than a stored denial sets it aside where it grants the same; what has no day never does.
+  const isSuperseded = ({ recordedAtMs }: StoredConsent, useCase: UseCase): boolean =>
+    signals.some(
+      (signal) =>
+        signal.state === 'valid' &&
+        signal.day !== undefined &&
+        signal.day > Math.floor(recordedAtMs / dayMs) &&
+        signal.useCases[useCase] === 'granted',
+    );
   const stateOf = (useCase: UseCase): ConsentState => {
     const isPersonal = personal.includes(useCase);
     const said = signals.flatMap((signal) => (signal.state === 'valid' ? [signal.useCases[useCase]] : []));
     if (child || said.includes('denied')) return 'denied';
     if (gpc && deniedByGpc.includes(useCase)) return 'denied';
-    if (isPersonal && denying.some((record) => own(record.useCases, useCase) === 'denied')) return 'denied';
+    if (isPersonal && denying.some((record) => own(record.useCases, useCase) === 'denied' && !isSuperseded(record, useCase)))
+      return 'denied';
     if (invalid) return 'unavailable';
     if (isPersonal && unread) return 'unavailable';
     if (said.includes('granted')) return 'granted';
