@@ -10,9 +10,10 @@ import { personalUseCases } from '../decision/vocabulary.ts';
 import { parseRecordedMs } from '../policy/instant.ts';
 import type { ConsentSource, ConsentWrite } from '../records/consent-record.ts';
 import { idLengthMax } from '../records/limits.ts';
-import { meansNobody } from '../records/nobody.ts';
+import { faultOfIdentifier, faultOfSubject, type IdFault } from '../records/nobody.ts';
+import { lastEndMs, type ProfileRecord } from '../records/retention.ts';
 import type { StoreWrite } from '../records/store.ts';
-import { daySeconds } from '../time/units.ts';
+import { dayMs, daySeconds } from '../time/units.ts';
 import { audiencePlaces, readAttributes } from './attributes.ts';
 import { invalidRequest, ProblemError, type ProblemPlace, pointerOf } from './problem.ts';
 import { consentSchema, identitySchema, profileSchema, revocationSchema, sessionPatchSchema, sessionSchema } from './schemas.ts';
@@ -35,7 +36,7 @@ const readRevocationWrite = validatorOf(revocationSchema);
 
 type WriteOf<K extends StoreWrite['kind']> = Extract<StoreWrite, { kind: K }>;
 
-export function toProfileWrite(subject: string, body: unknown, artefact: Artefact): WriteOf<'profile'> {
+export function toProfileWrite(subject: string, body: unknown, artefact: Artefact, nowMs: number): WriteOf<'profile'> {
   checkId(subject, 'subject');
   const { attributes = {}, audiences = [], ttlSeconds = profileTtlDefaultSeconds } = readProfileWrite(body);
   const wrong = audiencePlaces(audiences, Object.keys(artefact.audiences), '/audiences');
@@ -43,7 +44,27 @@ export function toProfileWrite(subject: string, body: unknown, artefact: Artefac
     attributes: checkedAttributes(attributes, artefact.attributes.profile, wrong),
     audiences: [...new Set(audiences)],
   };
-  return { kind: 'profile', subject, profile, ttlSeconds };
+  const kept = withEnds(profile, artefact, nowMs);
+  const lastMs = lastEndMs(kept);
+  // A record outlives nothing that is in it.
+  const lifeSeconds = lastMs === null ? ttlSeconds : Math.min(ttlSeconds, Math.ceil((lastMs - nowMs) / 1000));
+  return { kind: 'profile', subject, profile: kept, ttlSeconds: lifeSeconds };
+}
+
+/** Each attribute and audience that the policy keeps for so many days ends so many days from now. */
+function withEnds(profile: Profile, { attributes, audiences }: Artefact, nowMs: number): ProfileRecord {
+  const endsOf = (names: readonly string[], declared: Readonly<Record<string, { readonly retentionDays?: number }>>) =>
+    Object.fromEntries(
+      names.flatMap((name) => {
+        const { retentionDays } = declared[name] ?? {};
+        return retentionDays === undefined ? [] : [[name, nowMs + retentionDays * dayMs] as const];
+      }),
+    );
+  const ends = {
+    attributes: endsOf(Object.keys(profile.attributes), attributes.profile),
+    audiences: endsOf(profile.audiences, audiences),
+  };
+  return Object.keys(ends.attributes).length + Object.keys(ends.audiences).length === 0 ? profile : { ...profile, ends };
 }
 
 export function toIdentityWrite(id: { readonly namespace: string; readonly value: string }, body: unknown): WriteOf<'identity'> {

@@ -40,12 +40,16 @@ export interface AttributeDeclaration {
   /** The only values allowed, for `string` and `strings`; null when any is. */
   readonly values: readonly string[] | null;
   readonly sensitivity: Sensitivity;
+  /** For `profile`: how long it is kept once it is written. Absent: as long as its record. */
+  readonly retentionDays?: number;
 }
 
 export interface AudienceDeclaration {
   readonly sensitivity: Sensitivity;
   /** Whether a caller may name it in `context.audiences`. */
   readonly edge: boolean;
+  /** How long a membership is kept once it is written with a profile. Absent: as long as its record. */
+  readonly retentionDays?: number;
 }
 
 /** How sensitive something is, computed by data flow over all it reads and declares. */

@@ -19,7 +19,8 @@ import {
   type StoredConsent,
   tooShort,
 } from '../decision/facts.ts';
-import { meansNobody } from '../records/nobody.ts';
+import { faultOfIdentifier } from '../records/nobody.ts';
+import { livingFact } from '../records/retention.ts';
 import type { ReadPlan, StoreReading } from '../records/store.ts';
 import { askingFloorMs } from '../sources/typical-time.ts';
 import type {
@@ -123,7 +124,7 @@ class RunningGathering extends Patience implements Gathering {
       },
       profile:
         dependencies.profile.source === null
-          ? fact(reading.profile, 'profile', ({ profile }) => profile)
+          ? fact(reading.profile, 'profile', ({ profile }) => livingFact(profile, this.#request.nowMs))
           : this.#personFact('profile', reading.profile, atMs),
       session: this.#hasNoSession() ? absent : fact(reading.session, 'session', ({ session }) => session),
       audience: this.#personFact('audience', reading.audience, atMs),

@@ -7,12 +7,14 @@ import { readNamed } from './names.ts';
 import type { Report } from './problems.ts';
 import { type Fields, readBoolean, readFields, readOneOf, readTexts, required } from './read.ts';
 import { readLabel, unlabelled } from './sensitivity.ts';
+import { optionalInteger } from './settings.ts';
 import { hasHttpSource } from './sources.ts';
 
 const attributeTypes = ['string', 'int', 'bool', 'timestamp', 'strings'] as const satisfies readonly AttributeType[];
 const attributesMax = 1_000;
 const audiencesMax = 10_000;
 const valuesMax = 1_000;
+const retentionDaysMax = 3_650;
 
 /** Parameters of the cacheable call and members of a request's context: an attribute of that name could not be told from them. */
 const takenByRequests: readonly string[] = ['page', 'zones', 'audiences'];
@@ -55,22 +57,36 @@ function readAttributes(
           `a request attribute cannot be named \`${id}\`: a request has a field of that name, choose another`,
         );
       }
-      attributes[source].set(id, readAttribute(report, declared, `attribute \`${source}.${id}\``, untyped));
+      const keeps = source === 'profile';
+      attributes[source].set(id, readAttribute(report, declared, { what: `attribute \`${source}.${id}\``, keeps, untyped }));
     }
   }
   return attributes;
 }
 
+interface AttributePlace {
+  readonly what: string;
+  /** Whether it is stored with a person. */
+  readonly keeps: boolean;
+  readonly untyped: Set<AttributeDeclaration>;
+}
+
 /** A broken declaration still declares the name, so that its uses are not reported as unknown. */
-function readAttribute(report: Report, node: Node, what: string, untyped: Set<AttributeDeclaration>): AttributeDeclaration {
-  const fields = readFields(report, node, what, ['type', 'values', 'class', 'category']);
+function readAttribute(report: Report, node: Node, { what, keeps, untyped }: AttributePlace): AttributeDeclaration {
+  const known = ['type', 'values', 'class', 'category'];
+  const fields = readFields(report, node, what, keeps ? [...known, 'retentionDays'] : known);
   const typeNode = fields && required(report, fields, 'type', what, '`type: string`, int, bool, timestamp or strings');
   const type = typeNode && readOneOf(report, typeNode, `the type of ${what}`, attributeTypes);
   const values = fields === undefined ? null : readValues(report, fields, what, type);
   const sensitivity = fields === undefined ? unlabelled : readLabel(report, fields, what, unlabelled);
-  const declaration: AttributeDeclaration = { type: type ?? 'string', values, sensitivity };
+  const declaration: AttributeDeclaration = { type: type ?? 'string', values, sensitivity, ...readRetention(report, fields, what) };
   if (type === undefined) untyped.add(declaration);
   return declaration;
+}
+
+function readRetention(report: Report, fields: Fields | undefined, what: string): { readonly retentionDays?: number } {
+  const retentionDays = optionalInteger(report, fields, 'retentionDays', what, { min: 1, max: retentionDaysMax });
+  return retentionDays === undefined ? {} : { retentionDays };
 }
 
 function readValues(report: Report, fields: Fields, what: string, type: AttributeType | undefined): readonly string[] | null {
@@ -91,11 +107,12 @@ function readAudiences(report: Report, node: Node | undefined): Map<string, Audi
   const audiences = new Map<string, AudienceDeclaration>();
   for (const { id, node: declared } of readNamed(report, node, '`audiences`', 'an audience', audiencesMax)) {
     const what = `audience \`${id}\``;
-    const fields = readFields(report, declared, what, ['class', 'category', 'edge']);
+    const fields = readFields(report, declared, what, ['class', 'category', 'edge', 'retentionDays']);
     const edge = fields?.get('edge');
     audiences.set(id, {
       sensitivity: fields === undefined ? unlabelled : readLabel(report, fields, what, unlabelled),
       edge: (edge && readBoolean(report, edge, `\`edge\` of ${what}`)) ?? false,
+      ...readRetention(report, fields, what),
     });
   }
   return audiences;

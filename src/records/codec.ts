@@ -7,12 +7,13 @@
  * kept in memory a version follows, drawn anew at each encoding: two texts of one version are one text.
  */
 import { randomBytes } from 'node:crypto';
-import type { IdentityLink, Profile, Session, StoredConsent } from '../decision/facts.ts';
+import type { IdentityLink, Session, StoredConsent } from '../decision/facts.ts';
 import type { Attributes, Value } from '../decision/value.ts';
 import { type ConsentState, type PersonalUseCase, personalUseCases } from '../decision/vocabulary.ts';
 import { type ConsentRecord, type ConsentSource, consentSources, noticeVersionCharsMax, type SessionConsent } from './consent-record.ts';
 import { type KeyNames, tagLength } from './keys.ts';
 import { recordCharsMax, valueDepthMax } from './limits.ts';
+import type { Ends, ProfileRecord } from './retention.ts';
 import { StoreError } from './store-error.ts';
 
 /** INVARIANT: the Redis script reads headers and consent records by these positions. */
@@ -32,16 +33,35 @@ export function versionOf(text: string): string {
 /** What a store hands to a decoder for a value of a wrong type or an impossible size. No encoder writes it. */
 export const unreadable = '';
 
-export function encodeProfile(subjectTag: string, profile: Profile): string {
-  if (!isListOfStrings(profile.audiences)) throw new StoreError('invalid', 'audiences must be a list of strings');
-  return versioned(headers.profile, subjectTag, JSON.stringify([checkedAttributes(profile.attributes), profile.audiences]));
+export function encodeProfile(subjectTag: string, { attributes, audiences, ends }: ProfileRecord): string {
+  if (!isListOfStrings(audiences)) throw new StoreError('invalid', 'audiences must be a list of strings');
+  if (ends !== undefined && endsFrom([ends.attributes, ends.audiences]) === null)
+    throw new StoreError('invalid', 'an end must be a whole number of milliseconds since the epoch');
+  const body = [checkedAttributes(attributes), audiences, ...(ends === undefined ? [] : [[ends.attributes, ends.audiences]])];
+  return versioned(headers.profile, subjectTag, JSON.stringify(body));
 }
 
-export function decodeProfile(subjectTag: string, text: string): Profile | null {
+/** With what has ended: `livingProfile` leaves it out. */
+export function decodeProfile(subjectTag: string, text: string): ProfileRecord | null {
   const body = listBody(headers.profile, subjectTag, text);
-  if (body === null || body.length !== 2) return null;
+  if (body === null || body.length < 2 || body.length > 3) return null;
   const attributes = attributesFrom(body[0]);
-  return attributes !== null && isListOfStrings(body[1]) ? { attributes, audiences: body[1] } : null;
+  const ends = body.length === 2 ? undefined : endsFrom(body[2]);
+  if (attributes === null || !isListOfStrings(body[1]) || ends === null) return null;
+  return { attributes, audiences: body[1], ...(ends === undefined ? {} : { ends }) };
+}
+
+function endsFrom(parsed: unknown): Ends | null {
+  if (!Array.isArray(parsed) || parsed.length !== 2) return null;
+  const [attributes, audiences] = parsed.map(instantsFrom);
+  return attributes && audiences ? { attributes, audiences } : null;
+}
+
+function instantsFrom(parsed: unknown): Readonly<Record<string, number>> | null {
+  const instants = attributesFrom(parsed);
+  return instants !== null && Object.values(instants).every((instant) => typeof instant === 'number')
+    ? (instants as Readonly<Record<string, number>>)
+    : null;
 }
 
 export function encodeSession(sessionTag: string, session: Session): string {

@@ -4,11 +4,12 @@
  * A link, a generation or a consent record that we cannot read might say *no*. It is never taken for absent: the whole read is
  * rejected as `unreadable`. A profile or a session that we cannot read can only say *yes*: it is `failed`, or not there.
  */
-import { absent, type Fact, type IdentityLink, type Profile, refused, type Session, type StoredConsent } from '../decision/facts.ts';
+import { absent, type Fact, type IdentityLink, refused, type Session, type StoredConsent } from '../decision/facts.ts';
 import { decodeConsent, decodeConsentRecord, decodeGeneration, decodeIdentity, decodeProfile, decodeSession } from './codec.ts';
 import type { HeldConsent, SessionConsent } from './consent-record.ts';
 import { deviceNamespace, type KeyNames } from './keys.ts';
 import { mayReadProfile, mayReadSession } from './permission.ts';
+import type { ProfileRecord } from './retention.ts';
 import type { ReadPlan, StoreReading } from './store.ts';
 import { StoreError } from './store-error.ts';
 
@@ -47,7 +48,7 @@ export interface Lookups {
   isRevoked(tokenTag: string): boolean;
   consent(subjectTag: string): StoredConsent | null;
   sessionConsent(sessionTag: string): SessionConsent | null;
-  profile(subjectTag: string): Fact<Profile>;
+  profile(subjectTag: string): Fact<ProfileRecord>;
   session(sessionTag: string): Fact<Session>;
 }
 
@@ -116,7 +117,7 @@ export function heldConsentFrom(tag: string, text: string, expiresAtMs: number):
 }
 
 /** Of a profile that might be read: `absent`, `known`, or `failed` where what is stored is another's, or nobody's. */
-export function profileFrom(subjectTag: string, text: string | null): Fact<Profile> {
+export function profileFrom(subjectTag: string, text: string | null): Fact<ProfileRecord> {
   if (text === null) return absent;
   const value = decodeProfile(subjectTag, text);
   return value === null ? { state: 'failed' } : { state: 'known', value };

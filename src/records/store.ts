@@ -5,10 +5,11 @@
  * plan names in one round trip, MUST NOT touch a profile or a session that the plan's conditions do not allow, and MUST keep a
  * subject's records under keys that share one cluster slot. It decides nothing.
  */
-import type { Fact, IdentityLink, Profile, Session, StoredConsent } from '../decision/facts.ts';
+import type { Fact, IdentityLink, Session, StoredConsent } from '../decision/facts.ts';
 import type { PersonalUseCase } from '../decision/vocabulary.ts';
 import type { ConsentRecord, ConsentWrite, HeldConsent, SessionConsent, Withdrawal } from './consent-record.ts';
 import type { Erasure, ErasureKey, ErasureRequest, HeldLink } from './erasure.ts';
+import type { ProfileRecord } from './retention.ts';
 
 /** Everything one decision wants to know, said once. */
 export interface ReadPlan {
@@ -86,8 +87,8 @@ export interface StoreReading {
   readonly linkedConsent: StoredConsent | null;
   /** The record of the session: what was withdrawn in it. */
   readonly sessionConsent: SessionConsent | null;
-  /** `known`, `absent`, or `refused` where the permission did not hold. `failed` when what is stored is not what we wrote. */
-  readonly profile: Fact<Profile>;
+  /** `known`, with what has ended by now, `absent`, or `refused` where the permission did not hold; `failed` when it is not what we wrote. */
+  readonly profile: Fact<ProfileRecord>;
   /** The same, but `absent` when what is stored is not what we wrote. */
   readonly session: Fact<Session>;
   /** Proved by what is held in this process: the store itself was not asked. */
@@ -98,7 +99,7 @@ export type WriteOutcome = 'created' | 'replaced' | 'erased';
 /** `withdrawn`: somebody took consent back meanwhile, and nothing was written. */
 export type ConsentOutcome = WriteOutcome | 'withdrawn';
 
-export interface StoredProfile extends Profile {
+export interface StoredProfile extends ProfileRecord {
   readonly expiresAtMs: number;
 }
 
@@ -107,7 +108,7 @@ export interface Store {
   read(plan: ReadPlan): Promise<StoreReading>;
 
   /** TTL in seconds is required for everything personal. `erased`: a tombstone stands and nothing was written. */
-  putProfile(subject: string, profile: Profile, ttlSeconds: number): Promise<WriteOutcome>;
+  putProfile(subject: string, profile: ProfileRecord, ttlSeconds: number): Promise<WriteOutcome>;
   getProfile(subject: string): Promise<StoredProfile | null>;
   /** False when there was none. */
   deleteProfile(subject: string): Promise<boolean>;
@@ -148,7 +149,7 @@ export interface Store {
 }
 
 export type StoreWrite =
-  | { readonly kind: 'profile'; readonly subject: string; readonly profile: Profile; readonly ttlSeconds: number }
+  | { readonly kind: 'profile'; readonly subject: string; readonly profile: ProfileRecord; readonly ttlSeconds: number }
   | {
       readonly kind: 'identity';
       readonly namespace: string;

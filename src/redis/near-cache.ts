@@ -4,7 +4,7 @@
  *
  * Knows nothing of Redis, and no plan; every instant in it is the given clock's.
  */
-import type { IdentityLink, Profile, Session, StoredConsent } from '../decision/facts.ts';
+import type { IdentityLink, Session, StoredConsent } from '../decision/facts.ts';
 import type { SessionConsent } from '../records/consent-record.ts';
 import {
   consentKey,
@@ -17,6 +17,7 @@ import {
   sessionKey,
   tombstoneKey,
 } from '../records/keys.ts';
+import type { ProfileRecord } from '../records/retention.ts';
 
 export interface NearCacheOptions {
   /** 0: nothing is held. */
@@ -66,7 +67,7 @@ export interface NearCacheFigures {
 }
 
 export class NearCache {
-  readonly profiles: Shelf<Profile | null>;
+  readonly profiles: Shelf<ProfileRecord | null>;
   readonly sessions: Shelf<Session | null>;
   readonly links: Shelf<IdentityLink | null>;
   readonly consents: Shelf<StoredConsent | null>;

@@ -2,18 +2,19 @@
  * What one read knows beforehand from the near cache, and what it leaves there: the versions to ask with, the records that stand for
  * an answer of "still the same", and the proofs, where the plan lets later reads trust them.
  */
-import { absent, type Fact, type IdentityLink, type Profile, type Session, type StoredConsent } from '../decision/facts.ts';
+import { absent, type Fact, type IdentityLink, type Session, type StoredConsent } from '../decision/facts.ts';
 import { decodeProfile, decodeSession, headers, versionOf } from '../records/codec.ts';
 import type { SessionConsent } from '../records/consent-record.ts';
 import type { KeyNames } from '../records/keys.ts';
 import { linkFrom, type PlanTags } from '../records/reading.ts';
+import type { ProfileRecord } from '../records/retention.ts';
 import type { ReadPlan, StoreReading } from '../records/store.ts';
 import type { Held, NearCache, Shelf } from './near-cache.ts';
 import { sameVersion } from './scripts.ts';
 
 export class Recollection {
   readonly link: Recalled<IdentityLink>;
-  readonly profile: Recalled<Profile>;
+  readonly profile: Recalled<ProfileRecord>;
   readonly session: Recalled<Session>;
   readonly #cache: NearCache;
   readonly #names: KeyNames;

@@ -41,7 +41,7 @@ function readFields(kind: Kind, fields: Readonly<Record<string, unknown>>, artef
   switch (kind) {
     case 'profile': {
       const { subject, ...body } = fields;
-      return { outcome: 'write', write: toProfileWrite(textOf(subject, 'subject'), body, artefact) };
+      return { outcome: 'write', write: toProfileWrite(textOf(subject, 'subject'), body, artefact, nowMs) };
     }
     case 'consent': {
       const { subject, ...body } = fields;

@@ -44,7 +44,7 @@ const markerTtlSeconds = 30 * daySeconds;
 export async function loadDemoPeople({ store, artefact, nowMs, onProgress }: DemoLoading): Promise<boolean> {
   const marker = markerOf(artefact);
   if (await isMarked(store, marker)) return false;
-  const writes = Array.from(demoWrites({ ...demoDefaults, nowMs }), (write) => asStored(write, artefact));
+  const writes = Array.from(demoWrites({ ...demoDefaults, nowMs }), (write) => asStored(write, artefact, nowMs));
   for (let written = 0; written < writes.length; written += batchWrites) {
     const batch: readonly StoreWrite[] = writes.slice(written, written + batchWrites);
     await store.writeBatch(batch);
@@ -83,6 +83,7 @@ async function isMarked(store: Store, marker: string): Promise<boolean> {
 }
 
 /** Through the same door as everybody's profiles: checked against the policy and written in the form of the store. */
-function asStored(write: StoreWrite, artefact: Artefact): StoreWrite {
-  return write.kind === 'profile' ? toProfileWrite(write.subject, { ...write.profile, ttlSeconds: write.ttlSeconds }, artefact) : write;
+function asStored(write: StoreWrite, artefact: Artefact, nowMs: number): StoreWrite {
+  if (write.kind !== 'profile') return write;
+  return toProfileWrite(write.subject, { ...write.profile, ttlSeconds: write.ttlSeconds }, artefact, nowMs);
 }

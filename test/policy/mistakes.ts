@@ -35,6 +35,20 @@ export const mistakes: readonly Mistake[] = [
     problems: ['invalid-name 2:9 error: a policy cannot be named `constructor`: the word is reserved, choose another'],
   },
   {
+    name: 'a retention that is none, and one of what is not kept',
+    change: {
+      'loyalty: { type: string,': 'loyalty: { retentionDays: 0, type: string,',
+      'lapsed: {': 'lapsed: { retentionDays: 3651,',
+      'device: {': 'device: { retentionDays: 30,',
+    },
+    problems: [
+      'unknown-field 4:62 error: attribute `request.device` has no field `retentionDays`; write one of `type`, `values`, `class`, `category`',
+      'out-of-bounds 7:31 error: `retentionDays` of attribute `profile.loyalty` is 0: write a whole number from 1 to 3650',
+      'out-of-bounds 12:39 error: `retentionDays` of audience `lapsed` is 3651: write a whole number from 1 to 3650',
+    ],
+  },
+  { name: 'a retention is fine', change: { 'lapsed: {': 'lapsed: { retentionDays: 3650,' }, problems: [] },
+  {
     name: 'a misspelt section',
     change: { 'audiences:': 'audience:' },
     problems: ['unknown-field 12:1 error: the policy has no field `audience`; did you mean `audiences`?'],

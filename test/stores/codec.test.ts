@@ -23,6 +23,8 @@ import {
 } from '../../src/records/codec.ts';
 import { type KeyNames, keyNames } from '../../src/records/keys.ts';
 import { recordCharsMax, valueDepthMax } from '../../src/records/limits.ts';
+import { lastEndMs, livingProfile } from '../../src/records/retention.ts';
+import { StoreError } from '../../src/records/store-error.ts';
 import { keySecret, names } from '../support/key-names.ts';
 
 const anyString = fc.string({
@@ -101,6 +103,22 @@ describe('records', () => {
         expect(Buffer.from(text).toString()).toBe(text);
       }),
     );
+  });
+
+  it('of profiles carry when each thing ends, and nothing that is no instant passes for one', () => {
+    const ends = { attributes: { a: 5 }, audiences: { b: 6 } };
+    const record = { attributes: { a: 1, c: 2 }, audiences: ['b'], ends };
+    const text = encodeProfile(tag, record);
+    expect(decodeProfile(tag, text)).toEqual(record);
+    for (const wrong of ['"5"', '5.5', 'null', '[5]', '{}'])
+      expect(decodeProfile(tag, text.replace('{"a":5}', `{"a":${wrong}}`))).toBeNull();
+    expect(decodeProfile(tag, text.replace('[{"a":5},{"b":6}]', '[{"a":5}]'))).toBeNull();
+    expect(() => encodeProfile(tag, { ...record, ends: { ...ends, attributes: { a: 5.5 } } })).toThrow(StoreError);
+    expect(livingProfile(record, 4)).toEqual({ attributes: record.attributes, audiences: ['b'] });
+    expect(livingProfile(record, 5)).toEqual({ attributes: { c: 2 }, audiences: ['b'] });
+    expect(livingProfile(record, 6)).toEqual({ attributes: { c: 2 }, audiences: [] });
+    expect(lastEndMs(record)).toBeNull();
+    expect(lastEndMs({ ...record, attributes: { a: 1 } })).toBe(6);
   });
 
   it('are nobody else\u2019s', () => {

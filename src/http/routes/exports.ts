@@ -8,7 +8,7 @@ import type { Authority } from '../plugins/keys.ts';
 import { policyInForce } from '../policy-in-force.ts';
 
 export function exportRoutes(app: FastifyInstance, dependencies: ServiceDependencies, authority: Authority): void {
-  const { store } = dependencies;
+  const { store, clock } = dependencies;
   const options = { onRequest: authority.demanding('profiles') };
 
   app.get<{ Params: { subject: string } }>('/v1/exports/:subject', options, async ({ params: { subject } }, reply) => {
@@ -21,6 +21,6 @@ export function exportRoutes(app: FastifyInstance, dependencies: ServiceDependen
       store.read(planAbout(subject)),
       store.getErasure({ subject }),
     ]);
-    return reply.send(exportAnswer({ subject, profile, consent, links, generation, erasure }, artefact));
+    return reply.send(exportAnswer({ subject, profile, consent, links, generation, erasure }, artefact, clock.nowMs()));
   });
 }

@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import { writtenAttributes } from '../../contract/attributes.ts';
 import { checkId, noSuchRecord, toProfileWrite } from '../../contract/records.ts';
+import { livingProfile } from '../../records/retention.ts';
 import type { ServiceDependencies } from '../dependencies.ts';
 import type { Authority } from '../plugins/keys.ts';
 import { policyInForce } from '../policy-in-force.ts';
@@ -14,7 +15,7 @@ export function profileRoutes(app: FastifyInstance, dependencies: ServiceDepende
 
   app.put<{ Params: { subject: string } }>(url, options, async (request, reply) => {
     const { artefact } = policyInForce(dependencies);
-    const { subject, profile, ttlSeconds } = toProfileWrite(request.params.subject, request.body, artefact);
+    const { subject, profile, ttlSeconds } = toProfileWrite(request.params.subject, request.body, artefact, clock.nowMs());
     return answerWrite(reply, await store.putProfile(subject, profile, ttlSeconds));
   });
 
@@ -23,8 +24,9 @@ export function profileRoutes(app: FastifyInstance, dependencies: ServiceDepende
     const { artefact } = policyInForce(dependencies);
     const stored = await store.getProfile(subject);
     if (stored === null) throw noSuchRecord();
-    const { attributes, audiences, expiresAtMs } = stored;
-    const ttlSeconds = Math.max(1, Math.ceil((expiresAtMs - clock.nowMs()) / 1000));
+    const nowMs = clock.nowMs();
+    const { attributes, audiences } = livingProfile(stored, nowMs);
+    const ttlSeconds = Math.max(1, Math.ceil((stored.expiresAtMs - nowMs) / 1000));
     return reply.send({ attributes: writtenAttributes(attributes, artefact.attributes.profile), audiences, ttlSeconds });
   });
 
