@@ -137,4 +137,15 @@ describe('a positive signal', () => {
     const shared = await app.inject({ method: 'GET', url: `/v1/decide?zones=hero&tcf=${tcf}` });
     expect(shared.statusCode).toBe(400);
   });
+
+  it('is heard once and not remembered', async () => {
+    const service = await startService();
+    const identity = { token: await service.tokenOf('ada') };
+    const ask = async (consent: object) => {
+      const response = await service.app.inject({ method: 'POST', url: '/v1/decide', payload: { zones: ['hero'], identity, consent } });
+      return response.json().consent.offers;
+    };
+    expect(await ask({ tcf })).toBe('granted');
+    expect(await ask({})).toBe('unavailable');
+  });
 });
