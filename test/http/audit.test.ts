@@ -75,6 +75,24 @@ describe('a write', () => {
   });
 });
 
+describe('what visitors write with their session id alone', () => {
+  it('is one line a second for each kind, with how many there were', async () => {
+    const { audit, entries } = listening();
+    const service = await startService({ apiKeys, audit });
+    const made = await call(service, { method: 'POST', url: '/v1/sessions', key: 'key-crm', payload: {} });
+    const url = `/v1/sessions/${made.json().sessionId}/withdrawals`;
+    for (let times = 0; times < 3; times += 1) expect((await call(service, { method: 'POST', url })).status).toBe(204);
+    expect((await call(service, { method: 'POST', url: '/v1/sessions/canary/withdrawals' })).status).toBe(404);
+    expect(entries.splice(0)).toMatchObject([{ action: 'POST /v1/sessions', keyId: 'crm' }]);
+    service.clock.advance(1_000);
+    const action = 'POST /v1/sessions/:sessionId/withdrawals';
+    expect(entries.splice(0)).toMatchObject([{ action, keyId: null, requestId: null, outcome: 'done', count: 3 }]);
+    await call(service, { method: 'POST', url });
+    await service.app.close();
+    expect(entries).toMatchObject([{ action, count: 1 }]);
+  });
+});
+
 describe('what is not recorded', () => {
   it('is whoever was turned away at the door: strangers could fill the disk', async () => {
     const { audit, entries } = listening();

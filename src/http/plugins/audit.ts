@@ -2,7 +2,7 @@
  * One line in the audit log for each request that writes, after its answer: who, what kind of thing, and how it went. A route that is
  * added is recorded without being told of here, because what is listed is what does not write.
  */
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
 import type { AuditLog, AuditOutcome } from '../../files/audit-log.ts';
 import type { Clock } from '../../time/clock.ts';
@@ -13,39 +13,65 @@ const reading: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 /** Everything about one person leaves the house: that is recorded too. */
 const recordedReads: ReadonlySet<string> = new Set(['/v1/exports/:subject']);
 
+const tallyMs = 1_000;
+
 interface AuditParts {
-  readonly clock: Pick<Clock, 'nowMs'>;
+  readonly clock: Pick<Clock, 'nowMs' | 'after'>;
   /** Null or absent: nothing is recorded. */
   readonly audit?: AuditLog | null | undefined;
 }
 
 export const audit = fastifyPlugin(async (app: FastifyInstance, { clock, audit }: AuditParts) => {
   if (audit === undefined || audit === null) return;
+  const visitors = createTally(clock, audit);
   app.addHook('onResponse', (request, reply, done) => {
     const url = request.routeOptions.url;
-    if (url !== undefined && isRecorded(request.method, url) && isSomebodys(request, reply.statusCode)) {
+    if (url !== undefined && isRecorded(request.method, url)) {
+      const { caller, id: requestId } = request;
+      const action = `${request.method} ${url}`;
       const outcome = outcomeOf(reply.statusCode);
-      audit.tell({
-        atMs: clock.nowMs(),
-        requestId: request.id,
-        keyId: request.caller?.keyId ?? null,
-        action: `${request.method} ${url}`,
-        outcome,
-        count: outcome === 'done' ? 1 : 0,
-      });
+      if (caller !== null)
+        audit.tell({ atMs: clock.nowMs(), requestId, keyId: caller.keyId, action, outcome, count: outcome === 'done' ? 1 : 0 });
+      // Strangers who were turned away write nothing, not even here: else they could fill the disk.
+      else if (outcome === 'done') visitors.add(action);
     }
+    done();
+  });
+  app.addHook('onClose', (_app, done) => {
+    visitors.end();
     done();
   });
 });
 
+/**
+ * What visitors write with no more than their session id. They are many and need no key, so each action is one line a second at most,
+ * with how many there were: nobody fills the disk by saying the same thing again and again.
+ */
+function createTally(clock: AuditParts['clock'], audit: AuditLog) {
+  const counts = new Map<string, number>();
+  let stop: (() => void) | null = null;
+  function tell(): void {
+    stop = null;
+    for (const [action, count] of counts) {
+      audit.tell({ atMs: clock.nowMs(), requestId: null, keyId: null, action, outcome: 'done', count });
+    }
+    counts.clear();
+  }
+  return {
+    add(action: string): void {
+      counts.set(action, (counts.get(action) ?? 0) + 1);
+      stop ??= clock.after(tallyMs, tell);
+    },
+    end(): void {
+      stop?.();
+      tell();
+    },
+  };
+}
+
 /** `url` as the route declares it: nobody's id is in it. */
 export function isRecorded(method: string, url: string): boolean {
   return reading.has(method) ? recordedReads.has(url) : !asking.has(url);
-}
-
-/** Strangers who were turned away write nothing, not even here: else they could fill the disk. */
-function isSomebodys({ caller }: FastifyRequest, status: number): boolean {
-  return caller !== null || status < 400;
 }
 
 function outcomeOf(status: number): AuditOutcome {
