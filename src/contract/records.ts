@@ -73,7 +73,7 @@ export function toIdentityWrite(id: { readonly namespace: string; readonly value
       { in: 'path', pointer: '/namespace', detail: 'write a lower-case letter, then up to 31 lower-case letters, digits, `_` or `-`' },
     ]);
   }
-  checkId(id.value, 'value');
+  checkId(id.value, 'value', faultOfIdentifier);
   const { subject, method, confidencePpm = 1_000_000 } = readIdentityWrite(body);
   checkSubjectOfBody(subject);
   const link: IdentityLink = { subject, method, confidencePpm };
@@ -122,23 +122,31 @@ export function toRevocation(body: unknown): Revocation {
   return { jti, untilMs };
 }
 
-export function checkId(id: string, name: string): void {
+export function checkId(id: string, name: string, faultOf: (id: string) => IdFault | null = faultOfSubject): void {
   const place = { in: 'path', pointer: `/${name}` } as const;
   if (id.length < 1 || id.length > idLengthMax) throw invalidRequest([{ ...place, detail: `write 1 to ${idLengthMax} characters` }]);
-  if (meansNobody(id)) throw invalidRequest([{ ...place, detail: nobodySentence }]);
+  const fault = faultOf(id);
+  if (fault !== null) throw invalidRequest([{ ...place, detail: sentenceOfFault[fault] }]);
 }
 
 /** Its length the schema has checked. */
 export function checkSubjectOfBody(subject: string): void {
-  if (meansNobody(subject)) throw invalidRequest([bodyPlace(['subject'], nobodySentence)]);
+  const fault = faultOfSubject(subject);
+  if (fault !== null) throw invalidRequest([bodyPlace(['subject'], sentenceOfFault[fault])]);
 }
 
 export function noSuchRecord(): ProblemError {
   return new ProblemError('no_such_record');
 }
 
-const nobodySentence =
-  'this stands for nobody, and would make one of all who send it: write the id of one person or one device, and make no call without one';
+const sentenceOfFault = {
+  nobody:
+    'this stands for nobody, and would make one of all who send it: write the id of one person or one device, and make no call without one',
+  contact:
+    'this is an e-mail address or a telephone number, and says who somebody is: write a random id that only you can tell from another',
+  short: 'this is too short to be one device’s alone: write at least 6 characters',
+  monotonous: 'this is what a placeholder looks like: write an id of at least 3 different characters',
+} as const satisfies Record<IdFault, string>;
 const instantSentence = `this is no timestamp: write ${instantWanted}`;
 const futureSentence =
   'this is more than 5 minutes ahead of the clock here: write when it was said, and check your clock and its time zone';

@@ -302,9 +302,9 @@ class RunningGathering extends Patience implements Gathering {
   }
 }
 
-/** A broken client's `undefined` is no device: everybody who sends it would be linked to one. */
+/** What names no one device is none: everybody who sends it would be linked to one. */
 function isSomebody(deviceId: string | undefined): deviceId is string {
-  return deviceId !== undefined && !meansNobody(deviceId);
+  return deviceId !== undefined && faultOfIdentifier(deviceId) === null;
 }
 
 function sessionEvidence(sessionIds: SessionIdVerification, sessionId: string, nowMs: number): SessionIdEvidence {

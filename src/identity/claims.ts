@@ -1,5 +1,5 @@
 /** What a token must claim, whatever the time. Times are compared with the clock elsewhere, on every use. */
-import { meansNobody } from '../records/nobody.ts';
+import { faultOfSubject } from '../records/nobody.ts';
 import { isObject } from './strict-json.ts';
 
 export interface Claims {
@@ -55,7 +55,7 @@ function isAudience(given: unknown, audience: string): boolean {
 }
 
 function isSubject(value: unknown): value is string {
-  return isIdentifier(value) && !meansNobody(value);
+  return isIdentifier(value) && faultOfSubject(value) === null;
 }
 
 function isIdentifier(value: unknown): value is string {

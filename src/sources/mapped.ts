@@ -8,7 +8,7 @@ import type { Value } from '../decision/value.ts';
 import { parseRecordedMs } from '../policy/instant.ts';
 import { compileMapping, createMappedAnswer, type MappedAnswer, type Mapping } from '../policy/mapping.ts';
 import { idLengthMax } from '../records/limits.ts';
-import { meansNobody } from '../records/nobody.ts';
+import { faultOfSubject } from '../records/nobody.ts';
 import { SourceFault } from './source-fault.ts';
 
 /** Throws a `SourceFault` for an answer that does not fit. */
@@ -133,7 +133,7 @@ function misfit(): SourceFault {
  * them would be one and the same person.
  */
 function isSubject(value: unknown): value is string {
-  return typeof value === 'string' && value.length <= idLengthMax && value.isWellFormed() && !meansNobody(value);
+  return typeof value === 'string' && value.length <= idLengthMax && value.isWellFormed() && faultOfSubject(value) === null;
 }
 
 function isPpm(value: unknown): value is number {

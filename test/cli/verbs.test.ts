@@ -294,7 +294,7 @@ describe('token', () => {
 describe('load', () => {
   const lines = [
     { kind: 'profile', subject: 'ada', attributes: { loyalty: 'gold', orders: 3 }, audiences: ['lapsed'], ttlSeconds: 3600 },
-    { kind: 'identity', namespace: 'device', value: 'd-1', subject: 'ada', method: 'deterministic', confidencePpm: 1_000_000 },
+    { kind: 'identity', namespace: 'device', value: 'd-one-1', subject: 'ada', method: 'deterministic', confidencePpm: 1_000_000 },
     { kind: 'consent', subject: 'ada', useCases: { offers: 'granted' }, recordedAt: '2026-11-01T00:00:00Z' },
     { kind: 'session', attributes: { last_category: 'shoes' } },
   ];

@@ -240,7 +240,7 @@ describe('sources about a person', () => {
     expect(now(closed)).toMatchObject({ profile: { state: 'failed' }, audience: { state: 'failed' }, model: { state: 'failed' } });
     const overloaded = beginWith({
       with: [...persons, 'identity'],
-      request: { overloaded: true, identity: { token: 't', deviceId: 'd' } },
+      request: { overloaded: true, identity: { token: 't', deviceId: 'device' } },
     });
     expect(now(overloaded)).toMatchObject({ identity: { device: { state: 'failed', why: 'overload' } } });
     expect(overloaded.sources.identity.asks).toEqual([]);

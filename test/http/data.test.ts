@@ -53,7 +53,7 @@ describe('identities, consents and revocations', () => {
     const recordedAt = new Date(service.clock.nowMs()).toISOString();
     expect((await send(service, 'PUT', '/v1/profiles/ada', { attributes: { loyalty: 'gold' } })).status).toBe(201);
     expect((await send(service, 'PUT', '/v1/consents/ada', { useCases: granted, recordedAt })).status).toBe(201);
-    expect((await send(service, 'PUT', '/v1/identities/device/d-1', { subject: 'ada', method: 'deterministic' })).status).toBe(201);
+    expect((await send(service, 'PUT', '/v1/identities/device/d-one-1', { subject: 'ada', method: 'deterministic' })).status).toBe(201);
     const decide = { zones: ['hero'], identity: { token: await service.tokenOf('ada') } };
     expect((await send(service, 'POST', '/v1/decide', decide)).body.zones[0].tier).toBe('user');
     const raised = await send(service, 'POST', '/v1/revocations', { subject: 'ada' });
@@ -91,8 +91,8 @@ describe('identities, consents and revocations', () => {
       { useCases: { offers: 'yes' }, recordedAt: '2026-11-21T12:00:00Z' },
       '/useCases/offers',
     ],
-    ['a method that does not exist', 'PUT', '/v1/identities/device/d', { subject: 'ada', method: 'guess' }, '/method'],
-    ['no subject', 'PUT', '/v1/identities/device/d', { method: 'deterministic' }, '/subject'],
+    ['a method that does not exist', 'PUT', '/v1/identities/device/d-one-1', { subject: 'ada', method: 'guess' }, '/method'],
+    ['no subject', 'PUT', '/v1/identities/device/d-one-1', { method: 'deterministic' }, '/subject'],
     ['a strange namespace', 'PUT', '/v1/identities/Device!/d', { subject: 'ada', method: 'deterministic' }, '/namespace'],
     ['a revocation of both', 'POST', '/v1/revocations', { subject: 'ada', jti: 'x', until: '2027-01-01T00:00:00Z' }, ''],
     ['a revocation without an end', 'POST', '/v1/revocations', { jti: 'x' }, ''],
@@ -111,7 +111,7 @@ describe('an id that stands for nobody', () => {
     ['a profile that is deleted', 'DELETE', '/v1/profiles/%5Bobject%20Object%5D', undefined, 'path', '/subject'],
     ['a consent', 'PUT', '/v1/consents/0', { useCases: {}, recordedAt: '2026-11-21T12:00:00Z' }, 'path', '/subject'],
     ['a device', 'PUT', '/v1/identities/device/undefined', { subject: 'ada', method: 'deterministic' }, 'path', '/value'],
-    ['a device’s subject', 'PUT', '/v1/identities/device/d', { subject: 'NaN', method: 'deterministic' }, 'body', '/subject'],
+    ['a device’s subject', 'PUT', '/v1/identities/device/d-one-1', { subject: 'NaN', method: 'deterministic' }, 'body', '/subject'],
     ['a revocation', 'POST', '/v1/revocations', { subject: '-1' }, 'body', '/subject'],
   ])('is refused for %s, with what to write', async (_, method, url, payload, where, pointer) => {
     const { status, body } = await send(await startService(), method, url, payload);
@@ -122,12 +122,12 @@ describe('an id that stands for nobody', () => {
   it('links nobody in a decision, and fails nobody either, even where such a link was stored', async () => {
     const service = await startService();
     const link = { subject: 'ada', method: 'deterministic', confidencePpm: 1_000_000 } as const;
-    for (const value of ['undefined', 'd-1']) await service.store.putIdentity('device', value, link, 60);
+    for (const value of ['undefined', 'd-one-1']) await service.store.putIdentity('device', value, link, 60);
     const stateOf = async (deviceId: string) => {
       const { status, body } = await send(service, 'POST', '/v1/decide', { zones: ['hero'], identity: { deviceId } });
       return { status, state: body.identity.state };
     };
-    expect(await stateOf('d-1')).toEqual({ status: 200, state: 'partial' });
+    expect(await stateOf('d-one-1')).toEqual({ status: 200, state: 'partial' });
     expect(await stateOf('undefined')).toEqual({ status: 200, state: 'anonymous' });
     expect(await stateOf(' 0 ')).toEqual({ status: 200, state: 'anonymous' });
   });

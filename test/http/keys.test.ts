@@ -188,8 +188,8 @@ describe('a publishable key', () => {
     [
       'a device that is linked',
       async (scene) => {
-        await scene.store.putIdentity('device', 'd-1', { subject: 'ada', method: 'deterministic', confidencePpm: 1_000_000 }, 600);
-        return { deviceId: 'd-1', sessionId: scene.sessionId };
+        await scene.store.putIdentity('device', 'd-one-1', { subject: 'ada', method: 'deterministic', confidencePpm: 1_000_000 }, 600);
+        return { deviceId: 'd-one-1', sessionId: scene.sessionId };
       },
       'identity_partial',
     ],

@@ -18,7 +18,7 @@ interface Heard {
 type Answer = { readonly status: number; readonly json?: unknown } | 'never';
 
 const goldPerson: Readonly<Record<string, Answer>> = {
-  'GET /devices/d-1': { status: 200, json: { person: 'person-2' } },
+  'GET /devices/d-one-1': { status: 200, json: { person: 'person-2' } },
   'GET /devices/d-9': { status: 200, json: { person: 'person-1' } },
   'GET /people/person-1': { status: 200, json: { tier: 'gold', days: 3 } },
   'GET /audiences?of=person-1': { status: 200, json: { members: [{ name: 'lapsed' }, { name: 'unheard-of' }] } },
@@ -124,13 +124,13 @@ describe('a person whose facts come over HTTP', () => {
     const service = await start();
     const token = await service.tokenOf('person-1');
     const ask = (deviceId: string) => service.decide({ zones: ['hero'], identity: { token, deviceId }, ...generous });
-    expect(await ask('d-1')).toMatchObject({
+    expect(await ask('d-one-1')).toMatchObject({
       identity: { state: 'partial' },
       zones: [{ tier: 'anonymous', downgrade: { reason: 'identity_partial' } }],
     });
     expect(await ask('d-9')).toMatchObject({ identity: { state: 'high_confidence' }, zones: [{ tier: 'user' }] });
     expect(await ask('d-none')).toMatchObject({ identity: { state: 'high_confidence' }, zones: [{ tier: 'user' }] });
-    expect(await service.decide({ zones: ['hero'], identity: { deviceId: 'd-1' }, ...generous })).toMatchObject({
+    expect(await service.decide({ zones: ['hero'], identity: { deviceId: 'd-one-1' }, ...generous })).toMatchObject({
       identity: { state: 'partial' },
     });
   });
