@@ -8,6 +8,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished }
 import { openEmbeddedStore } from '../../src/embedded/embedded-store.ts';
 import { generationKey, linksKey, profileKey, tombstoneKey } from '../../src/records/keys.ts';
 import { tombstoneLifeMs } from '../../src/records/limits.ts';
+import type { Store } from '../../src/records/store.ts';
 import { NearCache } from '../../src/redis/near-cache.ts';
 import { keySecret, names } from '../support/key-names.ts';
 import { type RunningRedis, startRedis } from '../support/redis-server.ts';
@@ -119,6 +120,50 @@ describe('after an erasure', () => {
     await store.putIdentity('device', 'a', link, 100);
     await store.putIdentity('device', 'b', link, 50);
     expect(await observer.pttl(linksKey(annaTag))).toBeGreaterThan(50_000);
+  });
+});
+
+describe('erasing under load', () => {
+  it('leaves no key but tombstones, whoever writes late and wherever, and no read that starts afterwards sees anything', async () => {
+    const caches = [new NearCache({ bytesMax: 2 ** 22 }), new NearCache({ bytesMax: 2 ** 22 })];
+    const stores = await Promise.all([...caches.map((cache) => openPatiently(server.url, cache)), openPatiently(server.url)]);
+    onTestFinished(async () => void (await Promise.all(stores.map((store) => store.close()))));
+    const subjects = Array.from({ length: 60 }, (_, index) => `person-${index}`);
+    const erased = new Set<string>();
+    const seen: string[] = [];
+    let reads = 0;
+    let isOver = false;
+    const plan = (who: string) => planFor(who, { deviceId: `device of ${who}` });
+    const at = (turn: number) => subjects[(turn * 7) % subjects.length] ?? '';
+    const writing = stores.map(async (store, offset) => {
+      for (let turn = offset; !isOver; turn += 1) await writeAll(store, at(turn));
+    });
+    const reading = stores.map(async (store, offset) => {
+      for (let turn = offset; !isOver; turn += 1) {
+        const who = at(turn);
+        const isErased = erased.has(who);
+        const { profile, consent: record, link: found } = await store.read(plan(who));
+        reads += 1;
+        if (isErased && (profile.state === 'known' || record !== null || found !== null)) seen.push(who);
+      }
+    });
+    for (const [index, who] of subjects.entries()) {
+      await writeAll(stores[0] as Store, who);
+      await (stores[index % stores.length] as Store).erase(who, { atMs: Date.now(), requestId: null });
+      erased.add(who);
+    }
+    isOver = true;
+    await Promise.all([...writing, ...reading]);
+    // What was under way when it was erased may still have been on its way; from here on everything is late.
+    for (const who of subjects) await writeAll(stores[1] as Store, who);
+    console.log(`${reads} reads raced ${subjects.length} erasures`);
+    expect(seen).toEqual([]);
+    expect((await observer.keys('*')).sort()).toEqual(subjects.map((who) => tombstoneKey(names.subject(who))).sort());
+    for (const store of stores) {
+      const { erased: _, ...of } = await store.read(plan('person-0'));
+      const { erased: __, ...never } = await store.read(plan('nobody'));
+      expect(of).toEqual(never);
+    }
   });
 });
 
