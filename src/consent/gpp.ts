@@ -117,7 +117,6 @@ const canadaSegmentTypes: readonly number[] = [1, 3];
  */
 function canadaFault(text: string): ConsentError | null {
   const [core = '', ...others] = text.split('.', canadaSegmentTypes.length + 2);
-  if (others.length > canadaSegmentTypes.length) return 'segments';
   const bits = BitReader.of(core);
   if (bits === null) return 'alphabet';
   const [version] = canadaFixedBits.map((count) => bits.read(count));

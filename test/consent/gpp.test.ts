@@ -156,6 +156,10 @@ describe.each(sections)('a US section: $name', (section) => {
       const gpp = readGpp(gppOf([[kind.id, usSectionText(kind, { ...values, version })]]));
       expect(gpp).toMatchObject({ sections: [{ kind: 'unreadable', error: 'value' }] });
     }
+    if (kind.second === 'sensitive') {
+      const gpp = readGpp(gppOf([[kind.id, usSectionText(kind, { version, sensitiveApart: [0, 0, 0, 0, 0, 0, 0, 3] })]]));
+      expect(gpp).toMatchObject({ sections: [{ kind: 'unreadable', error: 'value' }] });
+    }
   });
 
   it('is unreadable with any version but those we know', () => {
@@ -273,8 +277,19 @@ describe('a header', () => {
     const texts = ids.map(() => 'x').join('~');
     expect(readGpp(`${headerOf(ids)}~${texts}`)).toBe('section_count');
     expect(isConsentError(readGpp(`${headerOf(ids.slice(1))}~${texts.slice(2)}`))).toBe(false);
+    const group = textOf(`${bitsOf(3, 6)}${bitsOf(1, 6)}${bitsOf(1, 12)}1${fibonacci(1)}${fibonacci(gppSectionsMax)}`);
+    expect(readGpp(`${group}~${texts}`)).toBe('section_count');
     const endless = textOf(`${bitsOf(3, 6)}${bitsOf(1, 6)}${bitsOf(1, 12)}1${fibonacci(1)}${fibonacci(40_000)}`);
     expect(readGpp(`${endless}~x`)).toBe('section_count');
+  });
+
+  it('is of one type and one version', () => {
+    const of = (type: number, version: number) => readGpp(`${textOf(`${bitsOf(type, 6)}${bitsOf(version, 6)}${bitsOf(0, 12)}`)}`);
+    expect(of(3, 1)).toEqual({ sections: [], tcf: null });
+    for (let other = 0; other < 64; other += 1) {
+      if (other !== 3) expect(of(other, 1)).toBe('version');
+      if (other !== 1) expect(of(3, other)).toBe('version');
+    }
   });
 
   it('with a code word that does not end is none', () => {
