@@ -133,6 +133,7 @@ function signalsOf(request: Request): readonly ConsentSignal[] {
   if (Object.keys(useCases).length > 0) signals.push({ state: 'valid', useCases, ...(day !== null && { day: today + day }) });
   if (also === 'invalid') signals.push({ state: 'invalid' });
   if (also === 'child') signals.push({ state: 'valid', child: true, useCases: {} });
+  if (also === 'sensitive_refused') signals.push({ state: 'valid', refusesSensitive: true, useCases: {} });
   if (also === 'activation_denied') signals.push({ state: 'valid', useCases: useCasesOf({ select: 'nothing', activation: 'denied' }) });
   return signals;
 }
@@ -144,6 +145,7 @@ function recordOf(record: RecordFact): Fact<StoredConsent> {
     value: {
       useCases: { ...useCasesOf(record), ...(record.category !== 'nothing' && { 'category:health': record.category }) },
       recordedAtMs: nowMs + record.day * dayMs,
+      ...(record.grantedDay !== undefined && { grantedAtMs: nowMs + record.grantedDay * dayMs }),
     },
   };
 }

@@ -26,7 +26,9 @@ function ofRequest(state: State): Worse[] {
       lessThan[request[what]].map((says) => worse(`${what} ${says}`, { [what]: says })),
     ),
     ...(request.gpc ? [] : [worse('GPC', { gpc: true })]),
-    ...(request.also === 'nothing' ? (['invalid', 'child', 'activation_denied'] as const).map((also) => worse(also, { also })) : []),
+    ...(request.also === 'nothing'
+      ? (['invalid', 'child', 'activation_denied', 'sensitive_refused'] as const).map((also) => worse(also, { also }))
+      : []),
     ...(request.day === null ? [] : [worse('no date', { day: null }), worse('an older string', { day: request.day - 1 })]),
   ];
 }
@@ -84,7 +86,7 @@ function ofRecords(state: State): Worse[] {
     const said = (['select', 'activation', 'category'] as const).flatMap((what) =>
       lessThan[record[what]].map((says) => put(`${what} ${says}`, { ...record, [what]: says })),
     );
-    const aged = mayDeny(record) ? [] : [put('absent', { is: 'absent' }), put('too old', { ...record, day: -400 })];
+    const aged = mayDeny(record) ? [] : [put('absent', { is: 'absent' }), put('too old', { ...record, day: -400, grantedDay: -400 })];
     return [...notCome, ...said, ...aged];
   });
 }

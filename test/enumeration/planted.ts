@@ -108,5 +108,11 @@ export const plantedCores = {
       Object.entries(dependencies).map(([name, settings]) => [name, { ...settings, onFailure: null }]),
     ) as Artefact['dependencies'],
   })),
+  'lets a browser key see what others see': (artefact, { onlyProved: _forgotten, ...question }, evidence) =>
+    decide(artefact, question, evidence),
+  'makes a grant as young as a later withdrawal': withRecord(({ grantedAtMs: _forgotten, ...record }) => record),
+  'hears no refusal of sensitive data': withConsent(({ signals }) => ({
+    signals: signals.filter((one) => one.state === 'invalid' || !one.refusesSensitive),
+  })),
   'needs no signal for the segment rung': withArtefact(() => ({ contextualWithoutSignal: true })),
 } as const satisfies Readonly<Record<string, Core>>;

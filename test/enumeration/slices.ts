@@ -11,6 +11,7 @@ import {
   cappedDependencies,
   type DataFact,
   type Device,
+  type KnownRecord,
   type RecordFact,
   type Request,
   type Says,
@@ -152,6 +153,7 @@ const classedZones = zonesOf(
 
 const unhelped: Settings = { contextualWithoutSignal: false, onlyProved: false, onFailure: {} };
 const contextual: Settings = { ...unhelped, contextualWithoutSignal: true };
+const publishable: Settings = { ...contextual, onlyProved: true };
 
 // --------------------------------------------------------------------------------------------------------------------- slices
 
@@ -254,6 +256,27 @@ const everyToken = sliceOf(
   { zones: plainZones, settings: [unhelped] },
 );
 
+/** A key that anybody can read out of a web page is the caller's. */
+const everyCaller = sliceOf(
+  'every caller',
+  {
+    token: tokensAtTheGates,
+    linkedTo: [notLinked, linkedToSame, linkedToOther(bare('absent')), ...lostLinks],
+    inSession: sessionsAtTheGates,
+    request: product<Request>({
+      select: saysAll,
+      activation: saysAll,
+      contextual: ['nothing', 'denied'],
+      day: [null],
+      also: ['nothing', 'invalid'],
+      gpc: [false, true],
+    }),
+    stored: [bare('absent'), bare('late'), record('granted', 'granted'), record('denied', 'nothing')],
+    profile: ['matching', 'absent'],
+  },
+  { zones: plainZones, settings: [publishable, { ...publishable, contextualWithoutSignal: false }] },
+);
+
 const daysOfRecords = [-(maxDay() + 1), -maxDay(), -10, 0, 1] as const;
 function maxDay(): number {
   return 180;
@@ -271,6 +294,12 @@ const everyDate = sliceOf(
         day: daysOfRecords,
         category: saysAll,
       }).map((one) => record(one.select, one.activation, one.day, one.category)),
+      // One thing was taken back later than the others were granted.
+      ...product<Pick<KnownRecord, 'select' | 'activation' | 'grantedDay'>>({
+        select: saysAll,
+        activation: saysAll,
+        grantedDay: [-181, -180, -11, 1],
+      }).map((one): RecordFact => ({ is: 'known', day: -10, category: 'granted', ...one })),
     ],
     request: product<Request>({
       select: saysAll,
@@ -319,6 +348,7 @@ const everyClass = sliceOf(
       request({ select: 'granted', activation: 'granted' }),
       request({ select: 'granted', activation: 'granted', gpc: true }),
       request({ contextual: 'granted' }),
+      request({ select: 'granted', activation: 'granted', also: 'sensitive_refused' }),
     ],
     linkedTo: [notLinked, linkedToSame],
     inSession: [...noSession, aSession, { ...aSession, ofSession: record('nothing', 'nothing', -1, 'denied') }],
@@ -367,4 +397,4 @@ const everyTrouble = sliceOf(
   { zones: plainZones, settings: caps },
 );
 
-export const slices = { whole, everyToken, everyDate, everyClass, everyTrouble } as const;
+export const slices = { whole, everyToken, everyCaller, everyDate, everyClass, everyTrouble } as const;

@@ -33,6 +33,8 @@ export interface KnownRecord {
   /** What it says of `category:health`. */
   readonly category: Says;
   readonly day: number;
+  /** When it granted, where that was earlier than its last word. */
+  readonly grantedDay?: number;
 }
 export type RecordFact = { readonly is: 'refused' | 'absent' | Trouble } | KnownRecord;
 
@@ -42,7 +44,7 @@ export interface Request {
   readonly contextual: Says;
   /** The day of the string that says so; null: an explicit statement, which has no date. */
   readonly day: number | null;
-  readonly also: 'nothing' | 'invalid' | 'child' | 'activation_denied';
+  readonly also: 'nothing' | 'invalid' | 'child' | 'activation_denied' | 'sensitive_refused';
   readonly gpc: boolean;
 }
 

@@ -170,7 +170,9 @@ function recordDenies(record: RecordFact, aspect: Aspect, request: Request): boo
 
 /** "a stored grant older than maxAgeDays says nothing"; one of tomorrow is no more than a clock gone wrong. */
 function recordGrants(record: RecordFact, aspect: Aspect): boolean {
-  return record.is === 'known' && record[aspect] === 'granted' && record.day <= 0 && record.day >= -maxAgeDays;
+  if (record.is !== 'known' || record[aspect] !== 'granted') return false;
+  const day = record.grantedDay ?? record.day;
+  return day <= 0 && day >= -maxAgeDays;
 }
 
 export function judge(state: State): Judgement {
@@ -219,8 +221,12 @@ export function judge(state: State): Judgement {
       analytics_offer: request.gpc ? 'denied' : silent,
     },
     honored: request.gpc ? ['offers', 'profile_activation_content', 'profile_activation_offer', 'analytics_offer'] : [],
+    // A signal against sensitive data of some kind, in kinds that are not our categories, closes them all.
     categoryGranted:
-      countsWhole !== null && recordGrants(countsWhole, 'category') && !records.some((record) => recordDenies(record, 'category', request)),
+      countsWhole !== null &&
+      request.also !== 'sensitive_refused' &&
+      recordGrants(countsWhole, 'category') &&
+      !records.some((record) => recordDenies(record, 'category', request)),
   };
 }
 
@@ -268,7 +274,8 @@ function consentGate(tier: 'user' | 'session' | 'segment', asked: Asked): Failur
 function identityGate(tier: 'user' | 'session' | 'segment', { state, settings, judgement }: Asked): Failure | null {
   if (tier === 'user') return judgement.unproved;
   if (tier === 'segment') return null;
-  if (state.sessionId === 'verified') return settings.onlyProved ? judgement.unproved : null;
+  if (settings.onlyProved && judgement.unproved !== null) return judgement.unproved;
+  if (state.sessionId === 'verified') return null;
   return state.sessionId === 'none' ? { reason: 'session_absent', dependency: 'session' } : { reason: 'identity_session_invalid', ...none };
 }
 
