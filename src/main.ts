@@ -231,6 +231,7 @@ async function openService(config: Config, logger: Logger, ending: AsyncDisposab
     ...policyState(policy.current(), policy.loads),
     asks: [{ dependency: 'store', ...storeWatch.counts() }, ...countsOf(policy.current().sources)],
     nearCache: nearCache?.() ?? null,
+    audit: callers.parts.audit,
   }));
   // The rest of the start is done meanwhile.
   const connecting = Promise.race([connected(connectWaitMs), lost.promise]);
@@ -312,7 +313,10 @@ async function bothOrNeither<P>(openingPolicy: Promise<P>, openingStore: Promise
   throw policy.status === 'rejected' ? policy.reason : opened.status === 'rejected' && opened.reason;
 }
 
-function policyState({ artefact, stale }: HeldPolicy, policyLoads: ServiceState['policyLoads']): Omit<ServiceState, 'nearCache' | 'asks'> {
+function policyState(
+  { artefact, stale }: HeldPolicy,
+  policyLoads: ServiceState['policyLoads'],
+): Omit<ServiceState, 'nearCache' | 'asks' | 'audit'> {
   const nowMs = clock.nowMs();
   const { expired, nextExpiryMs } = approvalStanding(artefact, nowMs);
   const secondsToNextApprovalExpiry = nextExpiryMs === null ? null : Math.ceil((nextExpiryMs - nowMs) / 1000);

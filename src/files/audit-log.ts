@@ -30,6 +30,8 @@ export interface AuditLog {
   flush(): Promise<void>;
   /** No more tries. */
   dispose(): void;
+  /** Lines that were told and are not written yet. */
+  readonly waiting: number;
   /** Since the beginning: lines that were told and are in no file. */
   readonly lost: number;
 }
@@ -119,6 +121,9 @@ export function createAuditLog({ process, append, onTrouble, later }: AuditLogOp
       hasEnded = true;
       stopWaiting?.();
       stopWaiting = null;
+    },
+    get waiting() {
+      return waiting.length;
     },
     get lost() {
       return lost;

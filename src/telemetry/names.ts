@@ -20,10 +20,12 @@ export const metricNames = {
   nearCacheReads: 'stepwell_near_cache_reads_total',
   nearCacheBytes: 'stepwell_near_cache_bytes',
   nearCacheEvictions: 'stepwell_near_cache_evictions_total',
+  auditWaiting: 'stepwell_audit_lines_waiting',
+  auditLost: 'stepwell_audit_lines_lost_total',
 } as const;
 
 /** Gauges that each process tells of itself alone: several processes' are added up. */
-export const gaugesAddedUp: ReadonlySet<string> = new Set([metricNames.decisionsInFlight]);
+export const gaugesAddedUp: ReadonlySet<string> = new Set([metricNames.decisionsInFlight, metricNames.auditWaiting]);
 
 /** What a label says where there is nothing to say: an absent label and an empty one are easily mistaken for a bug. */
 export const nothing = 'none';

@@ -53,6 +53,18 @@ export function createServiceStateInstruments(meters: readonly Meter[]): Service
           if (nearCache !== null) result.observe(nearCache.evictions);
         }),
       );
+    gauge(meter, metricNames.auditWaiting, 'Lines of the audit log that are not written yet', (result, { audit }) => {
+      if (audit) result.observe(audit.waiting);
+    });
+    meter
+      .createObservableCounter(metricNames.auditLost, {
+        description: 'Lines of the audit log that could not be written and were let go of',
+      })
+      .addCallback(
+        observing((result, { audit }) => {
+          if (audit) result.observe(audit.lost);
+        }),
+      );
     meter
       .createObservableCounter(metricNames.nearCacheReads, {
         description: 'Records read, and reads as a whole, by whether the one held was used, with asking Redis or without, or was fetched',

@@ -88,6 +88,15 @@ export interface ServiceState {
   readonly asks: readonly DependencyAsks[];
   /** Null: the store has none. */
   readonly nearCache: NearCacheState | null;
+  /** Absent or null: no record of writes is kept. */
+  readonly audit?: AuditState | null;
+}
+
+export interface AuditState {
+  /** Told and not written yet. */
+  readonly waiting: number;
+  /** Told, and written nowhere. */
+  readonly lost: number;
 }
 
 export interface DependencyAsks {

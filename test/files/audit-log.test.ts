@@ -104,6 +104,7 @@ it('keeps lines while the disk is full, says so once, and writes them when there
   await log.flush();
   await log.flush();
   expect(troubles).toEqual(['trouble']);
+  expect(log.waiting).toBe(3);
   isFull = false;
   tryAgain();
   log.tell({ ...entry, count: 4 });
@@ -113,7 +114,7 @@ it('keeps lines while the disk is full, says so once, and writes them when there
   const whole = text.split('\n').filter((line) => line.endsWith('}'));
   expect(whole.map((line) => JSON.parse(line).count)).toEqual([1, 2, 3, 4]);
   expect(brokenLines(whole.join('\n'))).toEqual([]);
-  expect(log.lost).toBe(0);
+  expect([log.waiting, log.lost]).toEqual([0, 0]);
 });
 
 it('counts what it can keep no longer, and says how many in the next line', async () => {

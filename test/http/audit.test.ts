@@ -8,7 +8,7 @@ import { startService } from './service.ts';
 
 function listening(): { readonly audit: AuditLog; readonly entries: AuditEntry[] } {
   const entries: AuditEntry[] = [];
-  return { entries, audit: { tell: (entry) => void entries.push(entry), flush: async () => {}, dispose() {}, lost: 0 } };
+  return { entries, audit: { tell: (entry) => void entries.push(entry), flush: async () => {}, dispose() {}, waiting: 0, lost: 0 } };
 }
 
 const apiKeys = [keyOf('crm', ['profiles']), keyOf('edge', ['decide'], { requestsPerSecond: 1 })];

@@ -315,6 +315,15 @@ describe('how the service stands', () => {
     ]);
   });
 
+  test('includes how many lines of the audit log wait to be written, and how many were lost', async () => {
+    const telemetry = await start();
+    telemetry.showService(() => ({ ...state, audit: { waiting: 3, lost: 2 } }));
+    const lines = (await telemetry.metricsText()).split('\n').filter((line) => line.startsWith('stepwell_audit'));
+    expect(lines).toEqual(['stepwell_audit_lines_waiting 3', 'stepwell_audit_lines_lost_total 2']);
+    telemetry.showService(() => state);
+    expect(await telemetry.metricsText()).not.toContain('stepwell_audit_lines_lost_total 0');
+  });
+
   test('includes how often each dependency was asked, and how many calls that took', async () => {
     const telemetry = await start();
     telemetry.showService(() => state);
