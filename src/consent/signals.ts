@@ -40,6 +40,8 @@ export interface HearingOptions {
 export interface HeardConsent extends RequestConsent {
   /** What became of each source's signals: the first of them that does not count says it for all. */
   readonly outcomes: Readonly<Record<ConsentSource, ConsentSignalOutcome>>;
+  /** The special features of the TCF that the visitor opted in to; no other signal speaks of them. */
+  readonly specialFeatures: readonly number[];
 }
 
 type Outcomes = Record<ConsentSource, ConsentSignalOutcome>;
@@ -61,11 +63,14 @@ export function hearConsent(
 ): HeardConsent {
   const outcomes: Outcomes = { ...nothingHeard };
   if (secGpcFieldLines !== undefined && secGpcFieldLines.length > 0) outcomes.secGpc = 'valid';
-  const signals = wire === undefined ? [] : signalsOf(wire, options, outcomes);
-  return { signals, gpc: receivedGpc(secGpcFieldLines), outcomes };
+  const heard = wire === undefined ? nothingSaid : hearSignals(wire, options, outcomes);
+  return { ...heard, gpc: receivedGpc(secGpcFieldLines), outcomes };
 }
 
-function signalsOf(wire: WireConsent, options: HearingOptions, outcomes: Outcomes): readonly ConsentSignal[] {
+type Heard = Pick<HeardConsent, 'signals' | 'specialFeatures'>;
+const nothingSaid: Heard = { signals: [], specialFeatures: [] };
+
+function hearSignals(wire: WireConsent, options: HearingOptions, outcomes: Outcomes): Heard {
   const context = contextOf(wire, options);
   const signals: ConsentSignal[] = [];
   const hear = (source: ConsentSource, readings: readonly SignalReading[]): void => {
@@ -85,15 +90,16 @@ function signalsOf(wire: WireConsent, options: HearingOptions, outcomes: Outcome
     hear('gpp', isConsentError(gpp) ? [invalidReading('malformed')] : gppSignals(gpp, context.regime));
     if (!isConsentError(gpp) && gpp.tcf !== null) tcStrings.push({ source: 'gpp', text: gpp.tcf });
   }
-  if (tcStrings.length > 0) {
-    const heard = tcfSignals(
-      tcStrings.map(({ text }) => text),
-      context,
-    );
-    signals.push(...heard.signals);
-    for (const [index, { source }] of tcStrings.entries()) hear(source, [{ signal: null, outcome: heard.outcomes[index] ?? 'malformed' }]);
-  }
-  return signals;
+  if (tcStrings.length === 0) return { signals, specialFeatures: [] };
+  const tcf = tcfSignals(
+    tcStrings.map(({ text }) => text),
+    context,
+  );
+  signals.push(...tcf.signals);
+  for (const [index, { source }] of tcStrings.entries()) hear(source, [{ signal: null, outcome: tcf.outcomes[index] ?? 'malformed' }]);
+  // Beside what may hide a denial nothing is granted, and no special feature either.
+  const mayGrant = signals.every((signal) => signal.state === 'valid' && signal.child !== true);
+  return { signals, specialFeatures: mayGrant ? tcf.specialFeatures : [] };
 }
 
 function contextOf({ gdprApplies = true }: WireConsent, { settings, country, nowMs }: HearingOptions): SignalContext {

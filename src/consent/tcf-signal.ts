@@ -2,10 +2,11 @@
  * Makes one signal of the TC strings of a request: of one, usually, and where a GPP string carries another, of both. The later one
  * alone counts, since the person has decided anew; of one day, nobody knows which was later, and the stricter bit of each counts.
  */
+import type { ConsentSettings } from '../decision/artefact.ts';
 import type { ConsentSignal } from '../decision/facts.ts';
 import { dayMs } from '../time/units.ts';
 import type { ConsentSignalOutcome, SaidOfUseCases, SignalContext } from './signal.ts';
-import { readTcString, type TcString } from './tcf.ts';
+import { hasSpecialFeature, readTcString, type TcString } from './tcf.ts';
 import { allowedBy, strictest, useCasesOf } from './tcf-use-cases.ts';
 import { tcfValidity } from './tcf-validity.ts';
 
@@ -13,6 +14,8 @@ export interface TcfReading {
   readonly signals: readonly ConsentSignal[];
   /** Of each text, in the order given. */
   readonly outcomes: readonly ConsentSignalOutcome[];
+  /** The special features that were opted in to, by every string that counts. */
+  readonly specialFeatures: readonly number[];
 }
 
 interface Read {
@@ -30,7 +33,8 @@ export function tcfSignals(texts: readonly string[], context: SignalContext): Tc
   }
   const signal = valid.length === 0 ? null : signalOf(valid, context);
   if (signal !== null) signals.push(signal);
-  return { signals, outcomes: read.map(({ outcome }) => outcome) };
+  const specialFeatures = tcfGrantsCount(context) ? specialFeaturesOf(valid, context.settings) : [];
+  return { signals, outcomes: read.map(({ outcome }) => outcome), specialFeatures };
 }
 
 function readAndWeigh(text: string, context: SignalContext): Read {
@@ -55,6 +59,12 @@ function signalOf(strings: readonly TcString[], context: SignalContext): Consent
   // A string that is ahead of our clock is of no later day than what was recorded today.
   const day = Math.min(Math.max(...strings.map(dayOf)), Math.floor(nowMs / dayMs));
   return { state: 'valid', day, useCases };
+}
+
+/** Who was not told of us has not opted in to anything of ours. */
+function specialFeaturesOf(strings: readonly TcString[], settings: ConsentSettings): readonly number[] {
+  if (strings.length === 0 || !strings.every((tc) => allowedBy(tc, settings).disclosed)) return [];
+  return [1, 2].filter((feature) => strings.every(({ specialFeatureOptins }) => hasSpecialFeature(specialFeatureOptins, feature)));
 }
 
 /** Grants of the TCF are given under opt-in rules, and where the GDPR does not apply the string proves nothing. */

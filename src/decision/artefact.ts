@@ -37,6 +37,8 @@ export type AttributeType = 'string' | 'int' | 'bool' | 'timestamp' | 'strings';
 
 export interface AttributeDeclaration {
   readonly type: AttributeType;
+  /** Of `request`: what the TCF calls a special feature (1 precise geolocation, 2 scanning the device); it is read only by who opted in to it. */
+  readonly specialFeature?: number;
   /** The only values allowed, for `string` and `strings`; null when any is. */
   readonly values: readonly string[] | null;
   readonly sensitivity: Sensitivity;

@@ -15,6 +15,14 @@ const attributesMax = 1_000;
 const audiencesMax = 10_000;
 const valuesMax = 1_000;
 const retentionDaysMax = 3_650;
+/** The TCF has two: precise geolocation, and scanning the device to tell it apart. */
+const specialFeatureMax = 2;
+/** What is stored with a person ends some day; what a visitor's device may be asked for, they must opt in to. */
+const fieldsOfSource: Readonly<Record<AttributeSource, readonly string[]>> = {
+  request: ['specialFeature'],
+  session: [],
+  profile: ['retentionDays'],
+};
 
 /** Parameters of the cacheable call and members of a request's context: an attribute of that name could not be told from them. */
 const takenByRequests: readonly string[] = ['page', 'zones', 'audiences'];
@@ -57,8 +65,8 @@ function readAttributes(
           `a request attribute cannot be named \`${id}\`: a request has a field of that name, choose another`,
         );
       }
-      const keeps = source === 'profile';
-      attributes[source].set(id, readAttribute(report, declared, { what: `attribute \`${source}.${id}\``, keeps, untyped }));
+      const also = fieldsOfSource[source];
+      attributes[source].set(id, readAttribute(report, declared, { what: `attribute \`${source}.${id}\``, also, untyped }));
     }
   }
   return attributes;
@@ -66,20 +74,21 @@ function readAttributes(
 
 interface AttributePlace {
   readonly what: string;
-  /** Whether it is stored with a person. */
-  readonly keeps: boolean;
+  /** What may be said of attributes of this source alone. */
+  readonly also: readonly string[];
   readonly untyped: Set<AttributeDeclaration>;
 }
 
 /** A broken declaration still declares the name, so that its uses are not reported as unknown. */
-function readAttribute(report: Report, node: Node, { what, keeps, untyped }: AttributePlace): AttributeDeclaration {
+function readAttribute(report: Report, node: Node, { what, also, untyped }: AttributePlace): AttributeDeclaration {
   const known = ['type', 'values', 'class', 'category'];
-  const fields = readFields(report, node, what, keeps ? [...known, 'retentionDays'] : known);
+  const fields = readFields(report, node, what, [...known, ...also]);
   const typeNode = fields && required(report, fields, 'type', what, '`type: string`, int, bool, timestamp or strings');
   const type = typeNode && readOneOf(report, typeNode, `the type of ${what}`, attributeTypes);
   const values = fields === undefined ? null : readValues(report, fields, what, type);
   const sensitivity = fields === undefined ? unlabelled : readLabel(report, fields, what, unlabelled);
-  const declaration: AttributeDeclaration = { type: type ?? 'string', values, sensitivity, ...readRetention(report, fields, what) };
+  const onSource = { ...readRetention(report, fields, what), ...readSpecialFeature(report, fields, what) };
+  const declaration: AttributeDeclaration = { type: type ?? 'string', values, sensitivity, ...onSource };
   if (type === undefined) untyped.add(declaration);
   return declaration;
 }
@@ -87,6 +96,11 @@ function readAttribute(report: Report, node: Node, { what, keeps, untyped }: Att
 function readRetention(report: Report, fields: Fields | undefined, what: string): { readonly retentionDays?: number } {
   const retentionDays = optionalInteger(report, fields, 'retentionDays', what, { min: 1, max: retentionDaysMax });
   return retentionDays === undefined ? {} : { retentionDays };
+}
+
+function readSpecialFeature(report: Report, fields: Fields | undefined, what: string): { readonly specialFeature?: number } {
+  const specialFeature = optionalInteger(report, fields, 'specialFeature', what, { min: 1, max: specialFeatureMax });
+  return specialFeature === undefined ? {} : { specialFeature };
 }
 
 function readValues(report: Report, fields: Fields, what: string, type: AttributeType | undefined): readonly string[] | null {

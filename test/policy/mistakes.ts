@@ -42,11 +42,20 @@ export const mistakes: readonly Mistake[] = [
       'device: {': 'device: { retentionDays: 30,',
     },
     problems: [
-      'unknown-field 4:62 error: attribute `request.device` has no field `retentionDays`; write one of `type`, `values`, `class`, `category`',
+      'unknown-field 4:62 error: attribute `request.device` has no field `retentionDays`; write one of `type`, `values`, `class`, `category`, `specialFeature`',
       'out-of-bounds 7:31 error: `retentionDays` of attribute `profile.loyalty` is 0: write a whole number from 1 to 3650',
       'out-of-bounds 12:39 error: `retentionDays` of audience `lapsed` is 3651: write a whole number from 1 to 3650',
     ],
   },
+  {
+    name: 'a special feature that is none, and one of what no device tells',
+    change: { 'device: {': 'device: { specialFeature: 3,', 'loyalty: {': 'loyalty: { specialFeature: 1,' },
+    problems: [
+      'out-of-bounds 4:78 error: `specialFeature` of attribute `request.device` is 3: write a whole number from 1 to 2',
+      'unknown-field 7:16 error: attribute `profile.loyalty` has no field `specialFeature`; write one of `type`, `values`, `class`, `category`, `retentionDays`',
+    ],
+  },
+  { name: 'a special feature is fine', change: { 'device: {': 'device: { specialFeature: 2,' }, problems: [] },
   { name: 'a retention is fine', change: { 'lapsed: {': 'lapsed: { retentionDays: 3650,' }, problems: [] },
   {
     name: 'a misspelt section',

@@ -11,6 +11,7 @@ import { decide } from '../../decision/decide.ts';
 import type { ZoneDecision } from '../../decision/decision.ts';
 import { noEvidence } from '../../decision/facts.ts';
 import type { Question } from '../../decision/question.ts';
+import { nobodyOptedIn, withoutSpecialFeatures } from '../../decision/special-features.ts';
 import type { Scope } from '../../decision/vocabulary.ts';
 import type { ServiceDependencies } from '../dependencies.ts';
 import { refusingLateRequests } from '../overload.ts';
@@ -27,7 +28,8 @@ export function decideSharedRoute(app: FastifyInstance, dependencies: ServiceDep
   app.get('/v1/decide', { onRequest }, async (request, reply) => {
     const { startedAtMs } = request;
     const policy = policyInForce(dependencies);
-    const question = readSharedQuery(queryOf(request.raw.url ?? ''), policy.artefact, clock.nowMs());
+    const asked = readSharedQuery(queryOf(request.raw.url ?? ''), policy.artefact, clock.nowMs());
+    const question = withoutSpecialFeatures(policy.artefact, asked, nobodyOptedIn);
     const startMs = clock.monotonicMs();
     const answer = sharedAnswer(question, policy);
     const endMs = clock.monotonicMs();

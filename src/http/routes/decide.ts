@@ -7,6 +7,7 @@ import { hearConsent, type WireConsent } from '../../consent/signals.ts';
 import { type Asking, readDecideRequest, toAsking, toEnvelope } from '../../contract/convert.ts';
 import type { DecideRequest } from '../../contract/schemas.ts';
 import { needs } from '../../decision/needs.ts';
+import { withoutSpecialFeatures } from '../../decision/special-features.ts';
 import { batchesOf } from '../../evidence/batches.ts';
 import type { GatherTiming } from '../../evidence/gathering.ts';
 import { answerTo } from '../answer.ts';
@@ -33,14 +34,15 @@ export function decideRoute(app: FastifyInstance, dependencies: ServiceDependenc
     const policy = policyInForce(dependencies);
     const { artefact, sources } = policy;
     const nowMs = clock.nowMs();
-    const asking = seenBy(request.caller, toAsking(wire, artefact, nowMs));
-    const deadline = deadlineOf(asking, request.headers[deadlineHeader], artefact.deadline, startedAtMs, ownMargin);
+    const asked = seenBy(request.caller, toAsking(wire, artefact, nowMs));
+    const deadline = deadlineOf(asked, request.headers[deadlineHeader], artefact.deadline, startedAtMs, ownMargin);
     const effectiveMs = remainingMs(deadline, clock.monotonicMs());
 
     const consentStartMs = clock.monotonicMs();
-    const { country } = asking.question.request;
+    const { country } = asked.question.request;
     const wireConsent = wire.consent as WireConsent | undefined;
     const consent = hearConsent(wireConsent, gpcLines(request), { settings: artefact.consent, country, nowMs });
+    const asking = { ...asked, question: withoutSpecialFeatures(artefact, asked.question, consent.specialFeatures) };
     const gatherStartMs = clock.monotonicMs();
     const times = { startedAtMs, deadlineAtMs: deadline.atMs };
     const required = needs(artefact, asking.question);
