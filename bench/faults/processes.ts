@@ -99,7 +99,7 @@ export async function startFaultRedis(directory: string): Promise<FaultRedis> {
     answers,
     async backUp() {
       // Profiles and sessions last: what forbids must be back before what it forbids.
-      const isShown = (key: string): number => (/:profile$|:session:/.test(key) ? 1 : 0);
+      const isShown = (key: string): number => (/:profile$|:session$/.test(key) ? 1 : 0);
       const keys = ((await control.call('KEYS', '*')) as string[]).sort((a, b) => isShown(a) - isShown(b));
       const kept = await Promise.all(
         keys.map(async (key) => ({ key, value: await control.dumpBuffer(key), ttlMs: Math.max(0, await control.pttl(key)) })),

@@ -1,0 +1,56 @@
+/** Who races: people known by a token, whose consent is stored, and visitors known by a session alone, who consent with each request. */
+import { readFileSync } from 'node:fs';
+import { personalUseCases } from '../../src/decision/vocabulary.ts';
+import type { Answer, Ask, Contender } from './race.ts';
+
+const policyPath = new URL('policy.yaml', import.meta.url);
+
+/** 0: every decision proves everything, which is what a policy that says nothing of freshness gets. */
+export function policyText(freshnessMaxMs: number): string {
+  const text = readFileSync(policyPath, 'utf8');
+  return freshnessMaxMs === 0 ? text : `${text}freshness: { maxMs: ${freshnessMaxMs} }\n`;
+}
+
+const everything = Object.fromEntries(personalUseCases.map((useCase) => [useCase, 'granted']));
+
+/** `token` says who it is. */
+export function subjectContender(subject: string, token: string): Contender {
+  let hasProfile = false;
+  return {
+    what: 'subject',
+    tier: 'user',
+    async grant(ask) {
+      if (!hasProfile) await succeeded(ask('PUT', `/v1/profiles/${subject}`, { attributes: { loyalty: 'gold' } }));
+      hasProfile = true;
+      const recordedAt = new Date(Date.now() - 1000).toISOString();
+      await succeeded(ask('PUT', `/v1/consents/${subject}`, { useCases: everything, recordedAt }));
+    },
+    async withdraw(ask) {
+      await succeeded(ask('POST', `/v1/consents/${subject}/withdrawals`));
+    },
+    question: () => ({ zones: ['hero'], deadlineMs: 500, identity: { token } }),
+  };
+}
+
+/** What is withdrawn in a session stays so: each time it is another session. */
+export function sessionContender(): Contender {
+  let sessionId = '';
+  return {
+    what: 'session',
+    tier: 'session',
+    async grant(ask: Ask) {
+      const { text } = await succeeded(ask('POST', '/v1/sessions', { attributes: { last_category: 'shoes' } }));
+      sessionId = (JSON.parse(text) as { sessionId: string }).sessionId;
+    },
+    async withdraw(ask) {
+      await succeeded(ask('POST', `/v1/sessions/${sessionId}/withdrawals`));
+    },
+    question: () => ({ zones: ['hero'], deadlineMs: 500, identity: { sessionId }, consent: { useCases: everything } }),
+  };
+}
+
+async function succeeded(asking: Promise<Answer>): Promise<Answer> {
+  const answer = await asking;
+  if (answer.status < 200 || answer.status > 299) throw new Error(`a service answered ${answer.status}: ${answer.text}`);
+  return answer;
+}
