@@ -4,7 +4,7 @@
  */
 import cluster from 'node:cluster';
 import type { Server } from 'node:http';
-import { Server as TlsServer } from 'node:tls';
+import type { Server as TlsServer } from 'node:tls';
 import closeWithGrace from 'close-with-grace';
 import type { Logger } from 'pino';
 import { type AppDependencies, buildApp, buildManagement, buildManagementOf, tlsOptionsOf } from './app.ts';
@@ -256,8 +256,8 @@ async function openService(config: Config, logger: Logger, ending: AsyncDisposab
     publicGet: config.publicGet,
   };
   const app = await buildApp(parts);
-  const { server }: { readonly server: Server } = app;
-  if (server instanceof TlsServer) callers.toldTo((tls) => server.setSecureContext(tlsOptionsOf(tls)));
+  // With certificates the server is one of TLS, which its type does not say.
+  callers.toldTo((tls) => (app.server as unknown as TlsServer).setSecureContext(tlsOptionsOf(tls)));
   app.server.once('listening', () => trust.servedAt(urlOf(config.host, portOf(app))));
   afterListening(app, clock, [...librariesOfTelemetry, telemetry.load]);
   await warming;

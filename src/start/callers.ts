@@ -7,7 +7,7 @@ import type { RateBoard } from '../records/rate-board.ts';
 import type { Clock } from '../time/clock.ts';
 import { openKeyRing } from './key-ring.ts';
 import { openAudit } from './open-audit.ts';
-import { readTls, type TlsFiles } from './tls.ts';
+import type { TlsFiles } from './tls.ts';
 
 export interface Callers {
   readonly apiKeys: ApiKeys | null;
@@ -30,15 +30,16 @@ const heardForMs = 3_000;
 
 export async function openCallers(config: Config, parts: { readonly clock: Clock; readonly logger: Logger }): Promise<OpenedCallers> {
   const { logger } = parts;
-  const tls = config.tls === null ? null : await readTls(config.tls);
+  const readTls = async () => (config.tls === null ? null : await (await import('./tls.ts')).readTls(config.tls));
+  const tls = await readTls();
   const ring = config.apiKeysPath === null ? null : await openKeyRing({ path: config.apiKeysPath, ...parts });
   const audit = openAudit(config, parts);
   let renew: (tls: TlsFiles) => void = () => {};
 
   async function renewTls(): Promise<void> {
-    if (config.tls === null) return;
+    if (tls === null) return;
     try {
-      renew(await readTls(config.tls));
+      renew((await readTls()) ?? tls);
       logger.info({}, 'the certificates were read again');
     } catch (error) {
       logger.error({}, `${error instanceof Error ? error.message : 'the certificates cannot be read'}; those in force stay so`);

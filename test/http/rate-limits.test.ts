@@ -7,6 +7,7 @@ import { shareOf } from '../../src/http/rate-shares.ts';
 import type { Posted, RateBoard } from '../../src/records/rate-board.ts';
 import { openRateBoard, rateBoardKey } from '../../src/redis/rate-lease.ts';
 import { until } from '../support/redis-deployments.ts';
+import { asDocumentedUser, documentedRights } from '../support/redis-rights.ts';
 import { startRedis } from '../support/redis-server.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 import { call, keyOf } from './callers.ts';
@@ -151,10 +152,12 @@ describe('processes that share a board', () => {
 });
 
 describe('the board in Redis', () => {
-  it('shows every process what all said lately, forgets who is gone, and ends by itself', async () => {
+  it('shows every process what all said lately, forgets who is gone, ends by itself, and needs no rights but the store’s', async () => {
     const redis = await startRedis();
     const observer = new Redis(redis.url);
-    const [one, two] = [openRateBoard({ url: redis.url, heardForMs: 60_000 }), openRateBoard({ url: redis.url, heardForMs: 60_000 })];
+    await observer.call('ACL', 'SETUSER', ...documentedRights());
+    const url = asDocumentedUser(redis.url);
+    const [one, two] = [openRateBoard({ url, heardForMs: 60_000 }), openRateBoard({ url, heardForMs: 60_000 })];
     onTestFinished(async () => {
       one.close();
       two.close();

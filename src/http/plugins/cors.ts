@@ -2,7 +2,7 @@
  * Which pages may call from a browser: those of the origins that are listed, to the letter, and only the routes that a browser has any
  * business with. Nothing is listed: no answer says a word about origins. Never with credentials, never `*`.
  */
-import fastifyCors, { type FastifyCorsOptions } from '@fastify/cors';
+import type { FastifyCorsOptions } from '@fastify/cors';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
 
@@ -23,6 +23,7 @@ const opened: FastifyCorsOptions = {
 /** Before `unserved`, which otherwise would answer a preflight with a 405. */
 export const cors = fastifyPlugin(async (app: FastifyInstance, { corsOrigins = [] }: { corsOrigins?: readonly string[] }) => {
   if (corsOrigins.length === 0) return;
+  const { fastifyCors } = await import('@fastify/cors');
   const origins = new Set(corsOrigins);
   await app.register(fastifyCors, {
     delegator(request, give) {
