@@ -1,4 +1,5 @@
 /** Tells telemetry what was decided: tiers, reasons, states and times. It has nothing personal to tell. */
+import type { HeardConsent } from '../consent/signals.ts';
 import type { PolicyInForce } from '../contract/convert.ts';
 import type { Evidence, TokenEvidence } from '../decision/facts.ts';
 import { type Dependency, dependencies } from '../decision/vocabulary.ts';
@@ -15,6 +16,7 @@ export interface DecisionRecord {
   readonly decided: Decided;
   readonly stages: readonly TimedStage[];
   readonly timing: GatherTiming;
+  readonly signals: HeardConsent['outcomes'];
   readonly startedAtMs: number;
   readonly deadlineAtMs: number;
 }
@@ -27,7 +29,7 @@ const spanOf: Readonly<Partial<Record<TimedStage['name'], Stage>>> = {
 };
 
 export function recordDecision(record: DecisionRecord): void {
-  const { trace, metrics, policy, page, decided, stages, timing, startedAtMs, deadlineAtMs } = record;
+  const { trace, metrics, policy, page, decided, stages, timing, signals, startedAtMs, deadlineAtMs } = record;
   const { zones, evidence, last } = decided;
   if (trace.recording) {
     for (const { name, startMs, endMs } of stages) {
@@ -47,6 +49,7 @@ export function recordDecision(record: DecisionRecord): void {
     durationMs: last.endMs - startedAtMs,
     overshootMs: Math.max(0, last.endMs - deadlineAtMs),
     facts,
+    signals,
   });
 }
 

@@ -16,6 +16,7 @@ export interface Instruments extends Metrics {
 export function createInstruments(meters: readonly Meter[]): Instruments {
   const decisions = createDecisionCounts();
   const facts = createCounts<FactLabels>(({ dependency, state }) => `${dependency} ${state}`);
+  const signals = createCounts<SignalLabels>(({ source, outcome }) => `${source} ${outcome}`);
   const shed = createCounts<Attributes>(() => '');
   const abandoned = createCounts<AbandonedLabels>(({ from, outcome }) => `${from} ${outcome}`);
   const duration = createHistograms(meters, metricNames.decisionDuration, {
@@ -33,6 +34,7 @@ export function createInstruments(meters: readonly Meter[]): Instruments {
   for (const meter of meters) {
     showCounts(meter, metricNames.decisions, 'Zones decided, by tier served and why it is not the intended one', decisions.show);
     showCounts(meter, metricNames.facts, 'Evidence that decisions had, by state', facts.show);
+    showCounts(meter, metricNames.consentSignals, 'Consent signals of decisions, by whether they came and count', signals.show);
     showCounts(meter, metricNames.requestsShed, 'Requests turned away before any work began', shed.show);
     showCounts(meter, metricNames.repliesAbandoned, 'Replies that came when nobody waited any more', abandoned.show);
   }
@@ -43,6 +45,7 @@ export function createInstruments(meters: readonly Meter[]): Instruments {
     decided(route, closing) {
       for (const zone of closing.zones) decisions.add(zone);
       countFacts(facts, closing.facts);
+      for (const source in closing.signals) signals.add({ source, outcome: closing.signals[source] ?? nothing }, 1);
       const page = closing.page ?? nothing;
       duration(closing.durationMs, durationLabels(route, page));
       if (closing.overshootMs > 0) overshoot(closing.overshootMs, overshootLabels(page, ''));
@@ -56,6 +59,11 @@ export function createInstruments(meters: readonly Meter[]): Instruments {
 interface AbandonedLabels extends Attributes {
   readonly from: 'store' | Dependency;
   readonly outcome: 'answered' | 'failed';
+}
+
+interface SignalLabels extends Attributes {
+  readonly source: string;
+  readonly outcome: string;
 }
 
 interface FactLabels extends Attributes {

@@ -9,6 +9,7 @@ export const metricNames = {
   decisionsInFlight: 'stepwell_decisions_in_flight',
   deadlineOvershoot: 'stepwell_deadline_overshoot_milliseconds',
   facts: 'stepwell_facts_total',
+  consentSignals: 'stepwell_consent_signals_total',
   requestsShed: 'stepwell_requests_shed_total',
   repliesAbandoned: 'stepwell_replies_abandoned_total',
   approvalsExpired: 'stepwell_approvals_expired',

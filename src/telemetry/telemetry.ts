@@ -63,6 +63,8 @@ export interface DecisionClosing {
   readonly overshootMs: number;
   /** The state of each dependency's fact; those that were not asked for are absent here. */
   readonly facts: FactStates;
+  /** What became of the request's consent signals, by where each came from; both are words of closed lists. Absent: none were read. */
+  readonly signals?: Readonly<Record<string, string>>;
 }
 
 export type FactState = Fact<unknown>['state'];

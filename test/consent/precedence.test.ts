@@ -1,8 +1,10 @@
 /** Signals beside each other, asked of the running service: the states in its answer, for every vector of the corpus. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { hearConsent, type WireConsent } from '../../src/consent/signals.ts';
 import { useCases } from '../../src/decision/vocabulary.ts';
+import { startTelemetry } from '../../src/telemetry/start.ts';
 import { startService, type TestService } from '../http/service.ts';
+import { VirtualClock } from '../support/virtual-clock.ts';
 import { dayOfMs, granting } from './encode-tcf.ts';
 import { corpus, corpusNowMs, type PrecedenceVector } from './tcf-corpus.ts';
 
@@ -147,5 +149,26 @@ describe('a positive signal', () => {
     };
     expect(await ask({ tcf })).toBe('granted');
     expect(await ask({})).toBe('unavailable');
+  });
+});
+
+describe('what became of each signal', () => {
+  it('is counted by words of closed lists: absent, valid and each way not to count apart', async () => {
+    const telemetry = await startTelemetry({ clock: new VirtualClock(), env: {} });
+    onTestFinished(() => telemetry.shutdown());
+    const { app } = await startService({ telemetry });
+    const canary = 'CQcanary-7f3a';
+    await app.inject({ method: 'POST', url: '/v1/decide', payload: { zones: ['hero'], consent: { tcf: canary, usPrivacy: '1YNN' } } });
+    const told = await telemetry.metricsText();
+    const counted = told.split('\n').filter((line) => line.startsWith('stepwell_consent_signals_total{'));
+    expect(counted.sort()).toEqual([
+      'stepwell_consent_signals_total{source="googleConsentMode",outcome="absent"} 1',
+      'stepwell_consent_signals_total{source="gpp",outcome="absent"} 1',
+      'stepwell_consent_signals_total{source="secGpc",outcome="absent"} 1',
+      'stepwell_consent_signals_total{source="tcf",outcome="malformed"} 1',
+      'stepwell_consent_signals_total{source="usPrivacy",outcome="valid"} 1',
+      'stepwell_consent_signals_total{source="useCases",outcome="absent"} 1',
+    ]);
+    expect(told).not.toContain(canary);
   });
 });

@@ -51,6 +51,7 @@ const closing: DecisionClosing = {
   durationMs: 12.5,
   overshootMs: 0.5,
   facts: { profile: 'late', consent: 'known' },
+  signals: { tcf: 'stale', gpp: 'absent' },
 };
 
 function createStillClock(): Clock & { advance(ms: number): void } {
@@ -226,6 +227,8 @@ describe('metrics', () => {
         'stepwell_dependency_duration_milliseconds_sum{dependency="profile",state="late"} 3.5',
         'stepwell_facts_total{dependency="consent",state="known"} 2',
         'stepwell_facts_total{dependency="profile",state="late"} 2',
+        'stepwell_consent_signals_total{source="gpp",outcome="absent"} 2',
+        'stepwell_consent_signals_total{source="tcf",outcome="stale"} 2',
         'stepwell_replies_abandoned_total{from="store",outcome="failed"} 1',
         'stepwell_requests_shed_total 1',
       ].sort(),

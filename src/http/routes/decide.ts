@@ -63,7 +63,8 @@ export function decideRoute(app: FastifyInstance, dependencies: ServiceDependenc
       const timing = gathering.timing();
       const stages = stagesOf({ startedAtMs, consentStartMs, gatherStartMs, gathering: timing, last });
       answer.end(envelope, zones, serverTiming(stages));
-      recordDecision({ trace, metrics: telemetry.metrics, policy, page: asking.question.page, decided, stages, timing, ...times });
+      const told = { trace, metrics: telemetry.metrics, policy, page: asking.question.page, decided, stages, timing };
+      recordDecision({ ...told, signals: consent.outcomes, ...times });
     } catch (error) {
       trace.abandon(clock.monotonicMs(), 500);
       answer.fail(error);
