@@ -5,6 +5,7 @@ import type { Evidence } from '../../src/decision/facts.ts';
 import type { Question } from '../../src/decision/question.ts';
 import { tierHeight } from '../../src/decision/vocabulary.ts';
 import { evidenceOf, policyOf, questionFor } from './concrete.ts';
+import { scattered } from './product.ts';
 import type { AbstractZone, Settings, State } from './state.ts';
 import { type Expectation, expect, type Judgement, judge } from './table.ts';
 
@@ -49,7 +50,12 @@ export interface Range {
   readonly from: number;
   /** Exclusive. */
   readonly until: number;
-  readonly stride: number;
+  /** Whether these are numbers of a sample, rather than of the states themselves. */
+  readonly isSample: boolean;
+}
+
+export function indexOf(number: number, { size }: Slice, { isSample }: Range): number {
+  return isSample ? scattered(number, size) : number;
 }
 
 /** As many ways as a person would read. */
@@ -69,10 +75,9 @@ export function prepare(slice: Slice): Prepared {
   return { slice, policies };
 }
 
-/** Numbers beyond the size count from its start again: with a stride that shares no factor with it, each is met once. */
-export function enumerate({ slice, policies }: Prepared, core: Core, { from, until, stride }: Range, tally: Tally): void {
-  for (let number = from; number < until; number += 1) {
-    const index = (number * stride) % slice.size;
+export function enumerate({ slice, policies }: Prepared, core: Core, range: Range, tally: Tally): void {
+  for (let number = range.from; number < range.until; number += 1) {
+    const index = indexOf(number, slice, range);
     const state = slice.at(index);
     const evidence = evidenceOf(state);
     const judgement = judge(state);

@@ -1,34 +1,43 @@
 /**
- * The real core against the table of the gates, over an even sample of the whole state space (all of it: `node
+ * The real core against the table of the gates, over a sample of the whole state space (all of it: `node
  * test/enumeration/long.ts`), and against cores with one guard taken out, which must be found.
  */
 import { expect as check, describe, it } from 'vitest';
 import { decide } from '../../src/decision/decide.ts';
 import { evidenceOf, policyOf, questionFor } from './concrete.ts';
-import { type Core, emptyTally, enumerate, prepare, type Slice, type Tally } from './enumerate.ts';
+import { type Core, emptyTally, enumerate, prepare, type Range, type Slice, type Tally } from './enumerate.ts';
 import { findRises, type Rises } from './monotone.ts';
 import { plantedCores } from './planted.ts';
-import { strideFor } from './product.ts';
 import { rows, stateOfRow, zonesOfRow } from './section-seven.ts';
 import { slices } from './slices.ts';
 import type { Settings } from './state.ts';
 import { expect as expectation, judge } from './table.ts';
 
-const prepared = Object.values(slices).map(prepare);
+/** One zone of seven, which a seventh of the long run's time is enough for: no factor of the classes has seven values. */
+const thinned = { ...slices.everyClass, zones: slices.everyClass.zones.filter((_, at) => at % 7 === 0) };
+const prepared = Object.values({ ...slices, everyClass: thinned }).map(prepare);
 
 /** As many zones in each slice, whatever its size. */
-function sample(core: Core, zonesOfEach: number, until: (tally: Tally) => boolean = () => false): Tally {
+function sample(core: Core, zonesOfEach: number): Tally {
   const tally = emptyTally();
-  for (const one of prepared) {
-    if (until(tally)) break;
-    enumerate(one, core, rangeOf(one.slice, zonesOfEach), tally);
-  }
+  for (const one of prepared) enumerate(one, core, rangeOf(one.slice, zonesOfEach), tally);
   return tally;
 }
 
-function rangeOf({ size, zones, settings }: Slice, zonesWanted: number) {
+function rangeOf({ size, zones, settings }: Slice, zonesWanted: number): Range {
   const states = Math.min(size, Math.ceil(zonesWanted / (zones.length * settings.length)));
-  return { from: 0, until: states, stride: strideFor(size, states) };
+  return { from: 0, until: states, isSample: states < size };
+}
+
+/** More and more of each slice, until there is a disagreement. */
+function isFound(core: Core): boolean {
+  return [4000, 40_000, 400_000].some((zones) =>
+    prepared.some((one) => {
+      const tally = emptyTally();
+      enumerate(one, core, rangeOf(one.slice, zones), tally);
+      return tally.disagreements > 0;
+    }),
+  );
 }
 
 describe('the table of the gates, over the state space', () => {
@@ -53,8 +62,7 @@ describe('the table of the gates, over the state space', () => {
   });
 
   it.each(Object.entries(plantedCores))('finds a core that %s', (_name, core) => {
-    const tally = sample(core, 40_000, ({ disagreements }) => disagreements > 0);
-    check(tally.disagreements).toBeGreaterThan(0);
+    check(isFound(core)).toBe(true);
   });
 });
 

@@ -1,13 +1,12 @@
 /**
- * The whole state space: every state of every slice against the table of the gates, and an even sample of them made worse, input by
- * input, for tiers that rise. `node test/enumeration/long.ts [--part 0.1] [--workers 2]`; a part is an even sample. Ends with a tally,
+ * The whole state space: every state of every slice against the table of the gates, and a sample of them made worse, input by
+ * input, for tiers that rise. `node test/enumeration/long.ts [--part 0.1] [--workers 2]`; a part is a sample, the same in every run. Ends with a tally,
  * and with status 1 where there is an escalation, a disagreement or a rise.
  */
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import type { Disagreement } from './enumerate.ts';
 import type { Outcome, Share } from './long-worker.ts';
-import { strideFor } from './product.ts';
 import { slices } from './slices.ts';
 
 const { values } = parseArgs({ options: { part: { type: 'string', default: '1' }, workers: { type: 'string', default: '2' } } });
@@ -39,9 +38,12 @@ interface Count {
 }
 
 const shares = names.flatMap(sharesOf);
+const sharesOfAll = shares.length;
 const ways = new Map<string, Disagreement>();
 const startedMs = performance.now();
 let done = 0;
+// Whoever has no more time gets a tally of what was done.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void shares.splice(0));
 await Promise.all(Array.from({ length: workers }, work));
 report();
 
@@ -49,9 +51,9 @@ function sharesOf(name: Name): readonly Share[] {
   const { size, zones, settings } = slices[name];
   const all: Share[] = [];
   const cut = (what: Share['what'], states: number, statesOfShare: number) => {
-    const stride = strideFor(size, states);
+    const isSample = states < size;
     for (let from = 0; from < states; from += statesOfShare) {
-      all.push({ slice: name, what, range: { from, until: Math.min(states, from + statesOfShare), stride } });
+      all.push({ slice: name, what, range: { from, until: Math.min(states, from + statesOfShare), isSample } });
     }
   };
   const zonesOfState = zones.length * settings.length;
@@ -98,8 +100,7 @@ function add({ share, tally, rises }: Outcome): void {
 }
 
 function progress(): void {
-  const all = done + shares.length;
-  const line = `${done} of ${all} shares, ${Math.round((performance.now() - startedMs) / 1000)} s`;
+  const line = `${done} of ${sharesOfAll} shares, ${Math.round((performance.now() - startedMs) / 1000)} s`;
   if (process.stderr.isTTY) process.stderr.write(`\r${line}   `);
   else if (done % 100 === 0) console.error(line);
 }
@@ -113,6 +114,7 @@ function report(): void {
   const sum = (what: keyof Count) => names.reduce((total, name) => total + counts[name][what], 0);
   const said = (what: keyof Count) => sum(what).toLocaleString('en');
   const states = `${said('states')} states, ${said('decisions')} decisions, ${said('zones')} zones decided`;
+  if (done < sharesOfAll) console.log(`stopped after ${done} of ${sharesOfAll} shares`);
   console.log(`${states}: ${said('escalations')} escalations, ${said('disagreements')} disagreements with the table.`);
   console.log(`${said('compared')} zones decided again with one input worse: ${said('rises')} tiers rose.`);
   if (sum('escalations') + sum('disagreements') + sum('rises') > 0) process.exitCode = 1;

@@ -2,7 +2,7 @@
 import { type Tier, tierHeight } from '../../src/decision/vocabulary.ts';
 import { evidenceOf } from './concrete.ts';
 import { degradations } from './degrade.ts';
-import type { Core, Prepared, Range } from './enumerate.ts';
+import { type Core, indexOf, type Prepared, type Range } from './enumerate.ts';
 import type { AbstractZone, Class, State } from './state.ts';
 
 export interface Rises {
@@ -12,9 +12,9 @@ export interface Rises {
 
 const risesMax = 20;
 
-export function findRises({ slice, policies }: Prepared, core: Core, { from, until, stride }: Range, rises: Rises): void {
-  for (let number = from; number < until; number += 1) {
-    const index = (number * stride) % slice.size;
+export function findRises({ slice, policies }: Prepared, core: Core, range: Range, rises: Rises): void {
+  for (let number = range.from; number < range.until; number += 1) {
+    const index = indexOf(number, slice, range);
     const state = slice.at(index);
     const worse = degradations(state);
     for (const { artefact, question } of policies) {

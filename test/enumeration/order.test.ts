@@ -5,7 +5,7 @@ import type { ConsentSignal, Evidence } from '../../src/decision/facts.ts';
 import { startService } from '../http/service.ts';
 import { evidenceOf } from './concrete.ts';
 import { prepare } from './enumerate.ts';
-import { strideFor } from './product.ts';
+import { scattered } from './product.ts';
 import { slices } from './slices.ts';
 
 /** One more of each kind, so that there is an order to change. */
@@ -17,15 +17,15 @@ const more: readonly ConsentSignal[] = [
 describe('the order of what is said about consent', () => {
   it.each(['whole', 'everyDate'] as const)('and its repetition change no decision: %s', (name) => {
     const { slice, policies } = prepare(slices[name]);
-    const wanted = 6000;
+    const wanted = 2000;
     for (let number = 0; number < wanted; number += 1) {
-      const evidence = evidenceOf(slice.at((number * strideFor(slice.size, wanted)) % slice.size));
+      const evidence = evidenceOf(slice.at(scattered(number, slice.size)));
       const signals = [...evidence.consent.signals, ...more];
       const said = (inOrder: readonly ConsentSignal[]): Evidence => ({ ...evidence, consent: { ...evidence.consent, signals: inOrder } });
       const orders = [signals.toReversed(), [...signals.slice(1), ...signals.slice(0, 1)], [...signals, ...signals]];
       for (const { artefact, question } of policies) {
-        const decided = decide(artefact, question, said(signals));
-        for (const other of orders) expect(decide(artefact, question, said(other))).toEqual(decided);
+        const decided = JSON.stringify(decide(artefact, question, said(signals)));
+        for (const other of orders) expect(JSON.stringify(decide(artefact, question, said(other)))).toBe(decided);
       }
     }
   });

@@ -27,13 +27,19 @@ export function productOf<T extends object>(factors: Factors<T>): Product<T> {
   };
 }
 
-/** Every member at a distance that shares no factor with the size meets all values of all factors, however few are taken. */
-export function strideFor(size: number, wanted: number): number {
-  let stride = Math.max(1, Math.floor(size / wanted));
-  while (greatestCommonDivisor(stride, size) !== 1) stride += 1;
-  return stride;
+/**
+ * Numbers from 0 on, each to a place anywhere below the size: a sample of a product must not step through its factors in lockstep. The
+ * same number has the same place in every run.
+ */
+export function scattered(number: number, size: number): number {
+  return Math.floor((mixed(number) / 2 ** 32) * size);
 }
 
-function greatestCommonDivisor(a: number, b: number): number {
-  return b === 0 ? a : greatestCommonDivisor(b, a % b);
+/** The finaliser of MurmurHash3, which leaves no pattern of its 32 bits. */
+function mixed(number: number): number {
+  let bits = Math.imul(number + 0x9e3779b9, 0x85ebca6b);
+  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
+  bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b);
+  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
+  return (bits ^ (bits >>> 16)) >>> 0;
 }

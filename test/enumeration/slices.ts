@@ -397,4 +397,5 @@ const everyTrouble = sliceOf(
   { zones: plainZones, settings: caps },
 );
 
-export const slices = { whole, everyToken, everyCaller, everyDate, everyClass, everyTrouble } as const;
+/** The largest last. */
+export const slices = { everyClass, everyTrouble, everyToken, everyCaller, everyDate, whole } as const;

@@ -8,7 +8,7 @@ import type { Decision } from '../../src/decision/decision.ts';
 import type { Profile } from '../../src/decision/facts.ts';
 import { compilePolicy } from '../../src/policy/compile.ts';
 import { evidenceOf, questionFor } from './concrete.ts';
-import { strideFor } from './product.ts';
+import { scattered } from './product.ts';
 import { slices } from './slices.ts';
 import type { State } from './state.ts';
 import { judge } from './table.ts';
@@ -86,11 +86,11 @@ function isSteppedUp({ token }: State): boolean {
   return token.is === 'verified' && token.binding === 'proved' && (token.authenticated === 'now' || token.authenticated === 'edge');
 }
 
-/** An even sample of the slices in which tokens, records and profiles differ. */
+/** A sample of the slices in which tokens, records and profiles differ. */
 function* states(): Generator<State> {
   for (const { size, at } of [slices.everyClass, slices.whole, slices.everyDate]) {
-    const wanted = Math.min(size, 4000);
-    for (let number = 0; number < wanted; number += 1) yield at((number * strideFor(size, wanted)) % size);
+    const wanted = Math.min(size, 2000);
+    for (let number = 0; number < wanted; number += 1) yield at(scattered(number, size));
   }
 }
 
@@ -105,7 +105,7 @@ describe('what is too sensitive for a visitor', () => {
       if (!judge(state).categoryGranted) expect(decideWith(withIllness, state), name).toEqual(decideWith(withElevated, state));
       compared += 1;
     }
-    expect(compared).toBeGreaterThan(10_000);
+    expect(compared).toBe(6000);
   });
 
   it('is told by nothing in the answer, whatever the profile says that nobody may use', () => {
