@@ -90,7 +90,7 @@ function doubtAbout(token: VerifiedToken, { device, generation, tokenRevoked }: 
   if (generation.state === 'known' && generation.value > (token.generation ?? 0)) return failure('identity_revoked');
   if (token.binding === 'unproved') return failure('identity_unbound');
   if (token.method !== 'deterministic') return failure('identity_partial');
-  if (device.state === 'known' && (device.value.subject !== token.subject || isFromBefore(token, device.value)))
+  if (device.state === 'known' && (device.value.subject !== token.subject || isHandedOver(device.value, provenUntilMs(token))))
     return failure('identity_partial');
   return notProved(generation) ?? notProved(tokenRevoked) ?? unsettledProof(token) ?? unread(device, 'identity');
 }
@@ -98,9 +98,16 @@ function doubtAbout(token: VerifiedToken, { device, generation, tokenRevoked }: 
 /** The same tolerance as for a token's times. */
 const handOverSkewSeconds = 5;
 
-/** Whether the person last authenticated before the device passed from somebody else to them. */
-function isFromBefore({ authTimeSeconds, issuedAtSeconds }: VerifiedToken, { sharedSinceMs }: IdentityLink): boolean {
-  return sharedSinceMs !== undefined && ((authTimeSeconds ?? issuedAtSeconds ?? 0) + handOverSkewSeconds) * 1000 < sharedSinceMs;
+/** A device that passed from somebody else to the person after this instant may be in that person's hands, or still in the other's. */
+export function provenUntilMs({
+  authTimeSeconds,
+  issuedAtSeconds = 0,
+}: Pick<VerifiedToken, 'authTimeSeconds' | 'issuedAtSeconds'>): number {
+  return ((authTimeSeconds ?? issuedAtSeconds) + handOverSkewSeconds) * 1000;
+}
+
+export function isHandedOver({ sharedSinceMs }: IdentityLink, provenMs: number): boolean {
+  return sharedSinceMs !== undefined && sharedSinceMs > provenMs;
 }
 
 function unsettledProof({ binding }: VerifiedToken): GateFailure | null {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type Database, open } from 'lmdb';
 import { makeDataDirectory, makePrivateFile } from '../files/data-directory.ts';
 import { keptTextSync } from '../files/kept-text.ts';
-import { decodeProfile, decodeSession, encodeConsent, encodeSession, unreadable } from '../records/codec.ts';
+import { decodeProfile, decodeSession, encodeConsent, encodeSession, stampedIdentity, unreadable } from '../records/codec.ts';
 import { endsSessionData, type HeldConsent } from '../records/consent-record.ts';
 import {
   consentKey,
@@ -142,7 +142,9 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore 
     const outcome = exists(prepared.key, nowMs) ? 'replaced' : 'created';
     if (prepared.linkTag !== undefined && prepared.subjectTag !== null)
       index(prepared.subjectTag, prepared.linkTag, nowMs + prepared.ttlMs);
-    put(prepared.key, prepared.textAfter(get(prepared.key, nowMs)), nowMs + prepared.ttlMs);
+    const before = get(prepared.key, nowMs);
+    const text = prepared.textAfter(before);
+    put(prepared.key, prepared.linkTag === undefined ? text : stampedIdentity(text, before, nowMs), nowMs + prepared.ttlMs);
     return outcome;
   }
 

@@ -6,6 +6,7 @@
 import type { Artefact } from '../decision/artefact.ts';
 import { deniedByGpc, grantsCountFromMs, grantsCountUntilMs, supersedesBeforeMs } from '../decision/consent.ts';
 import type { ConsentSignal, Fact, IdentityLink, RequestConsent, TokenEvidence } from '../decision/facts.ts';
+import { provenUntilMs } from '../decision/identity.ts';
 import type { Needs } from '../decision/needs.ts';
 import { type Kind, type PersonalUseCase, type UseCase, useCasesOfKind } from '../decision/vocabulary.ts';
 import type { Alternative, AskedUseCase, Permission, ReadPlan } from '../records/store.ts';
@@ -140,6 +141,7 @@ function planOf(asker: Asker, facts: AskedFacts, permissions: Permissions): Read
     subject: verified?.subject ?? null,
     tokenId: verified === null ? null : tokenId,
     tokenGeneration: verified?.generation ?? 0,
+    ...(verified === null ? {} : { provenUntilMs: provenUntilMs(verified) }),
     deviceId: isPersonal && resolved === null ? deviceId : null,
     resolvedLink: isPersonal && resolved?.state === 'known' ? resolved.value : null,
     sessionId: session === null && !asksSessionConsent ? null : sessionId,
@@ -194,7 +196,12 @@ function alternativeFor(consent: RequestConsent, asked: readonly PersonalUseCase
 }
 
 function mayBeHighConfidence(token: TokenEvidence): boolean {
-  return token.state === 'verified' && !token.expired && token.method === 'deterministic' && token.binding !== 'unproved';
+  return (
+    token.state === 'verified' &&
+    !token.expired &&
+    token.method === 'deterministic' &&
+    (token.binding === 'none' || token.binding === 'proved')
+  );
 }
 
 /** A signal that did not decode may hide a denial, and a known child denies everything: no grant can come of either. */

@@ -10,6 +10,7 @@ import { randomBytes } from 'node:crypto';
 import type { IdentityLink, Session, StoredConsent } from '../decision/facts.ts';
 import type { Attributes, Value } from '../decision/value.ts';
 import { type ConsentState, type PersonalUseCase, personalUseCases } from '../decision/vocabulary.ts';
+import { daySeconds } from '../time/units.ts';
 import { type ConsentRecord, type ConsentSource, consentSources, noticeVersionCharsMax, type SessionConsent } from './consent-record.ts';
 import { type KeyNames, tagLength } from './keys.ts';
 import { recordCharsMax, valueDepthMax } from './limits.ts';
@@ -17,7 +18,7 @@ import type { Ends, ProfileRecord } from './retention.ts';
 import { StoreError } from './store-error.ts';
 
 /** INVARIANT: the Redis script reads headers and consent records by these positions. */
-export const headers = { profile: 'p2', consent: 'c2', identity: 'i2', session: 's2' } as const;
+export const headers = { profile: 'p2', consent: 'c2', identity: 'i3', session: 's2' } as const;
 export const headerLength = 2 + tagLength;
 
 const versionBytes = 9;
@@ -79,7 +80,41 @@ export function decodeSession(sessionTag: string, text: string): Session | null 
 export function encodeIdentity(identityTag: string, link: IdentityLink, names: KeyNames): string {
   if (!isConfidence(link.confidencePpm)) throw new StoreError('invalid', 'a confidence must be a whole number of parts per million');
   const body = JSON.stringify([link.subject, link.method, link.confidencePpm]);
-  return versioned(headers.identity, identityTag, names.subject(link.subject) + body);
+  return versioned(
+    headers.identity,
+    identityTag,
+    names.subject(link.subject) + instantText(0) + instantText(link.sharedSinceMs ?? 0) + body,
+  );
+}
+
+/**
+ * The text as it is to be stored: with the instant of the write and, where the identity was another's not long ago, since when it is this
+ * one's. Of whose it was, nothing is kept. The put script says the same in Lua.
+ */
+export function stampedIdentity(text: string, before: string | null, nowMs: number): string {
+  const isKnown = before !== null && before.startsWith(text.slice(0, headerLength));
+  const isSame = isKnown && subjectTagOfIdentity(before) === subjectTagOfIdentity(text);
+  const isRecent = isKnown && nowMs - (instantIn(before, 0) ?? 0) <= sharedWithinMs;
+  const sharedSinceMs = isSame ? (instantIn(before, 1) ?? 0) : isRecent ? nowMs : 0;
+  return text.slice(0, stampsFrom) + instantText(nowMs) + instantText(sharedSinceMs) + text.slice(stampedLength);
+}
+
+/** INVARIANT: the put script writes and the read script reads them at these positions: of the write, then of the hand-over; 0: none. */
+export const stampLength = 13;
+export const stampsFrom = versionedLength + tagLength;
+export const stampedLength = stampsFrom + 2 * stampLength;
+/** A second person within so long shares the identity; later they have taken it over. */
+export const sharedWithinMs = 30 * daySeconds * 1000;
+
+function instantText(ms: number): string {
+  return String(Math.trunc(ms)).padStart(stampLength, '0');
+}
+
+/** Null where there is none. */
+function instantIn(text: string, position: 0 | 1): number | null {
+  const from = stampsFrom + position * stampLength;
+  const digits = text.slice(from, from + stampLength);
+  return /^\d{13}$/.test(digits) ? Number(digits) : null;
 }
 
 /** Of a link's text. */
@@ -89,11 +124,12 @@ export function subjectTagOfIdentity(text: string): string {
 
 export function decodeIdentity(identityTag: string, text: string, names: KeyNames): IdentityLink | null {
   if (!isVersioned(headers.identity, identityTag, text)) return null;
-  const bodyFrom = versionedLength + tagLength;
-  const [subject, method, confidencePpm, ...more] = parsedList(text.slice(bodyFrom)) ?? [];
-  if (typeof subject !== 'string' || names.subject(subject) !== text.slice(versionedLength, bodyFrom)) return null;
+  const [subject, method, confidencePpm, ...more] = parsedList(text.slice(stampedLength)) ?? [];
+  if (typeof subject !== 'string' || names.subject(subject) !== subjectTagOfIdentity(text)) return null;
+  const sharedSinceMs = instantIn(text, 1);
+  if (sharedSinceMs === null || instantIn(text, 0) === null) return null;
   if ((method !== 'deterministic' && method !== 'probabilistic') || !isConfidence(confidencePpm) || more.length > 0) return null;
-  return { subject, method, confidencePpm };
+  return { subject, method, confidencePpm, ...(sharedSinceMs === 0 ? {} : { sharedSinceMs }) };
 }
 
 const letterOf = { unavailable: 'u', denied: 'd', granted: 'g' } as const satisfies Record<ConsentState, string>;

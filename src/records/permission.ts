@@ -6,6 +6,7 @@
  */
 import { denies } from '../decision/consent.ts';
 import type { StoredConsent } from '../decision/facts.ts';
+import { isHandedOver } from '../decision/identity.ts';
 import type { AskedUseCase, Permission, ReadPlan, StoreReading } from './store.ts';
 
 /** The consent records here are what is stored, whether or not the plan asks to be told of them. */
@@ -42,7 +43,7 @@ function isProved(plan: ReadPlan, reading: ReadingSoFar): boolean {
     plan.subject !== null &&
     !reading.tokenRevoked &&
     reading.generation <= plan.tokenGeneration &&
-    (reading.link === null || reading.link.subject === plan.subject)
+    (reading.link === null || (reading.link.subject === plan.subject && !isHandedOver(reading.link, plan.provenUntilMs ?? 0)))
   );
 }
 

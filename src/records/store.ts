@@ -19,6 +19,8 @@ export interface ReadPlan {
   readonly tokenId: string | null;
   /** The token's `gen` claim, 0 where it has none. */
   readonly tokenGeneration: number;
+  /** Until when a hand-over of the device leaves that token proof of its subject; absent: none does. */
+  readonly provenUntilMs?: number;
   readonly deviceId: string | null;
   /**
    * Whom the device is linked to, found out elsewhere; then `deviceId` is null. The store looks no link up and treats this one as the

@@ -23,7 +23,7 @@ export interface PreparedWrite {
   /** What to put in the place of the text that stands there. */
   textAfter(before: string | null): string;
   readonly ttlMs: number;
-  /** Of a link: under which name its subject's index has to know it. */
+  /** Of a link: under which name its subject's index has to know it. Its text is stamped when it is written. */
   readonly linkTag?: string;
 }
 

@@ -172,6 +172,7 @@ function argumentsOf(plan: ReadPlan, tags: PlanTags, { link, profile, session }:
     profile.version,
     session.version,
     tags.session ?? '',
+    plan.provenUntilMs ?? 0,
   ];
 }
 

@@ -6,7 +6,17 @@
  */
 import { createHash } from 'node:crypto';
 import { personalUseCases } from '../decision/vocabulary.ts';
-import { headerLength, headers, unreadable, unsaid, versionedLength } from '../records/codec.ts';
+import {
+  headerLength,
+  headers,
+  sharedWithinMs,
+  stampedLength,
+  stampLength,
+  stampsFrom,
+  unreadable,
+  unsaid,
+  versionedLength,
+} from '../records/codec.ts';
 import { consentKey, presence, tagLength, tombstoneKey } from '../records/keys.ts';
 import { recordCharsMax } from '../records/limits.ts';
 import type { AskedUseCase, Permission } from '../records/store.ts';
@@ -78,7 +88,7 @@ function askedText({ useCase, granted, supersedesBeforeMs }: AskedUseCase): stri
  * The read. KEYS: identity link, revoked token, session, tombstone, generation, consent, profile, the session's consent. ARGV: echo, subject's tag, device's
  * tag, whether consent is asked for, the token's generation, the permissions of the profile and of the session as `permissionText`
  * writes them, whether a token is to be looked up, the tag of a linked subject that is known already, and the versions of the link, the
- * profile and the session that the asker holds, empty where it holds none, and the session's tag. A key that ARGV does not ask about is not touched, whatever
+ * profile and the session that the asker holds, empty where it holds none, the session's tag, and until when a hand-over of the device leaves the token proof. A key that ARGV does not ask about is not touched, whatever
  * its name.
  *
  * Answers: echo, link (of one that was known already, whether it stands), generation, revoked, consent, linked consent, whether the
@@ -93,9 +103,10 @@ local subject, device, ofProfile, ofSession = ARGV[2], ARGV[3], ARGV[6], ARGV[7]
 local sessionTag = ARGV[13]
 local consentAsked, asksProfile, asksSession = ARGV[4] == '1', ofProfile ~= '${notToBeTouched}', ofSession ~= '${notToBeTouched}'
 ${luaGet}
-local link, linkedTag = device ~= '' and get(KEYS[1]), ARGV[9]
+local link, linkedTag, sharedSince = device ~= '' and get(KEYS[1]), ARGV[9], 0
 if link then
   if string.sub(link, 1, ${headerLength}) == '${headers.identity}' .. device then
+    sharedSince = tonumber(string.sub(link, ${stampedLength - stampLength + 1}, ${stampedLength})) or math.huge
     linkedTag = string.sub(link, ${versionedLength + 1}, ${versionedLength + tagLength})
     if ARGV[10] ~= '' and string.sub(link, ${headerLength + 1}, ${versionedLength}) == ARGV[10] then link = '${sameVersion}' end
   else
@@ -135,7 +146,7 @@ local own, recordedAt, grantedAt = saidBy(consent, subject)
 local linked, linkedRecordedAt = saidBy(linkedConsent, linkedTag)
 local visit, visitRecordedAt = saidBy(sessionConsent, sessionTag)
 local readable = own and linked and visit and link ~= '${unreadable}' and (not generation or string.match(generation, '^%d+$'))
-local proved = readable and subject ~= '' and not revoked and not linkedToAnother
+local proved = readable and subject ~= '' and not revoked and not linkedToAnother and not (link and sharedSince > tonumber(ARGV[14]))
   and (not generation or tonumber(generation) <= tonumber(ARGV[5]))
 local denying = (not revoked or linkedTag == subject) and own or nothingSaid
 
@@ -204,7 +215,7 @@ return 1
 
 /**
  * KEYS: the record, the tombstone that forbids it where there is one, the index that has to know of it where it is a link. ARGV: text,
- * lifetime in ms, the link's name. 0 created, 1 replaced, 2 erased.
+ * lifetime in ms, the link's name; of a link the text is stamped as `stampedIdentity` does it. 0 created, 1 replaced, 2 erased.
  */
 export const putScript = script(`
 if KEYS[2] and redis.call('EXISTS', KEYS[2]) == 1 then return 2 end
@@ -212,8 +223,22 @@ if KEYS[3] then
   redis.call('SADD', KEYS[3], ARGV[3])
   if redis.call('PTTL', KEYS[3]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[3], ARGV[2]) end
 end
-local existed = redis.call('EXISTS', KEYS[1])
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+local existed, text = redis.call('EXISTS', KEYS[1]), ARGV[1]
+if ARGV[3] then
+  local sub, time, before, shared = string.sub, redis.call('TIME'), redis.pcall('GET', KEYS[1]), '${'0'.repeat(stampLength)}'
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  local stamp = string.format('%0${stampLength}.0f', now)
+  if type(before) == 'string' and sub(before, 1, ${headerLength}) == sub(text, 1, ${headerLength}) then
+    local written = tonumber(sub(before, ${stampsFrom + 1}, ${stampsFrom + stampLength})) or 0
+    if sub(before, ${versionedLength + 1}, ${stampsFrom}) == sub(text, ${versionedLength + 1}, ${stampsFrom}) then
+      shared = sub(before, ${stampsFrom + stampLength + 1}, ${stampedLength})
+    elseif now - written <= ${sharedWithinMs} then
+      shared = stamp
+    end
+  end
+  text = sub(text, 1, ${stampsFrom}) .. stamp .. shared .. sub(text, ${stampedLength + 1})
+end
+redis.call('SET', KEYS[1], text, 'PX', ARGV[2])
 return existed
 `);
 

@@ -79,7 +79,7 @@ export function createWriter({ reading, writing, ask, naming, onChange }: Writer
     const { subjectTag, key, text, ttlMs, linkTag } = prepared;
     const index = [linksKey(subjectTag ?? ''), tombstoneKey(subjectTag ?? '')];
     if ((await writing.run(indexScript, index, [linkTag ?? '', ttlMs])) === 2) return 'erased';
-    const outcome = outcomeOf(await writing.run(putScript, [key], [text ?? '', ttlMs]));
+    const outcome = outcomeOf(await writing.run(putScript, [key], [text ?? '', ttlMs, linkTag ?? '']));
     if (!(await isErased(subjectTag))) return outcome;
     await writing.command('UNLINK', key, []);
     return 'erased';

@@ -47,6 +47,7 @@ describe('the plan of one round trip', () => {
       subject: 'person-1',
       tokenId: 'issuer\njti',
       tokenGeneration: 2,
+      provenUntilMs: 5_000,
       deviceId: 'device',
       resolvedLink: null,
       sessionId: 'session',

@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { openEmbeddedStore } from '../../src/embedded/embedded-store.ts';
+import { decodeIdentity, encodeIdentity, stampedIdentity } from '../../src/records/codec.ts';
+import { identityKey } from '../../src/records/keys.ts';
 import type { Store } from '../../src/records/store.ts';
-import { keySecret } from '../support/key-names.ts';
+import { keySecret, names } from '../support/key-names.ts';
 import { type RunningRedis, startRedis } from '../support/redis-server.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 import { openPatiently } from './redis-opening.ts';
@@ -80,6 +82,63 @@ describe.each(stores)('%s', (_, open) => {
     expect((await store.read(plan)).sessionConsent).toEqual(ended);
     expect(await store.patchSession('s', { attributes: { a: 2 } })).toBe(false);
     expect((await store.read({ ...plan, sessionId: 't' })).sessionConsent).toBeNull();
+  });
+});
+
+const dayMs = 86_400_000;
+const certain = (subject: string) => ({ subject, method: 'deterministic', confidencePpm: 1_000_000 }) as const;
+
+describe('a device that changes hands', () => {
+  it('tells since when, on both stores, and goes on telling while the hands are the same', async () => {
+    const beforeMs = Date.now() - 1;
+    for (const [name, open] of stores) {
+      const store = await open();
+      const linkNow = async () => (await store.read({ ...noPlan, deviceId: 'tablet' })).link;
+      await store.putIdentity('device', 'tablet', certain('anna'), 600);
+      await store.putIdentity('device', 'tablet', certain('anna'), 600);
+      expect(await linkNow(), name).toEqual(certain('anna'));
+      await store.putIdentity('device', 'tablet', certain('bob'), 600);
+      const handedOver = await linkNow();
+      expect(handedOver?.sharedSinceMs, name).toBeGreaterThanOrEqual(beforeMs);
+      await store.writeBatch([{ kind: 'identity', namespace: 'device', value: 'tablet', link: certain('bob'), ttlSeconds: 600 }]);
+      expect(await linkNow(), name).toEqual(handedOver);
+      await store.putIdentity('device', 'phone', certain('bob'), 600);
+      expect((await store.read({ ...noPlan, deviceId: 'phone' })).link, name).toEqual(certain('bob'));
+    }
+  });
+
+  it('after thirty days has been taken over', () => {
+    const keys = names.identity('device', 'tablet');
+    const of = (subject: string) => encodeIdentity(keys, certain(subject), names);
+    const anna = stampedIdentity(of('anna'), null, 1_000);
+    const sharedSince = (nowMs: number) => decodeIdentity(keys, stampedIdentity(of('bob'), anna, nowMs), names)?.sharedSinceMs;
+    expect([sharedSince(1_000 + 30 * dayMs), sharedSince(1_001 + 30 * dayMs)]).toEqual([1_000 + 30 * dayMs, undefined]);
+  });
+
+  it('is stamped by Redis as by the pure function, to the day', async () => {
+    const store = await openPatiently(server.url);
+    onTestFinished(() => store.close());
+    const tag = names.identity('device', 'tablet');
+    for (const [agoMs, isShared] of [
+      [30 * dayMs - 60_000, true],
+      [30 * dayMs + 60_000, false],
+    ] as const) {
+      await observer.set(identityKey(tag), stampedIdentity(encodeIdentity(tag, certain('anna'), names), null, Date.now() - agoMs));
+      await store.putIdentity('device', 'tablet', certain('bob'), 600);
+      const { link } = await store.read({ ...noPlan, deviceId: 'tablet' });
+      expect(link?.sharedSinceMs !== undefined, String(agoMs)).toBe(isShared);
+    }
+  });
+
+  it('keeps nothing of whose it was', async () => {
+    const store = await openPatiently(server.url);
+    onTestFinished(() => store.close());
+    await store.putIdentity('device', 'tablet', certain('anna-the-first'), 600);
+    await store.putIdentity('device', 'tablet', certain('bob'), 600);
+    const [key = ''] = await observer.keys('sw:identity:*');
+    const text = await observer.get(key);
+    expect(text).not.toContain('anna');
+    expect(text).not.toContain(names.subject('anna-the-first'));
   });
 });
 

@@ -28,6 +28,8 @@ export interface OpenedStore {
   nowMs(): number;
   /** Puts text under a key behind the store's back; it lives for a day. */
   plant(key: string, text: string): Promise<void>;
+  /** Takes a key away behind the store's back. */
+  unplant(key: string): Promise<void>;
   dispose(): Promise<void>;
 }
 
@@ -80,12 +82,14 @@ export interface Situation {
   readonly revoked: boolean;
   readonly erased: boolean;
   readonly link: 'none' | 'same' | 'other' | 'erased';
+  /** Since when the device is this one's and no longer another's. */
+  readonly handedOverMs: number | null;
   readonly linkedConsent: StoredConsent | null;
   /** What was withdrawn in the session. */
   readonly withdrawn: Withdrawal | null;
   readonly session: boolean;
   /** Ids are filled in per case. */
-  readonly plan: Pick<ReadPlan, 'tokenGeneration' | 'consent' | 'profile' | 'session'> & {
+  readonly plan: Pick<ReadPlan, 'tokenGeneration' | 'provenUntilMs' | 'consent' | 'profile' | 'session'> & {
     readonly asksSubject: boolean;
     readonly asksDevice: boolean;
     /** The link is not looked up but given. */
@@ -143,11 +147,13 @@ export const situations: fc.Arbitrary<Situation> = fc.record({
   revoked: rarely(),
   erased: rarely(),
   link: fc.constantFrom('none', 'none', 'same', 'other', 'erased'),
+  handedOverMs: fc.constantFrom(null, null, 1000, 2000),
   linkedConsent: fc.option(consentRecord),
   withdrawn: fc.option(withdrawal, { freq: 2 }),
   session: fc.boolean(),
   plan: fc.record({
     tokenGeneration: fc.constantFrom(0, 1, 2, 3),
+    provenUntilMs: fc.constantFrom(0, 999, 1000, 2000, 2000),
     consent: fc.boolean(),
     profile: fc.option(permission, { freq: 6 }),
     session: fc.option(permission, { freq: 6 }),
@@ -195,6 +201,11 @@ export async function stage({ store, plant, nowMs }: OpenedStore, situation: Sit
   if (situation.consent !== null) await store.putConsent(subject, situation.consent, daySeconds);
   if (situation.linkedConsent !== null) await store.putConsent(other, situation.linkedConsent, daySeconds);
   if (linkSubject !== null) await store.putIdentity('device', device, certain(linkSubject), daySeconds);
+  const handedOver = situation.handedOverMs === null ? {} : { sharedSinceMs: situation.handedOverMs };
+  if (linkSubject !== null && situation.handedOverMs !== null) {
+    const tag = names.identity('device', device);
+    await plant(identityKey(tag), encodeIdentity(tag, { ...certain(linkSubject), ...handedOver }, names));
+  }
   for (let raised = 0; raised < situation.generation; raised += 1) await store.raiseGeneration(subject);
   if (situation.revoked) await store.revokeToken(tokenId, nowMs() + daySeconds * 1000);
   if (situation.withdrawn !== null) await store.withdrawSessionConsent(sessionId, situation.withdrawn);
@@ -228,7 +239,9 @@ function expectedReading(
 ): Pick<Staged, 'expected' | 'heard'> {
   const linkErased = linkSubject === gone || (linkSubject === subject && situation.erased);
   const isNamed = plan.deviceId !== null || plan.resolvedLink !== null;
-  const link = !isNamed || linkSubject === null || linkErased ? null : certain(linkSubject);
+  const isStored = plan.resolvedLink === null && situation.handedOverMs !== null;
+  const handedOver = isStored ? { sharedSinceMs: situation.handedOverMs } : {};
+  const link = !isNamed || linkSubject === null || linkErased ? null : { ...certain(linkSubject), ...handedOver };
   const consent = plan.subject === null || situation.erased ? null : situation.consent;
   const linkedIsAnother = link !== null && link.subject !== plan.subject;
   const linkedRecord = link?.subject === subject ? situation.consent : situation.linkedConsent;
