@@ -43,6 +43,9 @@ async function embedded(): Promise<OpenedStore> {
     plant: async (key, text) => {
       await records.put(key, `${clock.nowMs() + daySeconds * 1000}`.padStart(16, '0') + text);
     },
+    unplant: async (key) => {
+      await records.remove(key);
+    },
     async dispose() {
       await beneath.close();
       await store.close();

@@ -47,6 +47,9 @@ async function openForCases(): Promise<OpenedStore> {
     async plant(key, text) {
       await beneath.records.put(key, String(clock.nowMs() + daySeconds * 1000).padStart(16, '0') + text);
     },
+    async unplant(key) {
+      await beneath.records.remove(key);
+    },
     async dispose() {
       await beneath.close();
       await store.close();

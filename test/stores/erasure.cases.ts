@@ -1,6 +1,7 @@
 /** What an erasure promises, whichever store: nothing of the person is read or comes back, and nobody can tell that there was one. */
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { IdentityLink, StoredConsent } from '../../src/decision/facts.ts';
+import { presence, tombstoneKey } from '../../src/records/keys.ts';
 import { tombstoneLifeMs } from '../../src/records/limits.ts';
 import type { ReadPlan, Store } from '../../src/records/store.ts';
 import { names } from '../support/key-names.ts';
@@ -116,6 +117,20 @@ export function erasureCases(name: string, open: () => Promise<OpenedStore>): vo
         expect(await store.getErasure({ id: strange })).toBeNull();
         expect(await store.liftErasure(strange)).toBe(false);
       }
+    });
+
+    it('that somebody else set by hand hides all the same, and what it hid is back when it goes', async () => {
+      const { store, plant, unplant } = await opened();
+      await writeAll(store, 'anna');
+      const plan = planFor('anna', { deviceId: 'device of anna' });
+      const before = await store.read(plan);
+      const key = tombstoneKey(names.subject('anna'));
+      await plant(key, presence);
+      expect(await store.read(plan)).toMatchObject({ erased: true, link: null, consent: null, profile: { state: 'absent' } });
+      expect([await store.getProfile('anna'), await store.getConsent('anna'), await store.linksOf('anna')]).toEqual([null, null, []]);
+      expect(await store.getErasure({ subject: 'anna' })).toBeNull();
+      await unplant(key);
+      expect(await store.read(plan)).toEqual(before);
     });
 
     it('may be asked for of somebody never seen', async () => {

@@ -5,17 +5,19 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { open } from 'lmdb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { absent } from '../../src/decision/facts.ts';
 import { openEmbeddedStore } from '../../src/embedded/embedded-store.ts';
 import { generationKey, linksKey, profileKey, tombstoneKey } from '../../src/records/keys.ts';
 import { tombstoneLifeMs } from '../../src/records/limits.ts';
+import { readingBy, tagsOf } from '../../src/records/reading.ts';
 import type { Store } from '../../src/records/store.ts';
 import { NearCache } from '../../src/redis/near-cache.ts';
 import { keySecret, names } from '../support/key-names.ts';
 import { type RunningRedis, startRedis } from '../support/redis-server.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 import { erasureCases, planFor, writeAll } from './erasure.cases.ts';
-import { forCases, openPatiently, rememberingForCases } from './redis-opening.ts';
-import { daySeconds, goldProfile, type OpenedStore } from './store.cases.ts';
+import { forCases, openPatiently, openRemembering, rememberingForCases } from './redis-opening.ts';
+import { daySeconds, goldProfile, type OpenedStore, openPermission } from './store.cases.ts';
 
 let server: RunningRedis;
 let observer: Redis;
@@ -54,7 +56,12 @@ async function embedded(): Promise<EmbeddedOpened> {
       records.resetReadTxn();
       return [...records.getRange()].map(({ key, value }) => [key, Number(value.slice(0, 16))] as const);
     },
-    plant: async () => {},
+    async plant(key, text) {
+      await records.put(key, String(clock.nowMs() + daySeconds * 1000).padStart(16, '0') + text);
+    },
+    async unplant(key) {
+      await records.remove(key);
+    },
     async dispose() {
       await beneath.close();
       await store.close();
@@ -182,8 +189,8 @@ async function commandsOf(work: () => Promise<unknown>): Promise<Readonly<Record
 
 describe('a read of somebody erased', () => {
   it.each([0, 60_000])('comes to the commands of a read of somebody never seen, with trust for %i ms', async (freshnessMaxMs) => {
-    const nearCache = new NearCache({ bytesMax: 2 ** 20 });
-    const store = await openPatiently(server.url, nearCache);
+    // Its connections have introduced themselves by then.
+    const { store } = await openRemembering(server.url, freshnessMaxMs);
     onTestFinished(() => store.close());
     await writeAll(store, 'anna');
     await writeAll(store, 'bob');
@@ -196,6 +203,29 @@ describe('a read of somebody erased', () => {
     expect(known).not.toEqual(never);
     // The tombstone and the denylist; the link, the generation, consent and profile.
     expect(erased[0]).toEqual({ evalsha_ro: 1, exists: 2, get: 4 });
+  });
+
+  it('looks for the same things as a read of somebody never seen, in a store that looks for one thing after the other', () => {
+    const lookedFor = (isErased: boolean): readonly string[] => {
+      const asked: string[] = [];
+      const looking = <T>(what: string, answer: T) => {
+        asked.push(what);
+        return answer;
+      };
+      readingBy(planFor('anna', { tokenId: 't', deviceId: 'd', sessionId: 's', session: openPermission }), tagsOf(planFor('anna'), names), {
+        isErased: () => looking('tombstone', isErased),
+        link: () => looking('link', null),
+        generation: () => looking('generation', 0),
+        isRevoked: () => looking('revoked', false),
+        consent: () => looking('consent', null),
+        sessionConsent: () => looking('session consent', null),
+        profile: () => looking('profile', absent),
+        session: () => looking('session', absent),
+      });
+      return asked;
+    };
+    expect(lookedFor(true)).toEqual(lookedFor(false));
+    expect(lookedFor(true)).toContain('profile');
   });
 
   it('whose records somebody put back behind the store’s back is still told nothing of them', async () => {

@@ -28,6 +28,9 @@ export function forCases(store: RedisStore, observer: Redis | Cluster): OpenedSt
     async plant(key, text) {
       await observer.set(key, text, 'EX', daySeconds);
     },
+    async unplant(key) {
+      await observer.del(key);
+    },
     dispose: () => store.close(),
   };
 }
@@ -76,6 +79,11 @@ function saidBy({ fromMemory: _, ...said }: StoreReading): StoreReading {
 export async function rememberingForCases(url: string, observer: Redis | Cluster, freshnessMaxMs: number): Promise<OpenedStore> {
   const { store, nearCache } = await openRemembering(url, freshnessMaxMs);
   const direct = forCases(store, observer);
+  const heard = async (key: string, change: () => Promise<void>): Promise<void> => {
+    const before = nearCache.heard.get(key) ?? 0;
+    await change();
+    if (freshnessMaxMs > 0) await until('the change is heard of', async () => (nearCache.heard.get(key) ?? 0) > before);
+  };
   return {
     ...direct,
     store: {
@@ -88,10 +96,7 @@ export async function rememberingForCases(url: string, observer: Redis | Cluster
         return saidBy(second);
       },
     },
-    async plant(key, text) {
-      const before = nearCache.heard.get(key) ?? 0;
-      await direct.plant(key, text);
-      if (freshnessMaxMs > 0) await until('the change is heard of', async () => (nearCache.heard.get(key) ?? 0) > before);
-    },
+    plant: (key, text) => heard(key, () => direct.plant(key, text)),
+    unplant: (key) => heard(key, () => direct.unplant(key)),
   };
 }

@@ -123,6 +123,7 @@ async function forbiddenTouches(
     store,
     nowMs: () => Date.now(),
     plant: async (key, text) => void (await observer.set(key, text, 'EX', daySeconds)),
+    unplant: async (key) => void (await observer.del(key)),
     dispose: async () => {},
   };
   const staged: Staged[] = [];
