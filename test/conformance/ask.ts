@@ -4,15 +4,24 @@ import type { CaseService } from './service.ts';
 import { replyAfterMs } from './troubled-store.ts';
 
 const dayMs = 86_400_000;
+/** A US national section that tells of a known child. */
+const knownChild = 'DBABLA~CVVVkkkkkpFY.YA';
 /** In a row, of one service. */
 const failuresThatOpenBreaker = 5;
 
 export async function ask(given: ConformanceCase, service: CaseService): Promise<Response> {
   const sessions = await writeStore(given, service);
   if (given.request.method === 'GET') return service.request('GET', `/v1/decide?${given.request.query}`);
-  const { body, gpc } = given.request;
+  const { body, gpc, child } = given.request;
+  const consent = child ? { ...body.consent, gpp: knownChild } : body.consent;
   const identity = { ...body.identity, ...(await tokenOf(given, service)), ...sessionOf(given, service, sessions) };
-  const decide = () => service.request('POST', '/v1/decide', { ...body, identity }, gpc ? { 'sec-gpc': '1' } : {});
+  const decide = () =>
+    service.request(
+      'POST',
+      '/v1/decide',
+      { ...body, ...(consent === undefined ? {} : { consent }), identity },
+      gpc ? { 'sec-gpc': '1' } : {},
+    );
   if (Object.values(given.trouble).includes('circuit_open')) {
     for (let failure = 0; failure < failuresThatOpenBreaker; failure += 1) await (await decide()).arrayBuffer();
   }
@@ -35,7 +44,7 @@ async function writeStore({ store, at }: ConformanceCase, service: CaseService):
   }
   const until = new Date(Date.parse(at) + dayMs).toISOString();
   for (const jti of store.revokedTokens ?? []) await write(service, 'POST', '/v1/revocations', { jti, until });
-  for (const subject of store.erased ?? []) await service.request('POST', '/v1/erasures', { subject });
+  for (const subject of store.erased ?? []) await write(service, 'POST', '/v1/erasures', { subject });
   const sessions = new Map<string, string>();
   for (const [name, session] of Object.entries(store.sessions ?? {})) {
     const made = await write(service, 'POST', '/v1/sessions', session);

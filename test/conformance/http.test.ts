@@ -8,8 +8,6 @@ import { comparable, corpus, policyText } from './corpus.ts';
 import { startCaseService } from './service.ts';
 
 const proofUnread = 'a holder’s proof is not verified yet, so no token can be proved';
-const childUnread = 'no signal that can be sent says that a visitor is a child yet';
-const noErasure = 'nobody can be erased over HTTP yet';
 const tooLittleTime = 'what is left for a service is too little only by its typical time, which takes twenty answers to know';
 const oneRoundTrip = 'one round trip answers for all dependencies, so none of these fails alone';
 
@@ -20,11 +18,9 @@ const beyondHttp: Readonly<Record<string, string>> = {
   'step-up': proofUnread,
   'elevated-zone': proofUnread,
   'category-not-enabled': proofUnread,
-  child: childUnread,
   'consent-cap': oneRoundTrip,
   'consent-failed': oneRoundTrip,
   'identity-failed': oneRoundTrip,
-  'audience-erased': noErasure,
   'model-too-little-time': tooLittleTime,
 };
 
@@ -38,8 +34,8 @@ describe.each(overHttp)('$id', (given) => {
 
 describe('beyond HTTP', () => {
   test(`are ${Object.keys(beyondHttp).length} of the corpus's ${corpus.length} cases, and no more`, () => {
-    expect(overHttp).toHaveLength(corpus.length - 11);
-    expect(Object.keys(beyondHttp)).toHaveLength(11);
+    expect(overHttp).toHaveLength(corpus.length - 9);
+    expect(Object.keys(beyondHttp)).toHaveLength(9);
   });
 
   test.each(corpus.filter(({ id }) => Object.hasOwn(beyondHttp, id)))('$id, until its answer can be had', async (given) => {
