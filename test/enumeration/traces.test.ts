@@ -5,9 +5,9 @@
 import { describe, expect, it } from 'vitest';
 import { decide } from '../../src/decision/decide.ts';
 import type { Decision } from '../../src/decision/decision.ts';
-import type { Profile } from '../../src/decision/facts.ts';
+import { noEvidence, type Profile } from '../../src/decision/facts.ts';
 import { compilePolicy } from '../../src/policy/compile.ts';
-import { evidenceOf, questionFor } from './concrete.ts';
+import { policyOf as enumerationPolicyOf, evidenceOf, questionFor } from './concrete.ts';
 import { scattered } from './product.ts';
 import { slices } from './slices.ts';
 import type { State } from './state.ts';
@@ -123,6 +123,18 @@ describe('what is too sensitive for a visitor', () => {
       for (const { zones } of decideWith(withIllness, state)) seen.add(String(zones[0]?.offer));
     }
     expect([...seen].sort()).toEqual(['elevated', 'illness', 'null', 'plain']);
+  });
+});
+
+describe('a question that a cache may answer', () => {
+  it('is answered alike, whatever is known of whoever asks', () => {
+    const { zones, settings } = slices.whole;
+    for (const one of settings) {
+      const artefact = enumerationPolicyOf(zones, one);
+      const asked = { ...questionFor(zones, one), audience: 'shared' } as const;
+      const first = JSON.stringify(decide(artefact, asked, noEvidence));
+      for (const state of states()) expect(JSON.stringify(decide(artefact, asked, evidenceOf(state)))).toBe(first);
+    }
   });
 });
 
