@@ -64,11 +64,11 @@ function faultsIn(answers: readonly Answer[], raw: string, mark: string): string
     return wrong;
   });
   if (answers.length === 0 && raw !== '' && raw !== justGoOn) faults.push(`no answer of HTTP: ${JSON.stringify(raw.slice(0, 40))}`);
-  if (withoutCacheKeys(raw).includes(mark)) faults.push('what was sent came back');
+  if (withoutItsPlaces(raw).includes(mark)) faults.push('what was sent came back');
   return faults;
 }
 
-/** A cache's key is made of the attributes that the answer depends on: there, escaped, they belong. */
-function withoutCacheKeys(raw: string): string {
-  return raw.replace(/"key":"[^"\r\n]*"/g, '');
+/** A cache's key is made of the attributes that the answer depends on, and an export says whose it is: there they belong. */
+function withoutItsPlaces(raw: string): string {
+  return raw.replace(/"key":"[^"\r\n]*"/g, '').replace(/\{"subject":"[^"\r\n]*",/g, '');
 }

@@ -117,20 +117,23 @@ export const redis: Area = {
       holds: 'a person, a device, a session and a token of one name are four',
       async try() {
         const at = await redisScene();
-        await expectApart(at, ['device:x', 'identity:6:device:x', 'x', 'x:profile', '{x}:consent']);
+        const [id, subject] = ['dev-7f3a9c', 'person-42'];
+        await expectApart(at, [`device:${id}`, `identity:6:device:${id}`, id, `${id}:profile`, `{${id}}:consent`]);
         for (const [namespace, value] of [
-          ['device', 'x'],
-          ['device', 'x:y'],
-          ['devicex', 'y'],
-          ['device', ':x'],
+          ['device', id],
+          ['device', `${id}:more`],
+          [`device${id.slice(0, 3)}`, id.slice(3)],
+          ['device', `:${id}`],
         ]) {
-          const body = { subject: `${namespace}-${value?.length}`, method: 'deterministic' };
-          expect((await at.send('PUT', `/v1/identities/${namespace}/${value}`, body)).statusCode).toBe(201);
+          const body = { subject, method: 'deterministic' };
+          expect((await at.send('PUT', `/v1/identities/${namespace}/${value}`, body)).statusCode, value).toBe(201);
         }
-        const subjects = await Promise.all(['device:x', 'x'].map((deviceId) => at.decide({ identity: { deviceId }, consent: agreed })));
-        expect(subjects.map(({ state }) => state)).toEqual(['anonymous', 'partial']);
-        expect((await at.send('POST', '/v1/revocations', { jti: 'x', until: '2027-01-01T00:00:00Z' })).statusCode).toBe(204);
-        expect((await at.send('GET', profileUrl('x'))).statusCode).toBe(200);
+        const decided = await Promise.all(
+          [`device:${id}`, subject, id].map((deviceId) => at.decide({ identity: { deviceId }, consent: agreed })),
+        );
+        expect(decided.map(({ state }) => state)).toEqual(['anonymous', 'anonymous', 'partial']);
+        expect((await at.send('POST', '/v1/revocations', { jti: id, until: '2027-01-01T00:00:00Z' })).statusCode).toBe(204);
+        expect((await at.send('GET', profileUrl(id))).statusCode).toBe(200);
       },
     },
     {

@@ -342,7 +342,7 @@ describe('what is one person’s, and every secret,', () => {
     // SLOWLOG shows whoever administers Redis what is written into a record: attributes, and whom a device is linked to. Beyond
     // that, nothing that the person is known by: not in a name, and not in what is asked.
     const { attribute: __, category: ___, ...known } = everything;
-    const withoutLinks = { ...slowlog, text: slowlog.text.replace(/\[\\+"[^"]+",\\+"(?:deterministic|probabilistic)\\+",\d+\]/g, '') };
+    const withoutLinks = { ...slowlog, text: slowlog.text.replace(/\[\\+"[^"]+",\\+"(?:determini|probabili)/g, '') };
     expect(withoutLinks.text.length).toBeGreaterThan(1000);
     expect(hitsIn([withoutLinks], known)).toEqual([]);
   });
