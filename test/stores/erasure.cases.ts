@@ -120,7 +120,7 @@ export function erasureCases(name: string, open: () => Promise<OpenedStore>): vo
     });
 
     it('that somebody else set by hand hides all the same, and what it hid is back when it goes', async () => {
-      const { store, plant, unplant } = await opened();
+      const { store, plant, unplant, nowMs } = await opened();
       await writeAll(store, 'anna');
       const plan = planFor('anna', { deviceId: 'device of anna' });
       const before = await store.read(plan);
@@ -130,7 +130,12 @@ export function erasureCases(name: string, open: () => Promise<OpenedStore>): vo
       expect([await store.getProfile('anna'), await store.getConsent('anna'), await store.linksOf('anna')]).toEqual([null, null, []]);
       expect(await store.getErasure({ subject: 'anna' })).toBeNull();
       await unplant(key);
+      // One that proves the tombstone gone, and nothing of what it hid.
+      expect((await store.read({ ...noPlan, subject: 'anna' })).erased).toBe(false);
       expect(await store.read(plan)).toEqual(before);
+      await plant(key, presence);
+      expect(await store.erase('anna', asked(nowMs()))).toMatchObject({ completedAtMs: expect.any(Number) });
+      expect(await store.getErasure({ subject: 'anna' })).not.toBeNull();
     });
 
     it('may be asked for of somebody never seen', async () => {
