@@ -20,13 +20,13 @@ export function subjectContender(subject: string, token: string): Contender {
     what: 'subject',
     tier: 'user',
     async grant(ask) {
-      if (!hasProfile) await succeeded(ask('PUT', `/v1/profiles/${subject}`, { attributes: { loyalty: 'gold' } }));
+      if (!hasProfile) await succeeded(() => ask('PUT', `/v1/profiles/${subject}`, { attributes: { loyalty: 'gold' } }));
       hasProfile = true;
       const recordedAt = new Date(Date.now() - 1000).toISOString();
-      await succeeded(ask('PUT', `/v1/consents/${subject}`, { useCases: everything, recordedAt }));
+      await succeeded(() => ask('PUT', `/v1/consents/${subject}`, { useCases: everything, recordedAt }));
     },
     async withdraw(ask) {
-      await succeeded(ask('POST', `/v1/consents/${subject}/withdrawals`));
+      await succeeded(() => ask('POST', `/v1/consents/${subject}/withdrawals`));
     },
     question: () => ({ zones: ['hero'], deadlineMs: 500, identity: { token } }),
   };
@@ -39,18 +39,26 @@ export function sessionContender(): Contender {
     what: 'session',
     tier: 'session',
     async grant(ask: Ask) {
-      const { text } = await succeeded(ask('POST', '/v1/sessions', { attributes: { last_category: 'shoes' } }));
+      const { text } = await succeeded(() => ask('POST', '/v1/sessions', { attributes: { last_category: 'shoes' } }));
       sessionId = (JSON.parse(text) as { sessionId: string }).sessionId;
     },
     async withdraw(ask) {
-      await succeeded(ask('POST', `/v1/sessions/${sessionId}/withdrawals`));
+      await succeeded(() => ask('POST', `/v1/sessions/${sessionId}/withdrawals`));
     },
     question: () => ({ zones: ['hero'], deadlineMs: 500, identity: { sessionId }, consent: { useCases: everything } }),
   };
 }
 
-async function succeeded(asking: Promise<Answer>): Promise<Answer> {
-  const answer = await asking;
-  if (answer.status < 200 || answer.status > 299) throw new Error(`a service answered ${answer.status}: ${answer.text}`);
-  return answer;
+/** A store that is slow for a moment is asked again: what was not acknowledged is not judged either. */
+const attemptsMax = 50;
+const pauseMs = 50;
+
+async function succeeded(ask: () => Promise<Answer>): Promise<Answer> {
+  for (let attempt = 1; ; attempt += 1) {
+    const answer = await ask();
+    if (answer.status >= 200 && answer.status <= 299) return answer;
+    const isPassing = answer.status === 503 || answer.status === 409;
+    if (!isPassing || attempt === attemptsMax) throw new Error(`a service answered ${answer.status}: ${answer.text}`);
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+  }
 }

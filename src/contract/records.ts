@@ -91,6 +91,8 @@ export function toConsentWrite(subject: string, body: unknown, nowMs: number, so
   if (recordedAtMs === null) wrong.push(bodyPlace(['recordedAt'], instantSentence));
   // A grant from the future would outlive what the policy allows, and nothing said later could supersede a denial from there.
   else if (recordedAtMs > grantsCountUntilMs(nowMs)) wrong.push(bodyPlace(['recordedAt'], futureSentence));
+  // No sentence about anybody: only a name that a ledger knows.
+  if (noticeVersion !== undefined && !/^[\w.:+-]+$/.test(noticeVersion)) wrong.push(bodyPlace(['noticeVersion'], noticeSentence));
   if (recordedAtMs === null || wrong.length > 0) throw invalidRequest(wrong);
   const consent: ConsentWrite = { useCases, recordedAtMs, source, ...(noticeVersion === undefined ? {} : { noticeVersion }) };
   return { kind: 'consent', subject, consent, ttlSeconds: consentTtlSeconds };
@@ -150,6 +152,7 @@ const sentenceOfFault = {
 const instantSentence = `this is no timestamp: write ${instantWanted}`;
 const futureSentence =
   'this is more than 5 minutes ahead of the clock here: write when it was said, and check your clock and its time zone';
+const noticeSentence = 'this is no version: write letters, digits, `_`, `.`, `:`, `+` or `-`';
 export const storedUseCaseSentence = `a record does not hold this: write one of ${personalUseCases.join(', ')} and category:<name>`;
 
 export function isStoredUseCase(name: string): boolean {

@@ -206,7 +206,6 @@ export const consentSchema = z.strictObject({
     .string()
     .min(1)
     .max(noticeVersionCharsMax)
-    .regex(/^[\w.:+-]+$/)
     .optional()
     .describe('of the notice that was shown: letters, digits and `_.:+-`, which your own consent ledger knows'),
 });

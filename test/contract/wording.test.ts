@@ -81,7 +81,7 @@ it.each<[string, unknown, unknown, readonly string[]]>([
   ['a fraction', decideRequest, { deadlineMs: 1.5 }, ['/deadlineMs this is a number with a fraction: write a whole number, 0 or more']],
   ['text for a switch', decideRequest, { explain: 'false' }, ['/explain this is text: write true or false']],
   ['null', decideRequest, { page: null }, ['/page this is null: write text of at most 64 characters']],
-  ['nothing at all', consentSchema, undefined, [' this is nothing: write an object { "useCases", "recordedAt" }']],
+  ['nothing at all', consentSchema, undefined, [' this is nothing: write an object { "useCases", "recordedAt", "noticeVersion" }']],
   [
     'a word that is not known',
     decideRequest,
