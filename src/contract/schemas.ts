@@ -60,10 +60,10 @@ export const decideRequest = z
       .optional(),
     consent: z
       .strictObject({
-        tcf: z.string().optional().describe('an IAB TC string'),
-        gdprApplies: z.boolean().optional(),
-        gpp: z.string().optional().describe('an IAB GPP string'),
-        usPrivacy: z.string().optional(),
+        tcf: z.string().optional().describe('an IAB TC string; like any signal that cannot be read, it then takes grants away and gives none'),
+        gdprApplies: z.boolean().optional().describe('absent counts as true; where it does not apply a TC string only denies'),
+        gpp: z.string().optional().describe('an IAB GPP string; a TC string may stand in it'),
+        usPrivacy: z.string().optional().describe('a US Privacy string, such as `1YNN`'),
         googleConsentMode: z
           .strictObject({
             ad_storage: consentModeState.optional(),
