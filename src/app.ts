@@ -105,8 +105,8 @@ export async function buildApp(given: AppDependencies): Promise<FastifyInstance>
   return app;
 }
 
-function authorityOf({ apiKeys, clock }: AppDependencies, limits: KeyLimits): Authority {
-  return createAuthority({ keys: apiKeys, clock, limits, badKeys: createBadKeys(clock) });
+function authorityOf({ apiKeys, clock, telemetry }: AppDependencies, limits: KeyLimits): Authority {
+  return createAuthority({ keys: apiKeys, clock, limits, badKeys: createBadKeys(clock), metrics: telemetry.metrics });
 }
 
 function keyLimitsOf({ apiKeys, clock, openRateBoard = null }: AppDependencies): KeyLimits {

@@ -6,7 +6,7 @@ import type { Attributes, Histogram, Meter, ObservableResult } from '@openteleme
 import type { ZoneDecision } from '../decision/decision.ts';
 import type { Dependency } from '../decision/vocabulary.ts';
 import { durationBucketsMs, metricNames, nothing, overshootBucketsMs } from './names.ts';
-import type { DecisionClosing, DecisionRoute, FactState, FactStates, Metrics } from './telemetry.ts';
+import type { DecisionClosing, DecisionRoute, FactState, FactStates, LimitedBy, Metrics } from './telemetry.ts';
 
 export interface Instruments extends Metrics {
   decided(route: DecisionRoute, closing: DecisionClosing): void;
@@ -18,6 +18,7 @@ export function createInstruments(meters: readonly Meter[]): Instruments {
   const facts = createCounts<FactLabels>(({ dependency, state }) => `${dependency} ${state}`);
   const signals = createCounts<SignalLabels>(({ source, outcome }) => `${source} ${outcome}`);
   const shed = createCounts<Attributes>(() => '');
+  const limited = createCounts<LimitedLabels>(({ why }) => why);
   const abandoned = createCounts<AbandonedLabels>(({ from, outcome }) => `${from} ${outcome}`);
   const duration = createHistograms(meters, metricNames.decisionDuration, {
     description: 'From the headers of a request to its decision',
@@ -36,6 +37,7 @@ export function createInstruments(meters: readonly Meter[]): Instruments {
     showCounts(meter, metricNames.facts, 'Evidence that decisions had, by state', facts.show);
     showCounts(meter, metricNames.consentSignals, 'Consent signals of decisions, by whether they came and count', signals.show);
     showCounts(meter, metricNames.requestsShed, 'Requests turned away before any work began', shed.show);
+    showCounts(meter, metricNames.requestsLimited, 'Requests beyond what their key, or bad keys from their address, may ask', limited.show);
     showCounts(meter, metricNames.repliesAbandoned, 'Replies that came when nobody waited any more', abandoned.show);
   }
   const durationLabels = remember((route: DecisionRoute, page: string) => ({ route, page }));
@@ -52,8 +54,13 @@ export function createInstruments(meters: readonly Meter[]): Instruments {
     },
     dependencyAnswered: (name, durationMs, state) => dependency(durationMs, dependencyLabels(name, state)),
     requestShed: () => shed.add({}, 1),
+    requestLimited: (why) => limited.add({ why }, 1),
     replyAbandoned: (from, outcome) => abandoned.add({ from, outcome }, 1),
   };
+}
+
+interface LimitedLabels extends Attributes {
+  readonly why: LimitedBy;
 }
 
 interface AbandonedLabels extends Attributes {

@@ -11,6 +11,7 @@ export const metricNames = {
   facts: 'stepwell_facts_total',
   consentSignals: 'stepwell_consent_signals_total',
   requestsShed: 'stepwell_requests_shed_total',
+  requestsLimited: 'stepwell_requests_limited_total',
   repliesAbandoned: 'stepwell_replies_abandoned_total',
   approvalsExpired: 'stepwell_approvals_expired',
   approvalNextExpiry: 'stepwell_approval_next_expiry_seconds',

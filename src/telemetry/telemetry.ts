@@ -75,9 +75,14 @@ export interface Metrics {
   dependencyAnswered(dependency: Dependency, durationMs: number, state: FactState): void;
   /** A request that was turned away before any work began. */
   requestShed(): void;
+  /** A request beyond what its API key may ask, or one more bad key from one address. */
+  requestLimited(why: LimitedBy): void;
   /** A reply that came when nobody waited for it any more. */
   replyAbandoned(from: 'store' | Dependency, outcome: 'answered' | 'failed'): void;
 }
+
+/** Never which key or which address: ids of keys are the operator's, addresses are people's. */
+export type LimitedBy = 'key' | 'address';
 
 export interface ServiceState {
   /** Of the policy in force. */
@@ -118,7 +123,7 @@ export interface NearCacheState {
 /** Keeps nothing and costs nothing: for tests, and to measure what telemetry costs. */
 export const noTelemetry: Telemetry = {
   startDecision: () => noTrace,
-  metrics: { dependencyAnswered() {}, requestShed() {}, replyAbandoned() {} },
+  metrics: { dependencyAnswered() {}, requestShed() {}, requestLimited() {}, replyAbandoned() {} },
   showService() {},
   metricsText: async () => '',
   shutdown: async () => {},

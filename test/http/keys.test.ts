@@ -4,6 +4,7 @@ import type { ApiKey } from '../../src/contract/key-scopes.ts';
 import { keyScopes } from '../../src/contract/key-scopes.ts';
 import { badKeyAddressesMax, badKeySize, createBadKeys } from '../../src/http/bad-keys.ts';
 import { createAuthority, type Scopes } from '../../src/http/plugins/keys.ts';
+import { noTelemetry } from '../../src/telemetry/telemetry.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 import { call, keyOf } from './callers.ts';
 import { startService, type TestService } from './service.ts';
@@ -19,7 +20,13 @@ describe('a scope', () => {
   function mayWith(scopes: readonly string[], anyOf: Scopes, bounds: Partial<ApiKey> = {}): boolean {
     const clock = new VirtualClock();
     const key = keyOf('k', scopes, bounds);
-    const authority = createAuthority({ keys: [key], clock, limits: { take: () => null }, badKeys: createBadKeys(clock) });
+    const authority = createAuthority({
+      keys: [key],
+      clock,
+      limits: { take: () => null },
+      badKeys: createBadKeys(clock),
+      metrics: noTelemetry.metrics,
+    });
     try {
       authority.demand({ caller: null, headers: { authorization: 'Bearer key-k' }, socket: {} } as never, ...anyOf);
       return true;

@@ -6,6 +6,7 @@ import { beatMs, createKeyLimits, type KeyLimits, shareLastsMs } from '../../src
 import { shareOf } from '../../src/http/rate-shares.ts';
 import type { Posted, RateBoard } from '../../src/records/rate-board.ts';
 import { openRateBoard, rateBoardKey } from '../../src/redis/rate-lease.ts';
+import { noTelemetry } from '../../src/telemetry/telemetry.ts';
 import { until } from '../support/redis-deployments.ts';
 import { asDocumentedUser, documentedRights } from '../support/redis-rights.ts';
 import { startRedis } from '../support/redis-server.ts';
@@ -18,7 +19,9 @@ const key = keyOf('edge', ['decide'], { requestsPerSecond: 10 });
 describe('a key with a limit', () => {
   it('may ask a second’s worth at once, then is told when to ask again; other keys are not held up', async () => {
     const clock = new VirtualClock();
-    const service = await startService({ apiKeys: [key, keyOf('other', ['decide'])], clock });
+    const limited: string[] = [];
+    const telemetry = { ...noTelemetry, metrics: { ...noTelemetry.metrics, requestLimited: (why: string) => void limited.push(why) } };
+    const service = await startService({ apiKeys: [key, keyOf('other', ['decide'])], clock, telemetry });
     const ask = (name: string) => call(service, { url: '/v1/decide?page=home', key: name });
     for (let asked = 0; asked < 10; asked += 1) expect((await ask('key-edge')).status).toBe(200);
     const refused = await ask('key-edge');
@@ -30,6 +33,7 @@ describe('a key with a limit', () => {
     const statuses = [];
     for (let asked = 0; asked < 6; asked += 1) statuses.push((await ask('key-edge')).status);
     expect(statuses).toEqual([200, 200, 200, 200, 200, 429]);
+    expect(limited).toEqual(['key', 'key']);
   });
 
   it('is counted before its scope is looked at, and once where two scopes are asked for', async () => {

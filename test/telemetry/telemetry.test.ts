@@ -210,6 +210,7 @@ describe('metrics', () => {
     telemetry.metrics.dependencyAnswered('profile', 3.5, 'late');
     telemetry.metrics.replyAbandoned('store', 'failed');
     telemetry.metrics.requestShed();
+    telemetry.metrics.requestLimited('key');
 
     const lines = (await telemetry.metricsText()).split('\n');
     const plain = lines.filter((line) => !line.startsWith('#') && !line.includes('_bucket'));
@@ -231,6 +232,7 @@ describe('metrics', () => {
         'stepwell_consent_signals_total{source="tcf",outcome="stale"} 2',
         'stepwell_replies_abandoned_total{from="store",outcome="failed"} 1',
         'stepwell_requests_shed_total 1',
+        'stepwell_requests_limited_total{why="key"} 1',
       ].sort(),
     );
     expect(lines).toContain('# TYPE stepwell_decisions_total counter');

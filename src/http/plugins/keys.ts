@@ -7,6 +7,7 @@ import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fast
 import fastifyPlugin from 'fastify-plugin';
 import type { ApiKey, ApiKeys, KeyScope } from '../../contract/key-scopes.ts';
 import { ProblemError, rateLimited } from '../../contract/problem.ts';
+import type { LimitedBy, Metrics } from '../../telemetry/telemetry.ts';
 import type { Clock } from '../../time/clock.ts';
 import type { BadKeys } from '../bad-keys.ts';
 import type { KeyLimits } from '../key-limits.ts';
@@ -47,27 +48,33 @@ export interface AuthorityParts {
   readonly clock: Pick<Clock, 'nowMs'>;
   readonly limits: Pick<KeyLimits, 'take'>;
   readonly badKeys: Pick<BadKeys, 'from'>;
+  readonly metrics: Pick<Metrics, 'requestLimited'>;
 }
 
-export function createAuthority({ keys, clock, limits, badKeys }: AuthorityParts): Authority {
+export function createAuthority({ keys, clock, limits, badKeys, metrics }: AuthorityParts): Authority {
   const hashed = keys === null ? null : hashedNow(keys);
 
   function admitted(request: FastifyRequest): Caller {
     if (hashed === null) return atThisMachine(request);
-    const { authorization } = request.headers;
-    const key = matching(hashed(), authorization);
-    if (key === null || clock.nowMs() >= (key.notAfterMs ?? Number.POSITIVE_INFINITY)) {
-      // Who brings none is told so as often as they like: it costs us nothing and tells them nothing.
-      const waitSeconds = authorization === undefined ? null : badKeys.from(request.socket.remoteAddress);
-      throw waitSeconds === null
-        ? new ProblemError('unauthenticated', key === null ? undefined : 'the API key has expired')
-        : rateLimited(waitSeconds);
-    }
+    const key = matching(hashed(), request.headers.authorization);
+    if (key === null || clock.nowMs() >= (key.notAfterMs ?? Number.POSITIVE_INFINITY)) throw notAdmitted(request, key);
     const waitSeconds = limits.take(key);
-    if (waitSeconds !== null) throw rateLimited(waitSeconds);
+    if (waitSeconds !== null) throw limited('key', waitSeconds);
     const isPublishable = key.publishable === true;
     // Whatever the file says: what anybody may read out of a page opens nothing else.
     return { keyId: key.id, isPublishable, scopes: isPublishable ? ['decide'] : key.scopes };
+  }
+
+  /** Who brings no key is told so as often as they like: it costs us nothing and tells them nothing. */
+  function notAdmitted({ headers, socket }: FastifyRequest, expired: ApiKey | null): ProblemError {
+    const waitSeconds = headers.authorization === undefined ? null : badKeys.from(socket.remoteAddress);
+    if (waitSeconds !== null) return limited('address', waitSeconds);
+    return new ProblemError('unauthenticated', expired === null ? undefined : 'the API key has expired');
+  }
+
+  function limited(why: LimitedBy, waitSeconds: number): ProblemError {
+    metrics.requestLimited(why);
+    return rateLimited(waitSeconds);
   }
 
   function demand(request: FastifyRequest, ...anyOf: Scopes): void {

@@ -4,12 +4,13 @@
  */
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
+import type { ProblemCode } from '../../contract/problem.ts';
 import { errorFields } from '../../telemetry/error-fields.ts';
 import type { Clock } from '../../time/clock.ts';
 
 export const requestLog = fastifyPlugin(async (app: FastifyInstance, { clock }: { clock: Clock }) => {
   app.addHook('onResponse', (request, reply, done) => {
-    const level = request.problemCode === 'overloaded' ? 'debug' : levelOf(reply.statusCode);
+    const level = isCounted(request.problemCode) ? 'debug' : levelOf(reply.statusCode);
     app.log[level](
       {
         method: request.method,
@@ -24,6 +25,11 @@ export const requestLog = fastifyPlugin(async (app: FastifyInstance, { clock }: 
     done();
   });
 });
+
+/** Of these there may be any number, and a line for each would be the harm that they are refused for. */
+function isCounted(problem: ProblemCode | null): boolean {
+  return problem === 'overloaded' || problem === 'rate_limited';
+}
 
 /** Metrics count what goes well, and what is refused for want of time; a line for each would cost more than the decision. */
 function levelOf(status: number): 'debug' | 'info' | 'error' {
