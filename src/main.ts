@@ -258,7 +258,7 @@ async function openService(config: Config, logger: Logger, ending: AsyncDisposab
   const app = await buildApp(parts);
   // With certificates the server is one of TLS, which its type does not say.
   callers.toldTo((tls) => (app.server as unknown as TlsServer).setSecureContext(tlsOptionsOf(tls)));
-  app.server.once('listening', () => trust.servedAt(urlOf(config.host, portOf(app))));
+  app.server.once('listening', () => trust.servedAt(serviceUrlOf(config, app)));
   afterListening(app, clock, [...librariesOfTelemetry, telemetry.load]);
   await warming;
   await connecting;

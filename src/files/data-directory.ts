@@ -6,8 +6,7 @@ import { chmodSync, closeSync, mkdirSync, openSync, readdirSync, statSync } from
 import { dirname, resolve } from 'node:path';
 
 /** Whatever stands there, by the beginning of its name. */
-const ours =
-  /^(store\.mdb|session-secret|audit\.ndjson|audit\.ndjson|key-secret|demo-issuer\.json|policy\.last-good|key-set\.last-good|compiled-code)/;
+const ours = /^(store\.mdb|session-secret|audit\.ndjson|key-secret|demo-issuer\.json|policy\.last-good|key-set\.last-good|compiled-code)/;
 
 const ownersDirectory = 0o700;
 const ownersFile = 0o600;
