@@ -60,7 +60,7 @@ export const decideRequest = z
       .optional(),
     consent: z
       .strictObject({
-        tcf: z.string().optional().describe('an IAB TC string; like any signal that cannot be read, it then takes grants away and gives none'),
+        tcf: z.string().optional().describe('an IAB TC string; one that cannot be read takes grants away'),
         gdprApplies: z.boolean().optional().describe('absent counts as true; where it does not apply a TC string only denies'),
         gpp: z.string().optional().describe('an IAB GPP string; a TC string may stand in it'),
         usPrivacy: z.string().optional().describe('a US Privacy string, such as `1YNN`'),
