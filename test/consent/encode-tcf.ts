@@ -10,6 +10,7 @@ export interface TcFields {
   readonly createdMs?: number;
   readonly lastUpdatedMs?: number;
   readonly policyVersion?: number;
+  readonly cmpId?: number;
   readonly serviceSpecific?: boolean;
   readonly specialFeatures?: readonly number[];
   readonly consents?: readonly number[];
@@ -53,7 +54,7 @@ function coreOf(fields: TcFields): string {
     number(fields.version ?? 2, 6),
     number((fields.createdMs ?? fields.day * dayMs) / 100, 36),
     number((fields.lastUpdatedMs ?? fields.day * dayMs) / 100, 36),
-    number(300, 12),
+    number(fields.cmpId ?? 300, 12),
     number(1, 12),
     number(1, 6),
     letters('EN'),

@@ -192,7 +192,9 @@ const refusedByUs: Readonly<Record<string, { readonly because: string; readonly 
 };
 
 /** What we read and the library refuses. */
-const refusedByLibrary = [{ because: 'numbers of CMPs begin at 2', test: (said: Fields) => said.cmpId < 2 }] as const;
+const refusedByLibrary = [
+  { because: 'numbers of CMPs begin at 2', test: (said: Fields) => said.cmpId < 2, example: encodeTcString({ ...plain, cmpId: 1 }) },
+] as const;
 
 describe('a TC string that the library wrote', () => {
   console.log(`TC strings of the library: seed ${seed}, replay with FC_SEED=${seed}`);
@@ -235,6 +237,11 @@ describe('a TC string that the library wrote', () => {
   it.each(Object.entries(refusedByUs))('is refused as `%s` though the library reads it', (error, { example }) => {
     expect(fieldsOfLibrary(example)).not.toBeNull();
     expect(readTcString(example)).toBe(error);
+  });
+
+  it.each(refusedByLibrary)('is read though the library refuses it: $because', ({ example, test }) => {
+    expect(fieldsOfLibrary(example)).toBeNull();
+    expect(test(fieldsOf(example, askedVendors) as Fields)).toBe(true);
   });
 
   it('would be found to differ by one bit', () => {
