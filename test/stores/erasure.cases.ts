@@ -132,6 +132,7 @@ export function erasureCases(name: string, open: () => Promise<OpenedStore>): vo
       await unplant(key);
       // One that proves the tombstone gone, and nothing of what it hid.
       expect((await store.read({ ...noPlan, subject: 'anna' })).erased).toBe(false);
+      expect((await store.read(planFor('anna'))).profile).toEqual(before.profile);
       expect(await store.read(plan)).toEqual(before);
       await plant(key, presence);
       expect(await store.erase('anna', asked(nowMs()))).toMatchObject({ completedAtMs: expect.any(Number) });
