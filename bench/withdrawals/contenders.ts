@@ -57,7 +57,7 @@ async function succeeded(ask: () => Promise<Answer>): Promise<Answer> {
   for (let attempt = 1; ; attempt += 1) {
     const answer = await ask();
     if (answer.status >= 200 && answer.status <= 299) return answer;
-    const isPassing = answer.status === 503 || answer.status === 409;
+    const isPassing = answer.status === 0 || answer.status === 503 || answer.status === 409;
     if (!isPassing || attempt === attemptsMax) throw new Error(`a service answered ${answer.status}: ${answer.text}`);
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }

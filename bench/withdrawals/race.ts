@@ -18,6 +18,7 @@ export interface Contender {
 }
 
 export interface Answer {
+  /** 0: none came. */
   readonly status: number;
   readonly text: string;
 }
@@ -124,7 +125,7 @@ export async function race(setting: RaceSetting): Promise<RaceReport> {
     const runner = runners[Math.floor(Math.random() * runners.length)] as Runner;
     const { epoch, closedAtMs } = runner;
     const begunAtMs = performance.now();
-    const { status, text } = await ask('POST', '/v1/decide', runner.contender.question()).catch(() => ({ status: 0, text: '' }));
+    const { status, text } = await ask('POST', '/v1/decide', runner.contender.question());
     report.decisions += 1;
     if (status !== 200) report.unanswered += 1;
     else if (runner.epoch === epoch && runner.closedAtMs === closedAtMs) {
@@ -188,7 +189,8 @@ function send(agent: Agent, url: string, method: string, body?: object): Promise
   const payload = body === undefined ? '' : JSON.stringify(body);
   const headers =
     body === undefined ? { 'content-length': 0 } : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) };
-  return new Promise((resolve, reject) => {
+  return new Promise((resolve) => {
+    const unanswered = (): void => resolve({ status: 0, text: '' });
     const sent = request(url, { agent, method, headers }, (response) => {
       let text = '';
       response.setEncoding('utf8');
@@ -196,9 +198,10 @@ function send(agent: Agent, url: string, method: string, body?: object): Promise
         text += chunk;
       });
       response.once('end', () => resolve({ status: response.statusCode ?? 0, text }));
-      response.once('error', reject);
+      response.on('error', unanswered);
     });
-    sent.once('error', reject);
+    // A connection that the service closed while we sent on it: more than one error may come of it.
+    sent.on('error', unanswered);
     sent.end(payload);
   });
 }

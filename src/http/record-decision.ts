@@ -88,7 +88,9 @@ function factStatesOf({ identity, consent, profile, session, audience, model }: 
   const facts: Partial<Record<Dependency, FactState>> = {};
   const token = stateOfToken(identity.token);
   if (token !== null) facts.identity = token;
-  if (consent.stored.state !== 'refused') facts.consent = consent.stored.state;
+  // Of a visitor without a token, what was withdrawn in the session.
+  const said = consent.stored.state === 'refused' ? (consent.session?.state ?? 'refused') : consent.stored.state;
+  if (said !== 'refused') facts.consent = said;
   if (profile.state !== 'refused') facts.profile = profile.state;
   if (session.state !== 'refused') facts.session = session.state;
   if (audience.state !== 'refused') facts.audience = audience.state;
