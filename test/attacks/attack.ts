@@ -68,11 +68,11 @@ export async function scene(changes: Parameters<typeof startService>[0] = {}): P
 
   const send: Scene['send'] = (method, url, payload, headers = {}) =>
     started.app.inject({ method, url, headers, ...(payload === undefined ? {} : { payload: payload as object }) });
-  let port: number | null = null;
+  let listening: Promise<unknown> | null = null;
   async function portOf(): Promise<number> {
-    if (port === null) await started.app.listen({ host: '127.0.0.1', port: 0 });
-    port = (started.app.server.address() as AddressInfo).port;
-    return port;
+    listening ??= started.app.listen({ host: '127.0.0.1', port: 0 });
+    await listening;
+    return (started.app.server.address() as AddressInfo).port;
   }
   return {
     ...started,

@@ -3,7 +3,7 @@
  * byte, or at least one may not be kept.
  */
 import { expect, it } from 'vitest';
-import { scene } from './attack.ts';
+import { agreed, headerOf, scene, signed } from './attack.ts';
 import { chanceFrom } from './chance.ts';
 
 const pairs = 300;
@@ -88,7 +88,36 @@ it(`${pairs} pairs of requests that share an address and nothing else`, async ()
       other.headers.etag,
       other.headers['cache-control'],
     ]);
-    for (const { headers: said } of [one, other]) expect(said).not.toHaveProperty('set-cookie');
+    for (const { headers: said } of [one, other]) {
+      for (const name of ['set-cookie', 'no-vary-search', 'cache-status', 'surrogate-control', 'cdn-cache-control']) {
+        expect(said, url).not.toHaveProperty(name);
+      }
+    }
   }
   expect(shared).toBeGreaterThan(pairs / 10);
+});
+
+it('headers and bodies say the same about keeping, whoever asks for what', async () => {
+  const at = await scene();
+  const token = signed(at.key, headerOf(at.key), at.claims());
+  const scopesOf = (answer: { json(): { zones: readonly { cache: { scope: string; key: string | null; tags: readonly string[] } }[] } }) =>
+    answer.json().zones.map(({ cache }) => cache);
+  for (const body of [
+    { page: 'home' },
+    { page: 'home', identity: { token }, consent: agreed },
+    { page: 'home', identity: { token: 'x' }, consent: { useCases: { content_personalization: 'denied' } } },
+    { zones: ['offer_rail'], explain: true },
+  ]) {
+    const answer = await at.send('POST', '/v1/decide', body);
+    expect(answer.headers['cache-control']).toBe('private, no-store');
+    for (const { scope, key, tags } of scopesOf(answer)) expect([['none', 'private'].includes(scope), key, tags]).toEqual([true, null, []]);
+  }
+  for (const url of urls.filter((one) => one.startsWith('/v1/decide'))) {
+    const answer = await at.send('GET', url);
+    if (answer.statusCode !== 200) continue;
+    const said = String(answer.headers['cache-control']);
+    const scopes = scopesOf(answer).map(({ scope }) => scope);
+    expect(said.startsWith('public'), url).toBe(scopes.every((scope) => scope === 'public' || scope === 'segment'));
+    expect(answer.headers.etag !== undefined, url).toBe(said.startsWith('public'));
+  }
 });
