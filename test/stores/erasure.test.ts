@@ -7,6 +7,7 @@ import { open } from 'lmdb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { absent } from '../../src/decision/facts.ts';
 import { openEmbeddedStore } from '../../src/embedded/embedded-store.ts';
+import { encodeTombstone } from '../../src/records/erasure.ts';
 import { generationKey, linksKey, profileKey, tombstoneKey } from '../../src/records/keys.ts';
 import { tombstoneLifeMs } from '../../src/records/limits.ts';
 import { readingBy, tagsOf } from '../../src/records/reading.ts';
@@ -118,6 +119,23 @@ describe('after an erasure', () => {
       clock.advance(daySeconds * 1000 - 1);
     }
     expect(keys().map(([key]) => key)).toEqual([tombstoneKey(annaTag)]);
+  });
+
+  it('that was cut short in Redis, the receipt says so, nothing is read, and the same request does what is left', async () => {
+    const store = await openPatiently(server.url);
+    onTestFinished(() => store.close());
+    await writeAll(store, 'anna');
+    const requestedAtMs = Date.now() - 1000;
+    const begun = encodeTombstone({ subjectTag: annaTag, requestTag: names.request('r-1'), requestedAtMs, completedAtMs: null });
+    await observer.set(tombstoneKey(annaTag), begun, 'EX', daySeconds);
+    const plan = planFor('nobody', { deviceId: 'device of anna' });
+    expect(await store.getErasure({ subject: 'anna' })).toMatchObject({ requestedAtMs, completedAtMs: null });
+    expect((await store.read(plan)).link).toBeNull();
+    const atMs = Date.now();
+    expect(await store.erase('anna', { atMs, requestId: 'r-1' })).toMatchObject({ requestedAtMs, completedAtMs: atMs });
+    expect(await store.getErasure({ subject: 'anna' })).toMatchObject({ requestedAtMs, completedAtMs: atMs });
+    expect(await observer.keys('*')).toEqual([tombstoneKey(annaTag)]);
+    expect(await observer.ttl(tombstoneKey(annaTag))).toBeLessThanOrEqual(daySeconds);
   });
 
   it('the index of links ends with the last of them', async () => {

@@ -15,14 +15,14 @@ import {
 } from '../../src/records/keys.ts';
 import { mayReadProfile } from '../../src/records/permission.ts';
 import type { ReadPlan } from '../../src/records/store.ts';
-import type { RedisStore } from '../../src/redis/redis-store.ts';
+import { openRedisStore, type RedisStore } from '../../src/redis/redis-store.ts';
 import { slotCount, slotOf } from '../../src/redis/slots.ts';
 import { names } from '../support/key-names.ts';
 import { type RunningCluster, startCluster, until } from '../support/redis-deployments.ts';
 import { asDocumentedUser, documentedRights } from '../support/redis-rights.ts';
 import { consentCases } from './consent.cases.ts';
 import { erasureCases } from './erasure.cases.ts';
-import { forCases, openPatiently, openRemembering, rememberingForCases } from './redis-opening.ts';
+import { forCases, openPatiently, openRemembering, patienceMs, rememberingForCases } from './redis-opening.ts';
 import {
   casesPerProperty,
   daySeconds,
@@ -99,6 +99,19 @@ function personApart(): { subject: string; token: string; device: string; sessio
     other: idAt(1, 'bob', (id) => consentKey(names.subject(id))),
   };
 }
+
+it('a fleet on a cluster agrees on a secret without being told one', async () => {
+  const opened = await Promise.all(
+    [0, 1, 2].map(async () => {
+      const store = openRedisStore({ url: cluster.url, commandTimeoutMs: patienceMs, silenceMaxMs: patienceMs });
+      stores.push(store);
+      expect(await store.connected(patienceMs)).toBe(true);
+      return store;
+    }),
+  );
+  await opened[0]?.putProfile('anna', goldProfile, daySeconds);
+  for (const store of opened) expect(await store.getProfile('anna')).toMatchObject(goldProfile);
+});
 
 const link = (subject: string): IdentityLink => ({ subject, method: 'deterministic', confidencePpm: 1_000_000 });
 const scripts = ['evalsha_ro', 'eval_ro', 'evalsha', 'eval'];
