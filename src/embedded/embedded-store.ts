@@ -341,7 +341,9 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore 
     async claimProof(proofId, lifeMs) {
       const key = proofKey(names.proof(proofId));
       const life = proofLifeOf(lifeMs);
-      return durably(() => {
+      if (closing !== null) throw closed();
+      // Committed is enough for everybody who asks; a decision waits for it, and not for the disk.
+      return root.transaction(() => {
         const nowMs = clock.nowMs();
         if (exists(key, nowMs)) return false;
         put(key, presence, nowMs + life);
