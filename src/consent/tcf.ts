@@ -10,7 +10,7 @@ import { readVendorList, readVendorRanges, type VendorList, VendorRanges } from 
 export const tcfCharsMax = 4_096;
 const segmentsMax = 4;
 const version = 2;
-export const vendorIdMax = 65_535;
+const vendorIdMax = 65_535;
 const purposeCount = 24;
 const specialFeatureCount = 12;
 const decisecondMs = 100;

@@ -35,7 +35,7 @@ export function fieldsOf(text: string, vendorIds: readonly number[]): Fields | s
   return typeof tc === 'string' ? tc : fieldsIn(tc, vendorIds);
 }
 
-export function fieldsIn(tc: TcString, vendorIds: readonly number[]): Fields {
+function fieldsIn(tc: TcString, vendorIds: readonly number[]): Fields {
   const { publisherTc } = tc;
   const purposesOf = (mask: number) => numbersTo(24).filter((purpose) => hasPurpose(mask, purpose));
   const vendorsOf = (list: { has(id: number): boolean } | null) => (list === null ? [] : vendorIds.filter((id) => list.has(id)));
