@@ -1,7 +1,7 @@
 /**
- * The whole state space: every state of every slice against the table of the gates, and a sample of them made worse, input by
- * input, for tiers that rise. `node test/enumeration/long.ts [--part 0.1] [--workers 2]`; a part is a sample, the same in every run. Ends with a tally,
- * and with status 1 where there is an escalation, a disagreement or a rise.
+ * The whole state space: every state of every slice against the table of the gates, and a sample of them made worse, input by input,
+ * for tiers that rise. `node test/enumeration/long.ts [--part 0.1] [--only everyDate,whole] [--workers 2]`; a part is a sample, the
+ * same in every run. Ends with a tally, and with status 1 where there is an escalation, a disagreement or a rise.
  */
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
@@ -9,9 +9,20 @@ import type { Disagreement } from './enumerate.ts';
 import type { Outcome, Share } from './long-worker.ts';
 import { slices } from './slices.ts';
 
-const { values } = parseArgs({ options: { part: { type: 'string', default: '1' }, workers: { type: 'string', default: '2' } } });
+const { values } = parseArgs({
+  options: {
+    part: { type: 'string', default: '1' },
+    only: { type: 'string', default: Object.keys(slices).join() },
+    workers: { type: 'string', default: '2' },
+  },
+});
 const part = Number(values.part);
 const workers = Number(values.workers);
+const only = values.only.split(',');
+if (only.some((name) => !Object.hasOwn(slices, name))) {
+  console.error(`write --only as some of ${Object.keys(slices).join()}`);
+  process.exit(2);
+}
 if (!(part > 0 && part <= 1) || !Number.isInteger(workers) || workers < 1) {
   console.error('write --part as a number above 0 and at most 1, and --workers as a whole number from 1');
   process.exit(2);
@@ -23,7 +34,7 @@ const zonesOfShare = 500_000;
 const worsened = 20_000;
 
 type Name = keyof typeof slices;
-const names = Object.keys(slices) as Name[];
+const names = only as Name[];
 const counts = Object.fromEntries(
   names.map((name) => [name, { states: 0, decisions: 0, zones: 0, escalations: 0, disagreements: 0, compared: 0, rises: 0 }]),
 ) as Record<Name, Count>;
