@@ -90,7 +90,7 @@ const goldEvidence: Evidence = {
         favourite_brands: ['Nordkap'],
         has_app: true,
         lifetime_value_cents: 214_300,
-        instalments_open: 0,
+        a_11: 0,
       },
       audiences: ['newsletter'],
     },

@@ -60,9 +60,9 @@ function attributesOf(habits: Habits, random: RandomSource, nowMs: number): Attr
     favourite_brands: drawBrands(habits.category, random),
     has_app: habits.hasApp,
     lifetime_value_cents: habits.ordersCount * averageOrderCents,
-    instalments_open: random.chance(120) ? random.between(1, 5) : 0,
+    a_11: random.chance(120) ? random.between(1, 5) : 0,
     ...(random.chance(150) ? { voucher_expires: dayAfter(nowMs, random.between(-20, 60)) } : {}),
-    ...(habits.orthopaedicFit ? { orthopaedic_fit: true } : {}),
+    ...(habits.orthopaedicFit ? { a_12: true } : {}),
   };
 }
 
@@ -86,7 +86,7 @@ function audiencesOf(habits: Habits, random: RandomSource): readonly string[] {
   if (habits.daysSinceOrder >= lapsedAfterDays) audiences.push('lapsed');
   if (habits.ordersCount > 2 && random.chance(90)) audiences.push('high_returns');
   if (random.chance(habits.category === 'running' ? 600 : 50)) audiences.push('trail_runners');
-  if (random.chance(habits.category === 'kids' ? 300 : 10)) audiences.push('new_parents');
+  if (random.chance(habits.category === 'kids' ? 300 : 10)) audiences.push('g-11');
   return audiences;
 }
 

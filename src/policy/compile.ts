@@ -8,11 +8,11 @@ import type { Tier } from '../decision/vocabulary.ts';
 import { readDeclarations } from './declarations.ts';
 import { readDependencies } from './dependencies.ts';
 import { lineCounter, readDocument, sourceText } from './document.ts';
-import { warnOfProofs } from './eligibility.ts';
 import { readJsonDocument } from './json-document.ts';
 import { checkName, mapById } from './names.ts';
 import { checkOfferReach, indexByTag } from './offer-reach.ts';
 import { readOffers } from './offers.ts';
+import { warnOfTellingVariants } from './opaque-ids.ts';
 import { type PolicyProblem, problemReport, type Report } from './problems.ts';
 import { type Fields, readFields, readText, required } from './read.ts';
 import { deepFreeze, freezeForWriting, revisionOf } from './revision.ts';
@@ -77,12 +77,10 @@ function readPolicy(report: Report, root: Fields, text: string, nowMs: number): 
   const offers = readOffers(report, root.get('offers'), { text, declarations, variants, model: dependencies.model });
   const tiersByTag = new Map<string, Set<Tier>>();
   const selected = (tag: string, tier: Tier) => tiersByTag.set(tag, (tiersByTag.get(tag) ?? new Set()).add(tier));
-  const waitingForProof: number[] = [];
-  const classes = { enabledCategories, needsProof: (at: number) => void waitingForProof.push(at) };
-  const around = { text, declarations, variants, ...classes, nowMs, offersByTag: indexByTag(offers), selected };
+  const around = { text, declarations, variants, enabledCategories, nowMs, offersByTag: indexByTag(offers), selected };
   const zones = readZones(report, root.get('zones'), around);
-  checkOfferReach(report, offers, tiersByTag, classes);
-  warnOfProofs(report, waitingForProof);
+  checkOfferReach(report, offers, tiersByTag, { enabledCategories });
+  warnOfTellingVariants(report, variants, { zones: zones.values(), offers: [...offers.values()].map(({ offer }) => offer) });
   const ownerNode = root.get('owner');
   return {
     format: 1,

@@ -4,6 +4,7 @@ import { type AttributeSource, attributeSources } from '../decision/expression.t
 import type { Declarations } from './condition.ts';
 import type { Node } from './document.ts';
 import { readNamed } from './names.ts';
+import { warnIfTelling } from './opaque-ids.ts';
 import type { Report } from './problems.ts';
 import { type Fields, readBoolean, readFields, readOneOf, readTexts, required } from './read.ts';
 import { readLabel, unlabelled } from './sensitivity.ts';
@@ -66,7 +67,9 @@ function readAttributes(
         );
       }
       const also = fieldsOfSource[source];
-      attributes[source].set(id, readAttribute(report, declared, { what: `attribute \`${source}.${id}\``, also, untyped }));
+      const attribute = readAttribute(report, declared, { what: `attribute \`${source}.${id}\``, also, untyped });
+      warnIfTelling(report, { what: `a ${source} attribute`, id, at, sensitivity: attribute.sensitivity, example: 'a_31' });
+      attributes[source].set(id, attribute);
     }
   }
   return attributes;
@@ -119,12 +122,14 @@ function readValues(report: Report, fields: Fields, what: string, type: Attribut
 
 function readAudiences(report: Report, node: Node | undefined): Map<string, AudienceDeclaration> {
   const audiences = new Map<string, AudienceDeclaration>();
-  for (const { id, node: declared } of readNamed(report, node, '`audiences`', 'an audience', audiencesMax)) {
+  for (const { id, at, node: declared } of readNamed(report, node, '`audiences`', 'an audience', audiencesMax)) {
     const what = `audience \`${id}\``;
     const fields = readFields(report, declared, what, ['class', 'category', 'edge', 'retentionDays']);
     const edge = fields?.get('edge');
+    const sensitivity = fields === undefined ? unlabelled : readLabel(report, fields, what, unlabelled);
+    warnIfTelling(report, { what: 'an audience', id, at, sensitivity, example: 'g-31' });
     audiences.set(id, {
-      sensitivity: fields === undefined ? unlabelled : readLabel(report, fields, what, unlabelled),
+      sensitivity,
       edge: (edge && readBoolean(report, edge, `\`edge\` of ${what}`)) ?? false,
       ...readRetention(report, fields, what),
     });

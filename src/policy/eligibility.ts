@@ -11,8 +11,6 @@ export interface Candidate {
   /** The highest tier that selects it. */
   readonly tier: Tier;
   readonly enabledCategories: readonly string[];
-  /** Called with the place where all that is missing is a proof by the token's holder. */
-  needsProof(at: number): void;
 }
 
 export function warnIfNeverEligible(report: Report, candidate: Candidate): void {
@@ -32,18 +30,5 @@ export function warnIfNeverEligible(report: Report, candidate: Candidate): void 
   }
   if (tier !== 'user' && (sensitivity.class === 'S2' || sensitivity.class === 'S3')) {
     report.warning('class-above-rung', at, `${what} is of class ${sensitivity.class}, which only the user rung may show: move it there`);
-  } else if (sensitivity.class === 'S2' || sensitivity.class === 'S3') {
-    candidate.needsProof(at);
   }
-}
-
-/** SEAM: goes when holders' proofs are verified. One warning for them all: nobody can do anything about each. */
-export function warnOfProofs(report: Report, places: readonly number[]): void {
-  if (places.length === 0) return;
-  const message = `this version verifies no holder's proof yet, so what is of class S2 or S3 is never served: here, ${counted(places.length)}`;
-  report.warning('not-acted-on', Math.min(...places), message);
-}
-
-function counted(count: number): string {
-  return count === 1 ? 'this one zone, rule or offer' : `${count} zones, rules and offers, from this one on`;
 }

@@ -9,7 +9,7 @@ export function checkOfferReach(
   report: Report,
   offers: ReadonlyMap<string, DeclaredOffer>,
   tiersByTag: ReadonlyMap<string, ReadonlySet<Tier>>,
-  around: Pick<Candidate, 'enabledCategories' | 'needsProof'>,
+  around: Pick<Candidate, 'enabledCategories'>,
 ): void {
   for (const [id, { offer, at, labelled, tags }] of offers) {
     const what = `offer \`${id}\``;

@@ -13,6 +13,7 @@ import {
 } from './condition.ts';
 import type { Node } from './document.ts';
 import { checkName, readDefinedName, readNamed } from './names.ts';
+import { warnIfTelling } from './opaque-ids.ts';
 import type { Report } from './problems.ts';
 import {
   type Bounds,
@@ -79,7 +80,9 @@ export function readOffers(report: Report, node: Node | undefined, around: Offer
     const fields = readFields(report, declared, what, known);
     if (fields === undefined) continue;
     const labelled = fields.get('class') !== undefined;
-    offers.set(id, { offer: readOffer(report, fields, what, around), at, labelled, tags: readTags(report, fields, what) });
+    const offer = readOffer(report, fields, what, around);
+    warnIfTelling(report, { what: 'an offer', id, at, sensitivity: offer.sensitivity, example: 'o-31' });
+    offers.set(id, { offer, at, labelled, tags: readTags(report, fields, what) });
   }
   return offers;
 }

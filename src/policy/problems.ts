@@ -56,6 +56,7 @@ export const problemCodes = [
   'tag-unselected',
   'class-not-enabled',
   'class-above-rung',
+  'id-not-opaque',
   'deadline-out-of-bounds',
   // Conditions.
   'expression-syntax',

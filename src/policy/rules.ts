@@ -19,8 +19,6 @@ export interface RuleSurroundings {
   readonly declarations: Declarations;
   readonly variants: Variants;
   readonly enabledCategories: readonly string[];
-  /** Called with the place of each rule that waits for a proof by the token's holder. */
-  needsProof(at: number): void;
 }
 
 export function readRules(report: Report, node: Node, tier: Tier, what: string, around: RuleSurroundings): readonly Rule[] {

@@ -11,6 +11,7 @@ const variantsMax = 100_000;
 
 export interface DeclaredVariant {
   readonly content: Json;
+  readonly at: number;
   readonly sensitivity: Sensitivity;
 }
 
@@ -18,12 +19,13 @@ export type Variants = ReadonlyMap<string, DeclaredVariant>;
 
 export function readVariants(report: Report, node: Node | undefined): Variants {
   const variants = new Map<string, DeclaredVariant>();
-  for (const { id, node: declared } of readNamed(report, node, '`variants`', 'a variant', variantsMax)) {
+  for (const { id, at, node: declared } of readNamed(report, node, '`variants`', 'a variant', variantsMax)) {
     const what = `variant \`${id}\``;
     const fields = readFields(report, declared, what, ['content', 'class', 'category']);
     const content = fields && required(report, fields, 'content', what, '`content: { … }`');
     variants.set(id, {
       content: content === undefined ? null : readJson(content),
+      at,
       sensitivity: fields === undefined ? harmless : readLabel(report, fields, what, harmless),
     });
   }

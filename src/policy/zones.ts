@@ -5,6 +5,7 @@ import type { Node } from './document.ts';
 import { warnIfNeverEligible } from './eligibility.ts';
 import { type LadderSurroundings, readLadder } from './ladder.ts';
 import { readDefinedName, readNamed } from './names.ts';
+import { warnIfTelling } from './opaque-ids.ts';
 import type { Report } from './problems.ts';
 import { readFields, readOneOf, readTexts, required } from './read.ts';
 import { harmless, readLabel } from './sensitivity.ts';
@@ -20,8 +21,10 @@ const known = ['kind', 'criticality', 'budgetMs', 'late', 'class', 'category', '
 /** Every zone that is named, even a broken one, so that its uses are not reported as unknown. */
 export function readZones(report: Report, node: Node | undefined, around: LadderSurroundings): ReadonlyMap<string, Zone> {
   const zones = new Map<string, Zone>();
-  for (const { id, node: declared } of readNamed(report, node, '`zones`', 'a zone', zonesMax)) {
-    zones.set(id, readZone(report, declared, `zone \`${id}\``, around));
+  for (const { id, at, node: declared } of readNamed(report, node, '`zones`', 'a zone', zonesMax)) {
+    const zone = readZone(report, declared, `zone \`${id}\``, around);
+    warnIfTelling(report, { what: 'a zone', id, at, sensitivity: zone.sensitivity, example: 'z-31' });
+    zones.set(id, zone);
   }
   return zones;
 }

@@ -212,9 +212,9 @@ describe('the class of a rule is the highest of what it reads, what it declares 
   test.each([
     ['request.country == "DE"', { class: 'S0', ...plain }],
     ['request.country == "DE" || session.pages > 1', { class: 'S1', ...plain }],
-    ['profile.income > 1', { class: 'S2', ...plain }],
-    ['profile.condition', { class: 'S3', categories: ['health'], uncategorised: false }],
-    ['profile.condition && profile.note == "x"', { class: 'S3', categories: ['health'], uncategorised: true }],
+    ['profile.x_2 > 1', { class: 'S2', ...plain }],
+    ['profile.x_1', { class: 'S3', categories: ['health'], uncategorised: false }],
+    ['profile.x_1 && profile.note == "x"', { class: 'S3', categories: ['health'], uncategorised: true }],
     ['size(audiences) > 1', { class: 'S1', ...plain }],
     ['"newsletter" in audiences', { class: 'S0', ...plain }],
   ])('%s', (when, sensitivity) => expect(ruleWith(when).sensitivity).toEqual(sensitivity));
@@ -222,7 +222,7 @@ describe('the class of a rule is the highest of what it reads, what it declares 
   test('its own label and its variant count', () => {
     const rule = `- { when: 'profile.loyalty == "gold"', variant: gold }`;
     const labelled = artefactOf(small.replace(rule, `- { when: 'has(profile.loyalty)', variant: gold, class: S2 }`));
-    const ofVariant = artefactOf(small.replace(rule, `- { when: 'has(profile.loyalty)', variant: private }`));
+    const ofVariant = artefactOf(small.replace(rule, `- { when: 'has(profile.loyalty)', variant: v-1 }`));
     for (const artefact of [labelled, ofVariant]) {
       expect(artefact.zones.hero?.ladder[0]?.select).toMatchObject({ rules: [{ sensitivity: { class: 'S2' } }] });
     }

@@ -11,6 +11,10 @@ export interface Mistake {
 const W = '\'profile.loyalty == "gold"\'';
 const S = '\'request.country == "DE"\'';
 
+function telling(line: number, column: number, what: string, of: string, example: string): string {
+  return `id-not-opaque ${line}:${column} warning: the id of ${what} of class ${of} looks like words, and ids reach more eyes than what they stand for: write one that tells nothing, such as \`${example}\`, and what it means in a comment`;
+}
+
 const user = (when: string) => ({ [W]: when });
 const segment = (when: string) => ({ [S]: when });
 
@@ -152,14 +156,14 @@ export const mistakes: readonly Mistake[] = [
   },
   {
     name: 'a category without S3',
-    change: { 'income: { type: int, class: S2': 'income: { type: int, class: S2, category: wealth' },
-    problems: ['unknown-field 10:37 error: `category` belongs to class S3 only: write `class: S3` beside it, or leave it out'],
+    change: { 'x_2: { type: int, class: S2': 'x_2: { type: int, class: S2, category: wealth' },
+    problems: ['unknown-field 10:34 error: `category` belongs to class S3 only: write `class: S3` beside it, or leave it out'],
   },
   {
     name: 'S3 without a category',
     change: { 'class: S3, category: health': 'class: S3' },
     problems: [
-      'class-not-enabled 9:30 warning: attribute `profile.condition` is S3 without a category and is never eligible: write `category: <name>` beside the class',
+      'class-not-enabled 9:24 warning: attribute `profile.x_1` is S3 without a category and is never eligible: write `category: <name>` beside the class',
     ],
   },
   {
@@ -415,13 +419,13 @@ export const mistakes: readonly Mistake[] = [
     name: 'mappings with mistakes',
     change: {
       'pages:\n':
-        "dependencies: { profile: { source: http, url: 'https://cdp.example/{subject}', map: { attributes: { loyalty: 'respons.tier', loyality: 'response.tier', income: 'response.matches(\"x\")' }, audiences: 'response.' } } }\npages:\n",
+        "dependencies: { profile: { source: http, url: 'https://cdp.example/{subject}', map: { attributes: { loyalty: 'respons.tier', loyality: 'response.tier', x_2: 'response.matches(\"x\")' }, audiences: 'response.' } } }\npages:\n",
     },
     problems: [
       'unknown-attribute 14:111 error: in attribute `loyalty` in `map` of dependency `profile`, there is no name `respons`; did you mean `response`?',
       'unknown-attribute 14:126 error: in `map` of dependency `profile`, no attribute `loyality` is declared under `attributes.profile`; did you mean `loyalty`?',
-      'expression-unsupported 14:171 error: in attribute `income` in `map` of dependency `profile`, a mapping cannot call `matches`; write one of `startsWith`, `endsWith`, `contains`, `lowerAscii`, `upperAscii`, `trim`, `size`, `map`, `filter`, `exists`, `exists_one`, `all`',
-      'expression-syntax 14:209 error: in `audiences` in `map` of dependency `profile`, this is not a CEL expression: it ends too soon',
+      'expression-unsupported 14:168 error: in attribute `x_2` in `map` of dependency `profile`, a mapping cannot call `matches`; write one of `startsWith`, `endsWith`, `contains`, `lowerAscii`, `upperAscii`, `trim`, `size`, `map`, `filter`, `exists`, `exists_one`, `all`',
+      'expression-syntax 14:206 error: in `audiences` in `map` of dependency `profile`, this is not a CEL expression: it ends too soon',
     ],
   },
   {
@@ -492,7 +496,7 @@ export const mistakes: readonly Mistake[] = [
   },
   {
     name: 'a misspelt category',
-    change: { 'category: health': 'category: helth', [W]: "'profile.condition'" },
+    change: { 'category: health': 'category: helth', [W]: "'profile.x_1'" },
     problems: [
       'class-not-enabled 22:13 warning: rule 1 of the user rung of zone `hero` is of category `helth`, which the policy does not enable: write it under `sensitive.S3.categories`, or did you mean `health`?',
     ],
@@ -584,10 +588,10 @@ export const mistakes: readonly Mistake[] = [
     name: 'an anonymous variant of class S2',
     change: {
       'variant: plain\n        approved: { by: Brand, on: 2026-11-01, until: 2027-11-01 }':
-        'variant: private\n        approved: { by: Brand, on: 2026-11-01, until: 2027-11-01 }',
+        'variant: v-1\n        approved: { by: Brand, on: 2026-11-01, until: 2027-11-01 }',
     },
     problems: [
-      'anonymous-sensitive 27:18 error: the anonymous rung of zone `hero` shows variant `private` of class S2 to everybody: name a variant of class S0 or S1',
+      'anonymous-sensitive 27:18 error: the anonymous rung of zone `hero` shows variant `v-1` of class S2 to everybody: name a variant of class S0 or S1',
     ],
   },
   {
@@ -662,6 +666,7 @@ export const mistakes: readonly Mistake[] = [
     name: 'a zone of a category that is not enabled',
     change: { 'kind: content': 'kind: content\n    class: S3\n    category: faith' },
     problems: [
+      telling(17, 3, 'a zone', 'S3', 'z-31'),
       'class-not-enabled 19:5 warning: zone `hero` is of category `faith`, which the policy does not enable: write it under `sensitive.S3.categories`',
     ],
   },
@@ -681,9 +686,9 @@ export const mistakes: readonly Mistake[] = [
     name: 'a name with a space',
     change: { '  gold: {': '  gold one: {' },
     problems: [
-      'unknown-variant 22:59 error: rule 1 of the user rung of zone `hero` names a variant `gold` that `variants` does not define; write one of `plain`, `private`',
+      'unknown-variant 22:59 error: rule 1 of the user rung of zone `hero` names a variant `gold` that `variants` does not define; write one of `plain`, `v-1`',
       'invalid-name 36:3 error: a variant cannot be named `gold one`: start with a letter, then up to 63 letters, digits, `_`, `.` or `-`',
-      'unknown-variant 43:14 error: offer `ring` names a variant `gold` that `variants` does not define; write one of `plain`, `private`',
+      'unknown-variant 43:14 error: offer `ring` names a variant `gold` that `variants` does not define; write one of `plain`, `v-1`',
     ],
   },
   {
@@ -756,6 +761,7 @@ export const mistakes: readonly Mistake[] = [
     name: 'an offer of a category that is not enabled',
     change: { 'class: S1\n    variant': 'class: S3\n    category: faith\n    variant' },
     problems: [
+      telling(40, 3, 'an offer', 'S3', 'o-31'),
       'class-not-enabled 40:3 warning: offer `ring` is of category `faith`, which the policy does not enable: write it under `sensitive.S3.categories`',
     ],
   },
@@ -767,26 +773,46 @@ export const mistakes: readonly Mistake[] = [
     ],
   },
   {
-    name: 'a rule that waits for a proof by its holder',
-    change: user("'profile.income > 10'"),
-    problems: [
-      "not-acted-on 22:13 warning: this version verifies no holder's proof yet, so what is of class S2 or S3 is never served: here, this one zone, rule or offer",
-    ],
-  },
-  {
-    name: 'a zone, a rule and an offer that wait for a proof by their holder, told once',
+    name: 'a zone, a rule and an offer of class S2 are fine',
     change: {
       'kind: content': 'kind: content\n    class: S2',
-      [W]: "'profile.condition'",
+      [W]: "'profile.x_1'",
+      'class: S1\n    variant': 'class: S2\n    variant',
+      'zones: [hero, rail]': 'zones: [z-1, rail]',
+      'hero:': 'z-1:',
+      'ring:': 'o-1:',
+      'variant: gold }': 'variant: v-1 }',
+      'variant: gold\n': 'variant: v-1\n',
+    },
+    problems: [],
+  },
+  {
+    name: 'ids of what is sensitive that say in words what it is about',
+    change: {
+      'x_2: { type: int': 'income: { type: int',
+      'lapsed: { class: S1 }': 'in_debt: { class: S2 }, g-1: { class: S2 }',
+      'kind: content': 'kind: content\n    class: S2',
+      'v-1: {': 'loan: {',
+      'ring:': 'credit:',
       'class: S1\n    variant': 'class: S2\n    variant',
     },
     problems: [
-      "not-acted-on 19:5 warning: this version verifies no holder's proof yet, so what is of class S2 or S3 is never served: here, 3 zones, rules and offers, from this one on",
+      telling(10, 5, 'a profile attribute', 'S2', 'a_31'),
+      telling(12, 14, 'an audience', 'S2', 'g-31'),
+      telling(17, 3, 'a zone', 'S2', 'z-31'),
+      telling(37, 3, 'a variant', 'S2', 'v-31'),
+      telling(39, 3, 'a variant', 'S2', 'v-31'),
+      telling(41, 3, 'an offer', 'S2', 'o-31'),
     ],
   },
   {
+    name: 'an id of what is special by what it reads',
+    change: { [W]: "'profile.x_1'", 'variant: gold\n': 'variant: plain\n' },
+    problems: [telling(36, 3, 'a variant', 'S3', 'v-31')],
+  },
+  {
     name: 'a category that the policy does not enable',
-    change: { 'categories: [health]': 'categories: [faith]', '\'profile.loyalty == "gold"\'': "'profile.condition'" },
+    change: { 'categories: [health]': 'categories: [faith]', '\'profile.loyalty == "gold"\'': "'profile.x_1'" },
     problems: [
       'class-not-enabled 22:13 warning: rule 1 of the user rung of zone `hero` is of category `health`, which the policy does not enable: write it under `sensitive.S3.categories`',
     ],
