@@ -48,7 +48,10 @@ async function writeStore({ store, at }: ConformanceCase, service: CaseService):
   const sessions = new Map<string, string>();
   for (const [name, session] of Object.entries(store.sessions ?? {})) {
     const made = await write(service, 'POST', '/v1/sessions', session);
-    sessions.set(name, ((await made.json()) as { sessionId: string }).sessionId);
+    const { sessionId } = (await made.json()) as { sessionId: string };
+    sessions.set(name, sessionId);
+    const useCases = store.withdrawn?.[name];
+    if (useCases !== undefined) await write(service, 'POST', `/v1/sessions/${sessionId}/withdrawals`, { useCases });
   }
   return sessions;
 }

@@ -2,7 +2,7 @@
 import type { ConsentSignal, Evidence, Fact, IdentityEvidence, StoredConsent } from '../../src/decision/facts.ts';
 import type { Question } from '../../src/decision/question.ts';
 import type { Attributes } from '../../src/decision/value.ts';
-import type { UseCase } from '../../src/decision/vocabulary.ts';
+import type { PersonalUseCase, UseCase } from '../../src/decision/vocabulary.ts';
 import type { PolicyDocument } from '../oracle/document.ts';
 
 export interface ConformanceCase {
@@ -19,6 +19,8 @@ export interface ConformanceCase {
       Record<string, { readonly subject: string; readonly method: 'deterministic' | 'probabilistic'; readonly confidencePpm: number }>
     >;
     readonly sessions?: Readonly<Record<string, { readonly attributes: Readonly<Record<string, unknown>> }>>;
+    /** What was withdrawn in a session of the store. */
+    readonly withdrawn?: Readonly<Record<string, readonly PersonalUseCase[]>>;
     readonly generations?: Readonly<Record<string, number>>;
     readonly revokedTokens?: readonly string[];
     /** Subjects, erased after everything else was written. */
@@ -143,6 +145,11 @@ function evidenceOf(given: ConformanceCase, document: PolicyDocument, nowMs: num
     );
   };
   const session = sessionOf(credentials.session);
+  const withdrawnIn = (name: string): StoredConsent | undefined => {
+    const useCases = store.withdrawn?.[name];
+    if (useCases === undefined) return undefined;
+    return { useCases: Object.fromEntries(useCases.map((useCase) => [useCase, 'denied'])), recordedAtMs: nowMs };
+  };
   const sessionRecord = credentials.session === undefined ? undefined : store.sessions?.[credentials.session.name];
   const person = verified === null || isErased(verified.subject) ? null : verified.subject;
   const profile = person === null ? undefined : store.profiles?.[person];
@@ -164,7 +171,7 @@ function evidenceOf(given: ConformanceCase, document: PolicyDocument, nowMs: num
       ...saidBy(given, body),
       stored: verified === null ? refused : consentOf(verified.subject),
       linked: linkedSubject === null ? refused : consentOf(linkedSubject),
-      session: session.state !== 'verified' ? refused : answered<StoredConsent>('consent', undefined),
+      session: session.state !== 'verified' ? refused : answered('consent', withdrawnIn(session.id)),
     },
     profile:
       verified === null
