@@ -30,7 +30,7 @@ export interface HeldLink {
 }
 
 /** INVARIANT: the scripts read the request's name by its position. */
-export const tombstoneHeader = 'e1';
+const tombstoneHeader = 'e1';
 export const requestTagFrom = tombstoneHeader.length + tagLength;
 const noRequest = '.'.repeat(tagLength);
 

@@ -14,14 +14,16 @@ export const valueDepthMax = 8;
 /** A hundred years: a bound against overflow, not a retention rule. */
 const recordLifeSecondsMax = 36_525 * daySeconds;
 
+const tenYearsMs = 315_576_000_000;
+
 /**
  * How long a raised generation is remembered after the last raise. It must outlive every issuer's memory of it: were it to lapse,
  * the next revocation would count from one again and miss the tokens that carry a higher one. Ten years; it holds no attribute.
  */
-export const generationTtlMs = 315_576_000_000;
+export const generationTtlMs = tenYearsMs;
 
 /** As long, and for the same reason: without it nothing that is stored would be found again. */
-export const keySecretTtlMs = generationTtlMs;
+export const keySecretTtlMs = tenYearsMs;
 
 /** Backups that are older must not be restored without erasing again: the receipt says so. */
 export const backupHorizonDays = 45;
