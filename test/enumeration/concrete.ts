@@ -218,14 +218,20 @@ const ladderTiers = ['user', 'session', 'segment', 'anonymous'] as const;
 const climbing = ['user', 'session', 'segment'] as const;
 type Climbing = (typeof climbing)[number];
 
-function zoneOf({ id, kind, late: lateMode, class: zoneClass, by, rungs }: AbstractZone): object {
+function zoneOf({ id, kind, criticality, late: lateMode, class: zoneClass, by, rungs }: AbstractZone): object {
   const ladder = climbing.flatMap((tier): object[] => {
     const rules = rungs[tier];
     if (rules === undefined) return [];
     return [by === 'choose' ? { tier, choose: rules.map((rule) => ruleOf(tier, rule)) } : { tier, arbitrate: { tag: tagOf(id, tier) } }];
   });
   const approved = { by: 'Brand lead', on: '2026-11-01', until: '2027-11-01' };
-  return { kind, late: lateMode, ...labelOf(zoneClass), ladder: [...ladder, { tier: 'anonymous', variant: 'of-anonymous', approved }] };
+  return {
+    kind,
+    criticality,
+    late: lateMode,
+    ...labelOf(zoneClass),
+    ladder: [...ladder, { tier: 'anonymous', variant: 'of-anonymous', approved }],
+  };
 }
 
 function tagOf(zone: string, tier: Tier): string {

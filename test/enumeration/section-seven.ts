@@ -103,7 +103,15 @@ export function zonesOfRow({ sensitivity }: Row): readonly AbstractZone[] {
   const rungs = sensitivity === 'S0' ? { segment: rules } : { user: rules, session: rules, segment: rules };
   return (['content', 'offer'] as const).flatMap((kind) =>
     (['choose', 'arbitrate'] as const).map(
-      (by): AbstractZone => ({ id: `${kind}-${by}-${ofClass.replace(':', '-')}`, kind, class: 'S0', late: 'fallback', by, rungs }),
+      (by): AbstractZone => ({
+        id: `${kind}-${by}-${ofClass.replace(':', '-')}`,
+        kind,
+        class: 'S0',
+        late: 'fallback',
+        criticality: 0,
+        by,
+        rungs,
+      }),
     ),
   );
 }

@@ -119,11 +119,11 @@ const ofSession: AbstractRule = { class: 'S1', reads: 'session' };
 const ofAnybody: AbstractRule = { class: 'S0', reads: 'nothing' };
 const sensitive = (ofClass: Class, reads: 'nothing' | 'profile' = 'profile'): AbstractRule => ({ class: ofClass, reads });
 
-type Plan = Partial<Omit<AbstractZone, 'id' | 'kind'>>;
+type Plan = Partial<Omit<AbstractZone, 'id' | 'kind' | 'criticality'>>;
 
 function zonesOf(plans: readonly Plan[]): readonly AbstractZone[] {
   const whole = { class: 'S0', late: 'fallback', by: 'choose', rungs: {} } as const;
-  return plans.flatMap((plan, index) => kinds.map((kind) => ({ ...whole, ...plan, kind, id: `${kind}-${index}` })));
+  return plans.flatMap((plan, index) => kinds.map((kind) => ({ ...whole, ...plan, kind, id: `${kind}-${index}`, criticality: index % 3 })));
 }
 
 const fullLadder = { user: [ofProfile], session: [ofSession], segment: [ofAnybody] };

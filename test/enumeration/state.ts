@@ -78,6 +78,8 @@ export interface AbstractZone {
   readonly kind: 'content' | 'offer';
   readonly class: Class;
   readonly late: 'fallback' | 'defer' | 'suppress';
+  /** Says who chooses first, and nothing of what may be chosen. */
+  readonly criticality: number;
   readonly by: 'choose' | 'arbitrate';
   readonly rungs: Readonly<Partial<{ [T in Exclude<Tier, 'anonymous'>]: readonly AbstractRule[] }>>;
 }
