@@ -10,6 +10,7 @@ import {
   identityKey,
   profileKey,
   revokedTokenKey,
+  sessionConsentKey,
   sessionKey,
   tombstoneKey,
 } from '../../src/records/keys.ts';
@@ -392,6 +393,26 @@ describe('a slot that moves', () => {
       await whileMoving(keys, async () => {
         expect(await store.read(plan)).toMatchObject({ generation: 1, consent, profile: { state } });
         expect(await store.read({ ...plan, tokenGeneration: 0 })).toMatchObject({ generation: 1, profile: { state: 'refused' } });
+      });
+    }
+  });
+
+  it('hears what was withdrawn in a session while its record is here and what was learned is there', async () => {
+    const store = await patientStore();
+    const [open, closed] = [0, 1].map((index) => idAt(0, `moving-visit-${index}`, (id) => sessionKey(names.session(id)))) as [
+      string,
+      string,
+    ];
+    for (const [session, useCase, state] of [
+      [open, 'offers', 'known'],
+      [closed, 'content_personalization', 'refused'],
+    ] as const) {
+      await store.withdrawSessionConsent(session, { useCases: [useCase], atMs: 5, ttlSeconds: daySeconds });
+      await store.putSession(session, { attributes: { last_category: 'shoes' } }, daySeconds);
+      const tag = names.session(session);
+      await whileMoving({ first: [sessionConsentKey(tag)], rest: [sessionKey(tag)] }, async () => {
+        const reading = await store.read({ ...sessionPlan(session), consent: true });
+        expect(reading).toMatchObject({ sessionConsent: { useCases: { [useCase]: 'denied' } }, session: { state } });
       });
     }
   });
