@@ -18,8 +18,9 @@ RUN install --directory --owner=node --group=node --mode=0700 /data
 VOLUME /data
 USER node
 EXPOSE 8080
+# Without the service's own NODE_OPTIONS: they may hold permissions, and this asks for none.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
-  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.STEPWELL_MANAGEMENT_PORT || 9090}/livez`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["env", "-u", "NODE_OPTIONS", "node", "-e", "fetch(`http://127.0.0.1:${process.env.STEPWELL_MANAGEMENT_PORT || 9090}/livez`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 # Node itself refuses whatever the service has no use for: other programs, and files that are neither its own, its data's nor its
 # settings'. What each flag is for, and what more workers or other places need: docs/hardening.md.
 ENTRYPOINT ["node", "--disable-proto=delete", "--disable-warning=SecurityWarning", "--disable-warning=ExperimentalWarning", \

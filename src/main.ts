@@ -113,6 +113,10 @@ async function serveAsWorker(config: Config): Promise<void> {
 }
 
 async function serveByWorkers(config: Config): Promise<void> {
+  // Under Node's permission model; else there is nothing to ask.
+  if (process.permission?.has('child') === false) {
+    throw new CannotRun('STEPWELL_WORKERS is above 1, and Node may start no processes: set NODE_OPTIONS=--allow-child-process');
+  }
   const logger = createLogger({ level: config.logLevel });
   const hangups = listenToHangups();
   const { createWorkers, FirstWorkerEnded } = await import('./start/workers.ts');

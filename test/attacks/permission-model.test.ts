@@ -1,6 +1,7 @@
 /** The image's own flags of Node, tried with the program itself: with them it serves all it promises, and nothing else can be done. */
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -30,7 +31,6 @@ interface Started {
 
 async function start(more: Readonly<Record<string, string>> = {}): Promise<Started> {
   const directory = await temporaryDirectory();
-  onTestFinished(() => directory[Symbol.asyncDispose]());
   const [settings, data] = [join(directory.path, 'settings'), join(directory.path, 'data')];
   for (const path of [settings, data]) await mkdir(path, { mode: 0o700 });
   const policy = join(settings, 'policy.yaml');
@@ -40,7 +40,13 @@ async function start(more: Readonly<Record<string, string>> = {}): Promise<Start
     nodeArguments: await flagsOfImage(settings, data),
     env: { STEPWELL_PORT: '0', STEPWELL_MANAGEMENT_PORT: '0', STEPWELL_DATA_DIR: data, STEPWELL_POLICY: policy, ...more },
   });
-  onTestFinished(() => void child.kill('SIGKILL'));
+  const ended = once(child, 'close');
+  onTestFinished(async () => {
+    child.kill('SIGTERM');
+    // With it whoever has its standard streams: the workers.
+    await ended;
+    await directory[Symbol.asyncDispose]();
+  });
   let log = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text) => {
@@ -72,6 +78,9 @@ async function serves({ url, child, log, policy, data }: Started): Promise<void>
   }
   const made = await fetch(`${url}/v1/sessions`, { method: 'POST' });
   expect(made.status).toBe(201);
+  const subject = '{"subject":"person-42"}';
+  const erased = await fetch(`${url}/v1/erasures`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: subject });
+  expect(erased.status).toBe(202);
   await writeFile(policy, (await readFile(policy, 'utf8')).replace('policy: retail', 'policy: retail2'));
   await seen(child, log, /"policy":"retail2".*"msg":"the policy is in force"/);
   expect(await readFile(join(data, 'policy.last-good'), 'utf8')).toContain('stepwell last good policy');
@@ -91,6 +100,10 @@ describe('with the permissions of the image', () => {
 
   it('it serves with two workers, once they may be started', async () =>
     serves(await start({ STEPWELL_REDIS_URL: redis.url, STEPWELL_WORKERS: '2', NODE_OPTIONS: '--allow-child-process' })));
+
+  it('it says what is missing where workers may not be started', async () => {
+    await expect(start({ STEPWELL_WORKERS: '2' })).rejects.toThrow(/Node may start no processes: set NODE_OPTIONS=--allow-child-process/);
+  });
 
   it('it exports what it measures and traces', async () => {
     // Nobody listens there: what counts is that nothing was refused on the way.
