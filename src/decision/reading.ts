@@ -37,7 +37,7 @@ export interface RungReads {
   readonly audience: boolean;
   readonly model: boolean;
   readonly audiences: boolean;
-  /** Whether something on the rung is of a higher class than S0. */
+  /** Whether something on the rung is of class S1: more than request facts, and not kept for the user rung. */
   readonly beyondRequestFacts: boolean;
 }
 
@@ -162,7 +162,7 @@ function allReads(entries: readonly Entry[]): RungReads {
     audience: entries.some(({ reads }) => reads.audience),
     model: entries.some(({ reads }) => reads.model),
     audiences: entries.some(({ reads }) => reads.audiences),
-    beyondRequestFacts: entries.some(({ sensitivity }) => sensitivity.class !== 'S0'),
+    beyondRequestFacts: entries.some(({ sensitivity }) => sensitivity.class === 'S1'),
   };
 }
 
