@@ -6,11 +6,11 @@ import type { FastifyInstance } from 'fastify';
 import { expect, it, onTestFinished } from 'vitest';
 import { buildManagement } from '../../src/app.ts';
 import { startService } from '../http/service.ts';
+import { seed } from '../oracle/runs.ts';
 import { sendMalformed, type Target } from './malformed-runs.ts';
 
 const count = process.env.STEPWELL_TEST_LONG === '1' ? 1_000_000 : 20_000;
 const socketsMax = 32;
-const firstSeed = Number(process.env.STEPWELL_TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
 
 async function portOf(app: FastifyInstance): Promise<number> {
   await app.listen({ host: '127.0.0.1', port: 0 });
@@ -18,7 +18,7 @@ async function portOf(app: FastifyInstance): Promise<number> {
 }
 
 it(`${count} malformed requests: nobody crashes, no answer is of 5xx, none may be kept, nothing is repeated`, { timeout: 0 }, async () => {
-  console.log(`malformed requests from seed ${firstSeed} (STEPWELL_TEST_SEED)`);
+  console.log(`malformed requests from seed ${seed} (FC_SEED)`);
   const key = 'a-key-that-only-these-tests-know';
   const sha256 = createHash('sha256').update(key).digest('hex');
   const open = await startService();
@@ -32,7 +32,7 @@ it(`${count} malformed requests: nobody crashes, no answer is of 5xx, none may b
   ];
   const before = await decisionOf(open.app);
 
-  const { faults, statuses, unanswered } = await sendMalformed({ targets, firstSeed, count, socketsMax });
+  const { faults, statuses, unanswered } = await sendMalformed({ targets, firstSeed: seed, count, socketsMax });
 
   const counts = [...statuses].sort(([left], [right]) => left - right).map(([status, times]) => `${status}: ${times}`);
   console.log(`${counts.join(', ')}; closed without a word: ${unanswered}`);

@@ -3,11 +3,11 @@
  * byte, or at least one may not be kept.
  */
 import { expect, it } from 'vitest';
+import { seed } from '../oracle/runs.ts';
 import { agreed, headerOf, scene, signed } from './attack.ts';
 import { chanceFrom } from './chance.ts';
 
 const pairs = 300;
-const seed = Number(process.env.STEPWELL_TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
 
 const urls = [
   '/v1/decide?page=home',
@@ -66,7 +66,7 @@ const names = [
 ] as const;
 
 it(`${pairs} pairs of requests that share an address and nothing else`, async () => {
-  console.log(`pairs from seed ${seed} (STEPWELL_TEST_SEED)`);
+  console.log(`pairs from seed ${seed} (FC_SEED)`);
   const chance = chanceFrom(seed);
   const at = await scene();
   const headers = (): Record<string, string> =>
