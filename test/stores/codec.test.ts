@@ -8,6 +8,7 @@ import type { Value } from '../../src/decision/value.ts';
 import { consentStates, personalUseCases } from '../../src/decision/vocabulary.ts';
 import {
   decodeConsent,
+  decodeConsentRecord,
   decodeGeneration,
   decodeIdentity,
   decodeProfile,
@@ -21,6 +22,7 @@ import {
   versionLength,
   versionOf,
 } from '../../src/records/codec.ts';
+import { consentSources, noticeVersionCharsMax } from '../../src/records/consent-record.ts';
 import { type KeyNames, keyNames } from '../../src/records/keys.ts';
 import { recordCharsMax, valueDepthMax } from '../../src/records/limits.ts';
 import { lastEndMs, livingProfile } from '../../src/records/retention.ts';
@@ -84,6 +86,42 @@ describe('records', () => {
         expect(identityIn(tag, encodeIdentity(tag, identity, names))).toEqual(identity);
       }),
     );
+  });
+
+  it('of consent come back with who wrote them, how often and when', () => {
+    const count = fc.maxSafeNat();
+    const provenance = fc.record(
+      {
+        grantedAtMs: wholeNumber,
+        generation: count,
+        withdrawnGeneration: count,
+        source: fc.constantFrom(...consentSources),
+        noticeVersion: fc.string({ maxLength: noticeVersionCharsMax }),
+      },
+      { requiredKeys: ['generation', 'withdrawnGeneration', 'source'] },
+    );
+    fc.assert(
+      fc.property(consent, provenance, (said, of) => {
+        const record = { ...said, ...of };
+        const { grantedAtMs = said.recordedAtMs, ...rest } = record;
+        const expected = grantedAtMs === said.recordedAtMs ? rest : record;
+        expect(decodeConsentRecord(tag, encodeConsent(tag, record))).toEqual(expected);
+        const isOlder = grantedAtMs !== said.recordedAtMs;
+        expect(decodeConsent(tag, encodeConsent(tag, record))).toEqual(isOlder ? { ...said, grantedAtMs } : said);
+      }),
+    );
+  });
+
+  it('of consent whose provenance is none are not written', () => {
+    const record = { useCases: {}, recordedAtMs: 1 };
+    for (const wrong of [
+      { generation: -1 },
+      { generation: 0.5 },
+      { withdrawnGeneration: Number.NaN },
+      { grantedAtMs: 0.5 },
+      { noticeVersion: 'x'.repeat(noticeVersionCharsMax + 1) },
+    ])
+      expect(() => encodeConsent(tag, { ...record, ...wrong })).toThrow(expect.objectContaining({ code: 'invalid' }));
   });
 
   it('carry another version each time, and no version that is none', () => {
