@@ -286,6 +286,11 @@ describe('with trust', () => {
       ['session', () => other.patchSession('s', { attributes: { seen: false } })],
       ['session expires', () => observer.pexpire(sessionKey(names.session('s')), 1)],
       ['consent', () => other.putConsent('anna', { useCases: { offers: 'denied' }, recordedAtMs: 2 }, daySeconds)],
+      [
+        'withdrawal in the session',
+        () => other.withdrawSessionConsent('s', { useCases: ['offers'], atMs: Date.now(), ttlSeconds: daySeconds }),
+      ],
+      ['withdrawal', () => other.withdrawConsent('anna', { useCases: null, atMs: Date.now(), ttlSeconds: daySeconds })],
       ['link', () => other.putIdentity('device', 'd', certain('bob'), daySeconds)],
       ['consent of whom the device is linked to', () => other.putConsent('bob', { useCases: {}, recordedAtMs: 3 }, daySeconds)],
       ['generation', () => other.raiseGeneration('anna')],
