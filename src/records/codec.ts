@@ -92,7 +92,7 @@ export function encodeIdentity(identityTag: string, link: IdentityLink, names: K
  * one's. Of whose it was, nothing is kept. The put script says the same in Lua.
  */
 export function stampedIdentity(text: string, before: string | null, nowMs: number): string {
-  const isKnown = before !== null && before.startsWith(text.slice(0, headerLength));
+  const isKnown = before?.startsWith(text.slice(0, headerLength)) === true;
   const isSame = isKnown && subjectTagOfIdentity(before) === subjectTagOfIdentity(text);
   const isRecent = isKnown && nowMs - (instantIn(before, 0) ?? 0) <= sharedWithinMs;
   const sharedSinceMs = isSame ? (instantIn(before, 1) ?? 0) : isRecent ? nowMs : 0;

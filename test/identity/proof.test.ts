@@ -1,5 +1,6 @@
 /** A holder's proof: what it proves, and everything that looks like one and is none. */
 import { createHmac } from 'node:crypto';
+import fc from 'fast-check';
 import { calculateJwkThumbprint, compactVerify, importJWK } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { createHolder } from '../../src/identity/mint.ts';
@@ -176,6 +177,41 @@ describe('a bound token stays unproved when its proof', () => {
   it('is presented with a token of another holder', async () => {
     const others = boundTo(newKey('other'));
     expect(await present(signed(holder, header, proofClaimsAt(nowMs, others)), others)).toMatchObject(unproved);
+  });
+
+  it('is by a key that is no point of its curve', async () => {
+    const elliptic = newKey('elliptic', 'ES256');
+    const jwk = { ...holderJwk(elliptic), y: elliptic.publicJwk.x };
+    const offCurve = { ...elliptic, publicJwk: { ...jwk, kid: 'elliptic' } };
+    const bound = boundTo(offCurve);
+    const proof = signed(elliptic, { alg: 'ES256', typ: 'dpop+jwt', jwk }, proofClaimsAt(nowMs, bound));
+    expect(await present(proof, bound)).toMatchObject(unproved);
+  });
+
+  it('is any other string, and none throws', async () => {
+    const mutation = fc.record({ at: fc.nat(good.length - 1), to: fc.string({ unit: 'binary', maxLength: 3 }) });
+    const strings = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      mutation.map(({ at, to }) => good.slice(0, at) + to + good.slice(at + 1)),
+    );
+    const verifier = createTokenVerifier({ keySet: await keysOf(key), issuer, audience, clock, proofTargets: targets });
+    await fc.assert(
+      fc.asyncProperty(strings, async (proof) => {
+        fc.pre(proof !== good);
+        expect(await verifier.verify(token, { proof, nowMs })).toMatchObject(unproved);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('holds any claims but the right ones, and none throws', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.dictionary(fc.constantFrom(...Object.keys(claims)), fc.jsonValue(), { minKeys: 1 }), async (changes) => {
+        const { evidence } = await present(withClaims(changes));
+        expect(evidence).toMatchObject({ state: 'verified', binding: 'unproved' });
+      }),
+      { numRuns: 200 },
+    );
   });
 
   it('may name no address at all', async () => {
