@@ -30,7 +30,7 @@ export type ProofFinding = UnclaimedProof | 'invalid' | 'failed';
 
 const proofLengthMax = 2048;
 const identifierLengthMax = 256;
-export const proofAgeMaxSeconds = 60;
+const proofAgeMaxSeconds = 60;
 /** Clocks of a fleet differ: a claim outlives the proof by this. */
 const fleetSkewMs = 60_000;
 const method = 'POST';

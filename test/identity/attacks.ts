@@ -16,7 +16,7 @@ export function withClaims(changes: Record<string, unknown>): string {
   return signed(key, header, { ...claims, ...changes });
 }
 
-export function without(name: string): string {
+function without(name: string): string {
   const { [name]: _, ...rest } = claims;
   return signed(key, header, rest);
 }
