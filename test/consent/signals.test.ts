@@ -105,6 +105,46 @@ describe('what a request says about consent', () => {
   });
 });
 
+describe('the outcome of a source', () => {
+  it('is the first that does not count, where several of its signals were heard', () => {
+    const { outcomes } = hear({ gpp: `DBACNYA~CQ~1YNN`, usPrivacy: '1yyy', googleConsentMode: { ad_storage: 'granted' } });
+    expect(outcomes).toMatchObject({
+      gpp: 'malformed',
+      usPrivacy: 'malformed',
+      googleConsentMode: 'valid',
+      tcf: 'absent',
+      secGpc: 'absent',
+    });
+    expect(hearConsent({}, [], options).outcomes.secGpc).toBe('absent');
+  });
+});
+
+describe('an opt-in to a special feature', () => {
+  const optedIn = granting({ purposes: [1], day: today - 10, specialFeatures: [1] });
+
+  it.each([
+    { what: 'counts', wire: { tcf: optedIn }, specialFeatures: [1] },
+    { what: 'counts inside a GPP string', wire: { gpp: `DBABMA~${optedIn}` }, specialFeatures: [1] },
+    { what: 'is missing', wire: { useCases: { offers: 'granted' } }, specialFeatures: [] },
+    { what: 'stands beside a known child', wire: { tcf: optedIn, gpp: 'DBABLA~CVVVkkkkkpFY.YA' }, specialFeatures: [] },
+    { what: 'stands beside what cannot be read', wire: { tcf: optedIn, usPrivacy: '1yyy' }, specialFeatures: [] },
+    { what: 'stands beside a string of the same day without it', wire: { tcf: optedIn, gpp: `DBABMA~${full}` }, specialFeatures: [] },
+    {
+      what: 'stands beside a string of the same day that did not tell of us',
+      wire: { tcf: optedIn, gpp: `DBABMA~${granting({ purposes: [1], day: today - 10, specialFeatures: [1], disclosed: [755] })}` },
+      specialFeatures: [],
+    },
+    { what: 'cannot be read', wire: { tcf: 'CQ' }, specialFeatures: [] },
+  ] satisfies { what: string; wire: WireConsent; specialFeatures: number[] }[])('$what: $specialFeatures', ({ wire, specialFeatures }) => {
+    expect(hear(wire).specialFeatures).toEqual(specialFeatures);
+  });
+
+  it('is none where nothing was said, and none under rules that are not the TCF\u2019s', () => {
+    expect(hearConsent(undefined, undefined, options).specialFeatures).toEqual([]);
+    expect(hear({ tcf: optedIn }, { country: 'US' }).specialFeatures).toEqual([]);
+  });
+});
+
 describe('the regime of the visitor', () => {
   it.each(['DE', 'FR', 'us', 'toString', '', undefined, 7, ['US']])('takes no US grant where the country is %j', (country) => {
     expect(signalsOf({ gpp: 'DBABL~BVQqAAAAAg' }, { country })).toEqual([]);
