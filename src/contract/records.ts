@@ -146,7 +146,7 @@ const sentenceOfFault = {
     'this stands for nobody, and would make one of all who send it: write the id of one person or one device, and make no call without one',
   contact:
     'this is an e-mail address or a telephone number, and says who somebody is: write a random id that only you can tell from another',
-  short: 'this is too short to be one device’s alone: write at least 6 characters',
+  short: 'this is too short to be one device’s alone: write at least 2 characters, and of a number at least 6 digits',
   monotonous: 'this is what a placeholder looks like: write an id of at least 3 different characters',
 } as const satisfies Record<IdFault, string>;
 const instantSentence = `this is no timestamp: write ${instantWanted}`;

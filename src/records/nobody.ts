@@ -11,7 +11,11 @@ function meansNobody(id: string): boolean {
 
 export type IdFault = 'nobody' | 'contact' | 'short' | 'monotonous';
 
-const lengthMin = 6;
+const lengthMin = 2;
+/** A shorter number is somebody's counter, not an id of a device. */
+const digitsMin = 6;
+/** From this length on an id that is random has some variety. */
+const variedFrom = 6;
 const distinctMin = 3;
 
 /** Why it can name no person; null where it can. How long one is, is its issuer's business. */
@@ -25,12 +29,13 @@ export function faultOfIdentifier(id: string): IdFault | null {
   const fault = faultOfSubject(id);
   if (fault !== null) return fault;
   const text = id.trim();
-  if (text.length < lengthMin) return 'short';
-  return new Set(text).size < distinctMin ? 'monotonous' : null;
+  if (text.length < (/^\d+$/.test(text) ? digitsMin : lengthMin)) return 'short';
+  return text.length >= variedFrom && new Set(text).size < distinctMin ? 'monotonous' : null;
 }
 
 const email = /^(?:mailto:)?[^\s@]+@[^\s@]+\.[^\s@.]{2,}$/i;
-const phonePrefix = /^(?:tel:)?(?:\+|00)/i;
+/** Digits after two zeros may be a customer's number with zeros in front; a telephone number is written with something between them. */
+const phonePrefix = /^(?:tel:)?(?:\+|00(?=.*[\s().-]))/i;
 
 /** An address of e-mail or a telephone number: it belongs to somebody wherever it turns up. */
 function isContact(text: string): boolean {

@@ -17,9 +17,23 @@ const contacts = [
   'tel:+1.202.555.0123',
 ];
 const nobody = ['', '0', '00-00', '-1', 'null', 'Undefined', ' anonymous ', '(not set)', '[object Object]'];
-const people = ['ada', 'a', 'person-7f3a9c', '12345', 'x@y', '@ada', '00ab12cd', '+49', '0012', 'urn:uuid:0b0e', '170 1234567', 'aaaa'];
-const devices = ['d-demo-ada', '1234567890.1234567890', '3f2504e0-4f89-11d3-9a0c-0305e82c3301'];
-const short = ['a', 'd-1', 'abcde', '  abc   '];
+const people = [
+  'ada',
+  'a',
+  'person-7f3a9c',
+  '12345',
+  'x@y',
+  '@ada',
+  '00ab12cd',
+  '+49',
+  '0012',
+  '0012345678',
+  'urn:uuid:0b0e',
+  '170 1234567',
+  'aaaa',
+];
+const devices = ['d-demo-ada', 'd-1', 'abcde', 'd1', '1234567890.1234567890', '3f2504e0-4f89-11d3-9a0c-0305e82c3301'];
+const short = ['a', '7', '12345', '  123   '];
 const monotonous = ['aaaaaaaa', 'ababababab', '11111111'];
 
 describe('an id', () => {
@@ -89,7 +103,7 @@ describe('over HTTP, such an id', () => {
     const { app } = await startService();
     const payload = { subject: 'ada', method: 'deterministic' };
     for (const [id, detail] of [
-      ['d-1', /at least 6 characters/],
+      ['12345', /at least 6 digits/],
       ['aaaaaaa', /at least 3 different/],
     ] as const) {
       const response = await app.inject({ method: 'PUT', url: `/v1/identities/device/${id}`, payload });
@@ -108,9 +122,9 @@ describe('over HTTP, such an id', () => {
       });
       return [statusCode, JSON.parse(body).identity.state];
     };
-    for (const id of ['d-one-1', 'd-1', 'aaaaaaa', 'ada@example.com']) await store.putIdentity('device', id, link, 60);
+    for (const id of ['d-one-1', '12345', 'aaaaaaa', 'ada@example.com']) await store.putIdentity('device', id, link, 60);
     expect(await stateOf('d-one-1')).toEqual([200, 'partial']);
-    for (const id of ['d-1', 'aaaaaaa', 'ada@example.com']) expect(await stateOf(id), id).toEqual([200, 'anonymous']);
+    for (const id of ['12345', 'aaaaaaa', 'ada@example.com']) expect(await stateOf(id), id).toEqual([200, 'anonymous']);
   });
 
   it('makes no token', async () => {
