@@ -4,7 +4,7 @@
  */
 import type { ConsentSettings } from './artefact.ts';
 import type { ConsentSignal, Evidence, Fact, StoredConsent } from './facts.ts';
-import { failure, type GateFailure, unread } from './gate-failure.ts';
+import { type GateFailure, unread } from './gate-failure.ts';
 import type { IdentityView } from './identity.ts';
 import { type ConsentState, contextualUseCases, gpcUseCases, type PersonalUseCase, personalUseCases, type UseCase } from './vocabulary.ts';
 
@@ -89,7 +89,7 @@ function countingRecords({ identity: evidence, consent }: Evidence, identity: Id
 function firstUnread(records: readonly CountingRecord[]): GateFailure | null {
   for (const state of ['late', 'failed'] as const) {
     const record = records.find(({ fact }) => fact.state === state);
-    if (record !== undefined) return unread(record.fact, 'consent') ?? failure('consent_failed');
+    if (record !== undefined) return unread(record.fact, 'consent');
   }
   return null;
 }

@@ -49,23 +49,20 @@ function segmentConsentFailure({ artefact, consent }: Standing, kind: Kind): Gat
 }
 
 /** While a dependency is late or failed, `onFailure` keeps every zone at or below a tier. */
-function cap({ artefact }: Standing, dependency: Dependency, missing: GateFailure | null, tier: Tier): GateFailure | null {
+function cap(standing: Standing, dependency: Dependency, missing: GateFailure | null, tier: Tier): GateFailure | null {
+  return isCapped(standing, dependency, tier) ? missing : null;
+}
+
+function isCapped({ artefact }: Standing, dependency: Dependency, tier: Tier): boolean {
   const { onFailure, source } = artefact.dependencies[dependency];
   // Where nobody is asked for audiences or a model, nobody can keep anybody waiting.
-  if ((dependency === 'audience' || dependency === 'model') && source === null) return null;
-  return onFailure === null || tierHeight(tier) <= tierHeight(onFailure) ? null : missing;
+  if ((dependency === 'audience' || dependency === 'model') && source === null) return false;
+  return !(onFailure === null || tierHeight(tier) <= tierHeight(onFailure));
 }
 
 function factCaps(standing: Standing, tier: Tier): GateFailure | null {
-  // Stryker disable next-line ConditionalExpression: a short cut, for facts that all came cap nothing
-  if (standing.everyFactCame) return null;
-  const { profile, session, audience, model } = standing.evidence;
-  return (
-    cap(standing, 'profile', unread(profile, 'profile'), tier) ??
-    cap(standing, 'session', unread(session, 'session'), tier) ??
-    cap(standing, 'audience', unread(audience, 'audience'), tier) ??
-    cap(standing, 'model', unread(model, 'model'), tier)
-  );
+  for (const { dependency, failure } of standing.unreadFacts) if (isCapped(standing, dependency, tier)) return failure;
+  return null;
 }
 
 function caps(standing: Standing, tier: Tier): GateFailure | null {

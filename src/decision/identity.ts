@@ -46,7 +46,6 @@ const reasonOfState = {
   anonymous: 'identity_anonymous',
   session_known: 'identity_session_only',
   partial: 'identity_partial',
-  high_confidence: 'identity_partial',
 } as const;
 
 function stateOf(
@@ -107,11 +106,12 @@ export function provenUntilMs({
 }
 
 export function isHandedOver({ sharedSinceMs }: IdentityLink, provenMs: number): boolean {
-  return sharedSinceMs !== undefined && sharedSinceMs > provenMs;
+  return (sharedSinceMs ?? Number.NEGATIVE_INFINITY) > provenMs;
 }
 
 function unsettledProof({ binding }: VerifiedToken): GateFailure | null {
-  return binding === 'late' || binding === 'failed' ? unread({ state: binding }, 'identity') : null;
+  if (binding === 'late') return failure('identity_timeout');
+  return binding === 'failed' ? failure('identity_failed') : null;
 }
 
 /** A store always answers these two, so `absent` is no answer either. */

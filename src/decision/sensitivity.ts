@@ -13,7 +13,7 @@ export const stepUpMaxAgeSeconds = 900;
 /** What this visitor may be shown on one rung, as far as classes go. */
 export interface Clearance {
   readonly tier: Tier;
-  /** On the segment rung: whether more than request facts may select. */
+  /** Whether more than request facts may select. */
   readonly beyondRequestFacts: boolean;
   readonly enabledCategories: readonly string[];
   /** The stored record whose explicit grants count. */
@@ -24,11 +24,9 @@ export interface Clearance {
 
 /** What both declare: the highest class, and every category of either. */
 export function combined(a: Sensitivity, b: Sensitivity): Sensitivity {
-  if (a.class === 'S0' && a.categories.length === 0 && !a.uncategorised) return b;
-  if (b.class === 'S0' && b.categories.length === 0 && !b.uncategorised) return a;
   return {
     class: higherClass(a.class, b.class),
-    categories: [...new Set([...a.categories, ...b.categories])].sort(),
+    categories: [...new Set([...a.categories, ...b.categories])],
     uncategorised: a.uncategorised || b.uncategorised,
   };
 }

@@ -2,11 +2,12 @@
 import type { Artefact } from './artefact.ts';
 import { type ConsentView, weighConsent } from './consent.ts';
 import type { Scope } from './evaluate.ts';
-import type { Evidence, Fact } from './facts.ts';
+import type { Evidence } from './facts.ts';
+import { type GateFailure, unread } from './gate-failure.ts';
 import { type IdentityView, weighIdentity } from './identity.ts';
 import type { Question } from './question.ts';
 import { type Clearance, stepUpMaxAgeSeconds } from './sensitivity.ts';
-import { type Tier, useCasesOfKind } from './vocabulary.ts';
+import { type Dependency, type Tier, useCasesOfKind } from './vocabulary.ts';
 
 export interface Standing {
   readonly artefact: Artefact;
@@ -14,11 +15,18 @@ export interface Standing {
   readonly evidence: Evidence;
   readonly identity: IdentityView;
   readonly consent: ConsentView;
-  /** Whether nothing about the visitor ran late or failed. */
-  readonly everyFactCame: boolean;
+  /** What about the visitor ran late or failed, in the order in which it is named. */
+  readonly unreadFacts: readonly UnreadFact[];
   /** What a rung may read: never more than its tier allows, whatever has come. */
   readonly scopes: Readonly<Record<Tier, Scope>>;
 }
+
+interface UnreadFact {
+  readonly dependency: Dependency;
+  readonly failure: GateFailure;
+}
+
+const facts = ['profile', 'session', 'audience', 'model'] as const;
 
 /** Clock tolerance for `auth_time`, the same as for a token's other times. */
 const authTimeSkewSeconds = 5;
@@ -32,17 +40,18 @@ export function weigh(artefact: Artefact, question: Question, evidence: Evidence
     evidence,
     identity,
     consent,
-    everyFactCame: everyFactCame(evidence),
+    unreadFacts: unreadFactsOf(evidence),
     scopes: scopesOf(artefact, question, evidence),
   };
 }
 
-function everyFactCame({ profile, session, audience, model }: Evidence): boolean {
-  return came(profile) && came(session) && came(audience) && came(model);
-}
-
-function came({ state }: Fact<unknown>): boolean {
-  return state !== 'late' && state !== 'failed';
+function unreadFactsOf(evidence: Evidence): readonly UnreadFact[] {
+  const found: UnreadFact[] = [];
+  for (const dependency of facts) {
+    const failure = unread(evidence[dependency], dependency);
+    if (failure !== null) found.push({ dependency, failure });
+  }
+  return found;
 }
 
 function scopesOf(artefact: Artefact, { request, audiences: given, nowMs }: Question, evidence: Evidence): Standing['scopes'] {
@@ -74,12 +83,11 @@ function membershipsOf(artefact: Artefact, { audience, profile }: Evidence): rea
 }
 
 export function clearanceOf({ artefact, question, identity, consent }: Standing, tier: Tier, kind: 'content' | 'offer'): Clearance {
-  const selectGranted = question.audience === 'personal' && consent.states[useCasesOfKind[kind].select] === 'granted';
   const authTimeSeconds = identity.token?.authTimeSeconds ?? null;
   const ageMs = authTimeSeconds === null ? null : question.nowMs - authTimeSeconds * 1000;
   return {
     tier,
-    beyondRequestFacts: tier === 'user' || tier === 'session' || (tier === 'segment' && selectGranted),
+    beyondRequestFacts: consent.states[useCasesOfKind[kind].select] === 'granted',
     enabledCategories: artefact.sensitiveCategories,
     explicit: consent.explicit,
     holderProved: identity.token?.binding === 'proved',
