@@ -144,10 +144,9 @@ const cases = policyDocument.chain((document) =>
   fc.record({ document: fc.constant(document), raised: fc.constantFrom(...everythingLabelled(document)) }),
 );
 const runs = { seed, numRuns: 120 };
-const patience = { timeout: 60_000 };
 
 describe('the class of a rule or an offer', () => {
-  it('is raised with any label of anything it reads, and with nothing else', patience, () => {
+  it('is raised with any label of anything it reads, and with nothing else', () => {
     let raisedPlaces = 0;
     const property = fc.property(cases, ({ document, raised }) => {
       raisedPlaces += [...mustBeRaised(document, raised)].length;
@@ -169,7 +168,7 @@ describe('the class of a rule or an offer', () => {
         ? { ...document, dependencies: { ...dependencies, model: { ...withoutLabel(dependencies.model), class: 'S0' } } }
         : { ...document, ...(dependencies && { dependencies }) },
   };
-  it.each(Object.keys(forgetful))('would be seen not to follow the data by a compiler that forgets %s', patience, (what) => {
+  it.each(Object.keys(forgetful))('would be seen not to follow the data by a compiler that forgets %s', (what) => {
     const forget = forgetful[what] as (document: PolicyDocument) => PolicyDocument;
     const compile = (document: PolicyDocument) => compiled(forget(document));
     const tried = fc.sample(cases, { seed: 1, numRuns: 400 });

@@ -19,7 +19,6 @@ import { baseNowMs } from '../generate/vocabulary.ts';
 import { type PolicyDocument, toPolicyText } from '../oracle/document.ts';
 import { seed } from '../oracle/runs.ts';
 
-const patience = { timeout: 120_000 };
 const decisionsOfDocument = 12;
 
 interface Scene {
@@ -111,7 +110,7 @@ function compared({ artefact, cases }: Scene, by: Decide): { readonly all: numbe
 }
 
 describe('what is too sensitive for a visitor', () => {
-  it('changes no byte of a decision that waits for the same', patience, () => {
+  it('changes no byte of a decision that waits for the same', () => {
     let all = 0;
     fc.assert(
       fc.property(scenes, (scene) => {
@@ -144,7 +143,7 @@ describe('what is too sensitive for a visitor', () => {
       return { ...decided, zones };
     },
   };
-  it.each(Object.keys(leaking))('would leave a trace in a core that %s', patience, (what) => {
+  it.each(Object.keys(leaking))('would leave a trace in a core that %s', (what) => {
     const by = leaking[what] as Decide;
     expect(fc.sample(scenes, { seed: 3, numRuns: 150 }).some((scene) => !compared(scene, by).alike)).toBe(true);
   });
@@ -202,7 +201,7 @@ function overstepping({ artefact, cases }: Scene, by: Decide): readonly string[]
 }
 
 describe('a known child', () => {
-  it('is served the anonymous tier only, whatever else is said and known', patience, () => {
+  it('is served the anonymous tier only, whatever else is said and known', () => {
     fc.assert(
       fc.property(scenes, (scene) => {
         expect(overstepping(scene, decide)).toEqual([]);
@@ -216,7 +215,7 @@ describe('a known child', () => {
     );
   });
 
-  it('would be seen to be served more by a core that does not look for children', patience, () => {
+  it('would be seen to be served more by a core that does not look for children', () => {
     const careless: Decide = (artefact, question, full) =>
       decide(artefact, question, {
         ...full,
@@ -229,7 +228,7 @@ describe('a known child', () => {
 // ------------------------------------------------------------------------------------------------------------- shown to everybody
 
 describe('what everybody is shown', () => {
-  it('is one thing for a zone, whoever asks and whatever is known of them', patience, () => {
+  it('is one thing for a zone, whoever asks and whatever is known of them', () => {
     let shown = 0;
     fc.assert(
       fc.property(scenes, ({ artefact, cases }) => {
@@ -252,7 +251,7 @@ describe('what everybody is shown', () => {
     expect(shown).toBeGreaterThan(300);
   });
 
-  it('is of class S0 or S1 by the data that select it, or the policy does not load', patience, () => {
+  it('is of class S0 or S1 by the data that select it, or the policy does not load', () => {
     fc.assert(
       fc.property(policyDocument, (document) => {
         for (const { ladder } of Object.values(compiled(document).zones)) {

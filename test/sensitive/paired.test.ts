@@ -15,8 +15,6 @@ import { startRedis } from '../support/redis-server.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 import { type Asked, canaries, type Kept, type Observed, observe, shortOfS2, shortOfS3, steppedUp } from './pharmacy.ts';
 
-const patience = { timeout: 120_000 };
-
 interface Opened {
   readonly store: Store;
   /** How often each command was called while the service answered, where commands are counted. */
@@ -72,11 +70,11 @@ async function seen(
 }
 
 describe.each(['embedded', 'redis'] as const)('with the %s store, what is too sensitive leaves no trace', (kind) => {
-  it('for anybody who falls short of what S2 asks for', patience, async () => {
+  it('for anybody who falls short of what S2 asks for', async () => {
     const asked = await shortOfS2();
     const without = await seen(kind, 'ordinary', asked);
     expect(without.answers).toHaveLength(181);
-    expect(without.logLines.length + without.spans.length).toBeGreaterThan(300);
+    expect(without.logLines.length + without.spans.length).toBeGreaterThan(500);
     expect(without.metrics.length).toBeGreaterThan(10);
     // Somebody is served by each rung, so there was something to compete with.
     for (const tier of ['user', 'session', 'segment', 'anonymous'])
@@ -88,14 +86,14 @@ describe.each(['embedded', 'redis'] as const)('with the %s store, what is too se
     expect(await seen(kind, 'and all', asked)).toEqual(without);
   });
 
-  it('for anybody who is proved, and has not granted the category', patience, async () => {
+  it('for anybody who is proved, and has not granted the category', async () => {
     const asked = await shortOfS3();
     const without = await seen(kind, 'and elevated', asked);
     expect(without.answers.some((answer) => answer.includes(canaries.elevatedOffer))).toBe(true);
     expect(await seen(kind, 'and all', asked)).toEqual(without);
   });
 
-  it('is seen where somebody is eligible, so that the comparison would see it', patience, async () => {
+  it('is seen where somebody is eligible, so that the comparison would see it', async () => {
     const asked = [await steppedUp('ada')];
     const [ordinary, elevated, all] = [
       await seen(kind, 'ordinary', asked),
@@ -112,7 +110,7 @@ describe.each(['embedded', 'redis'] as const)('with the %s store, what is too se
 });
 
 describe('the comparison would see', () => {
-  it('a core that tells which class was not met, as it does where an explanation is asked for', patience, async () => {
+  it('a core that tells which class was not met, as it does where an explanation is asked for', async () => {
     const explained = (await shortOfS2())
       .filter(({ name }) => name === 'ada: a sign-in of long ago, all granted')
       .map((one) => ({ ...one, payload: { ...one.payload, explain: true } }));
@@ -121,7 +119,7 @@ describe('the comparison would see', () => {
     expect(all.answers).not.toEqual(without.answers);
   });
 
-  it('metrics and spans with the id of an offer', patience, async () => {
+  it('metrics and spans with the id of an offer', async () => {
     const leaky = (telemetry: Telemetry): Telemetry => ({
       ...telemetry,
       startDecision: (carrier, opening) => {

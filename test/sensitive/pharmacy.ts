@@ -34,7 +34,6 @@ export const canaries = {
   specialTag: 'canarytag',
   group: 'canarygroup',
 } as const;
-export type Canary = keyof typeof canaries;
 
 export type Kept = 'ordinary' | 'and elevated' | 'and all';
 const approved = { by: 'Editor', on: '2026-11-01', until: '2027-11-01' };
@@ -157,6 +156,8 @@ export type Person = keyof typeof people;
 
 export interface Asked {
   readonly name: string;
+  /** Absent: `POST /v1/decide`. */
+  readonly call?: { readonly method: 'GET' | 'PUT'; readonly url: string };
   readonly payload: object;
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -257,7 +258,8 @@ export async function observe({ store, kept, asked, around = (telemetry) => tele
   const logLines: string[] = [];
   const spans: unknown[] = [];
   const asks: string[] = [];
-  const telemetry = await startTelemetry({ clock: new VirtualClock(), env: {}, spanProcessors: [keeping(spans)] });
+  const clock = new VirtualClock();
+  const telemetry = await startTelemetry({ clock, env: {}, spanProcessors: [keeping(spans)] });
   const logger = createLogger({ level: 'trace', destination: { write: (line: string) => void logLines.push(masked(line)) } });
   const verifier = createTokenVerifier({ keySet, ...parties, clock: new VirtualClock(), proofTargets: proofTargetsOf([target]) });
   const service = await startService(
@@ -270,11 +272,13 @@ export async function observe({ store, kept, asked, around = (telemetry) => tele
     const answers: string[] = [];
     const keep = (name: string, { statusCode, headers, payload }: { statusCode: number; headers: object; payload: string }) =>
       void answers.push(masked(`${name}: ${statusCode} ${JSON.stringify(headers)} ${payload}`, service.artefact.revision));
-    for (const { name, payload, headers } of asked) {
-      const given = { traceparent, ...headers };
-      keep(name, await service.app.inject({ method: 'POST', url: '/v1/decide', payload, headers: given }));
+    for (const { name, call = { method: 'POST' as const, url: '/v1/decide' }, payload, headers } of asked) {
+      const body = call.method === 'GET' ? {} : { payload };
+      // A caller's spans are kept up to so many a second: here, all of them.
+      clock.advance(1000);
+      keep(name, await service.app.inject({ ...call, ...body, headers: { traceparent, ...headers } }));
     }
-    keep('shared', await service.app.inject({ method: 'GET', url: '/v1/decide?page=home&country=DE' }));
+    keep('shared', await service.app.inject({ method: 'GET', url: '/v1/decide?page=home&country=DE', headers: { traceparent } }));
     const metrics = (await telemetry.metricsText()).split('\n').filter((line) => line.startsWith('stepwell_'));
     const withoutRevision = JSON.parse(JSON.stringify(spans).replaceAll(service.artefact.revision, '<revision>'));
     return { answers, logLines, spans: withoutRevision, metrics, asks };
