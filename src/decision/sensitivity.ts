@@ -26,7 +26,7 @@ export interface Clearance {
 export function combined(a: Sensitivity, b: Sensitivity): Sensitivity {
   return {
     class: higherClass(a.class, b.class),
-    categories: [...new Set([...a.categories, ...b.categories])],
+    categories: [...new Set([...a.categories, ...b.categories])].sort(),
     uncategorised: a.uncategorised || b.uncategorised,
   };
 }
