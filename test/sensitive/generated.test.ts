@@ -10,10 +10,11 @@ import type { Decision } from '../../src/decision/decision.ts';
 import type { Evidence } from '../../src/decision/facts.ts';
 import { needs } from '../../src/decision/needs.ts';
 import type { Question } from '../../src/decision/question.ts';
+import { preparedZone, readsOf } from '../../src/decision/reading.ts';
 import { compilePolicy } from '../../src/policy/compile.ts';
 import type { Case } from '../generate/case.ts';
 import { policyDocument } from '../generate/document.ts';
-import { evidence } from '../generate/evidence.ts';
+import { evidence, welcome } from '../generate/evidence.ts';
 import { questionAbout } from '../generate/question.ts';
 import { baseNowMs } from '../generate/vocabulary.ts';
 import { type PolicyDocument, toPolicyText } from '../oracle/document.ts';
@@ -82,16 +83,9 @@ function only(artefact: Artefact, keep: Keep): Artefact {
  * reads the profile, the profile is waited for. Such rungs may be told apart; they are left out here.
  */
 function waitsAlike(one: Artefact, other: Artefact, question: Question): boolean {
-  return question.zones.every((zone) =>
-    (one.zones[zone]?.ladder ?? []).every((rung, index) => {
-      const alone = (artefact: Artefact): Artefact => {
-        const whole = artefact.zones[zone] as Artefact['zones'][string];
-        return { ...artefact, zones: { [zone]: { ...whole, ladder: [whole.ladder[index] as Rung] } } };
-      };
-      const asked = { ...question, zones: [zone] };
-      return rung.tier === 'anonymous' || JSON.stringify(needs(alone(one), asked)) === JSON.stringify(needs(alone(other), asked));
-    }),
-  );
+  const waits = (artefact: Artefact) =>
+    question.zones.map((zone) => (preparedZone(artefact, zone)?.rungs ?? []).map((rung) => readsOf(rung, question.nowMs)));
+  return JSON.stringify(waits(one)) === JSON.stringify(waits(other));
 }
 
 type Decide = (artefact: Artefact, question: Question, evidence: Evidence) => Decision;
@@ -146,6 +140,41 @@ describe('what is too sensitive for a visitor', () => {
   it.each(Object.keys(leaking))('would leave a trace in a core that %s', (what) => {
     const by = leaking[what] as Decide;
     expect(fc.sample(scenes, { seed: 3, numRuns: 150 }).some((scene) => !compared(scene, by).alike)).toBe(true);
+  });
+});
+
+// ------------------------------------------------------------------------------------------------------------------ what is explained
+
+describe('an explanation', () => {
+  it('says that a class was not met, and not what the profile would have decided', () => {
+    const approved = { by: 'somebody', on: '2026-11-01', until: '2027-11-01' };
+    const document = {
+      stepwell: 1,
+      policy: 'explained',
+      attributes: { profile: { a_1: { type: 'bool', class: 'S2' } } },
+      zones: {
+        zone: {
+          kind: 'content',
+          ladder: [
+            { tier: 'user', choose: [{ when: 'profile.a_1', variant: 'v-1' }] },
+            { tier: 'anonymous', variant: 'v-0', approved },
+          ],
+        },
+      },
+      variants: { 'v-0': { content: 0 }, 'v-1': { content: 1 } },
+    };
+    const { artefact } = compilePolicy(JSON.stringify(document), { file: 'explained.json', nowMs: baseNowMs });
+    const { identity, consent } = welcome({ subject: 'subject-one', grantedBy: 'request', denied: null });
+    const explained = (says: boolean, binding: 'none' | 'proved') => {
+      const token = { ...identity.token, binding } as Evidence['identity']['token'];
+      const profile = { state: 'known', value: { attributes: { a_1: says }, audiences: [] } } as const;
+      const question = { nowMs: baseNowMs, audience: 'personal', page: null, zones: ['zone'], shownOffers: [], request: {} } as const;
+      const full = { identity: { ...identity, token }, consent, profile, session: { state: 'absent' } } as unknown as Evidence;
+      return decide(artefact as Artefact, { ...question, audiences: null, explain: true }, full);
+    };
+    expect(explained(true, 'none').zones[0]?.explain?.candidates[0]?.lost).toBe('identity_unbound');
+    expect(explained(true, 'none')).toEqual(explained(false, 'none'));
+    expect(explained(true, 'proved')).not.toEqual(explained(false, 'proved'));
   });
 });
 
