@@ -333,12 +333,12 @@ const inRedis: readonly Fault[] = [
   }),
 ];
 
-const keysFromFile = 'key sets come from a file, read once at the start: there is no address to ask while serving';
+const keysInBackground = 'no decision asks that address; what its lies come to is held by `test/start/remote-key-set.test.ts`';
 
 const inIdentity: readonly (Fault | NotHere)[] = [
-  notInThisVersion('F34', 'identity and consent', 'key set address down', keysFromFile),
-  notInThisVersion('F35', 'identity and consent', 'key set address hangs', keysFromFile),
-  notInThisVersion('F36', 'identity and consent', 'key set of 50 MB, HTML or a redirect', keysFromFile),
+  notInThisVersion('F34', 'identity and consent', 'key set address down', keysInBackground),
+  notInThisVersion('F35', 'identity and consent', 'key set address hangs', keysInBackground),
+  notInThisVersion('F36', 'identity and consent', 'key set of 50 MB, HTML or a redirect', keysInBackground),
   {
     id: 'F37',
     group: 'identity and consent',
