@@ -88,7 +88,9 @@ describe('Dockerfile', () => {
   });
 
   it('starts a file that exists', () => {
-    const [, entry] = JSON.parse(dockerfile.match(/^ENTRYPOINT (.+)$/m)?.[1] ?? '[]') as string[];
-    expect(existsSync(entry ?? '')).toBe(true);
+    const entry = dockerfile.replaceAll('\\\n', '').match(/^ENTRYPOINT (.+)$/m)?.[1] ?? '[]';
+    const [program, ...parameters] = JSON.parse(entry) as string[];
+    expect(program).toBe('node');
+    expect(existsSync(parameters.at(-1) ?? '')).toBe(true);
   });
 });

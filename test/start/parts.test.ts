@@ -8,7 +8,6 @@ import { describe, expect, test } from 'vitest';
 import type { Artefact } from '../../src/decision/artefact.ts';
 import { openEmbeddedStore } from '../../src/embedded/embedded-store.ts';
 import type { Store } from '../../src/records/store.ts';
-import { openRedisStore } from '../../src/redis/redis-store.ts';
 import { readApiKeys } from '../../src/start/api-keys.ts';
 import { CannotRun } from '../../src/start/cannot-run.ts';
 import { demoPolicyPath, isDemo, loadDemoPeople } from '../../src/start/demo-mode.ts';
@@ -17,6 +16,7 @@ import { sessionSecretOf } from '../../src/start/session-secret.ts';
 import { systemClock } from '../../src/time/clock.ts';
 import { temporaryDirectory } from '../cli/run-stepwell.ts';
 import { compiled } from '../http/service.ts';
+import { openPatiently } from '../stores/redis-opening.ts';
 import { type RunningRedis, startRedis } from '../support/redis-server.ts';
 
 describe('the policy that is held', () => {
@@ -218,12 +218,7 @@ describe('the demo', () => {
   test('people are loaded again into a store that was emptied, and into another one, and nowhere twice', async () => {
     const artefact = demoArtefact();
     const [one, two] = await Promise.all([startRedis(), startRedis()]);
-    const openAt = async (url: string) => {
-      const store = openRedisStore({ url });
-      expect(await store.connected(10_000)).toBe(true);
-      return store;
-    };
-    const stores = await Promise.all([openAt(one.url), openAt(two.url)]);
+    const stores = await Promise.all([openPatiently(one.url), openPatiently(two.url)]);
     try {
       const [first, second] = stores;
       expect(await load(first, artefact)).toBe(true);
