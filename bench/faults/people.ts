@@ -5,6 +5,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { generateIssuerKeys, type IssuerKeys, mintToken } from '../../src/identity/mint.ts';
 
 export const tiers = ['anonymous', 'segment', 'session', 'user'] as const;
@@ -294,15 +295,22 @@ async function settle(serviceUrl: string, mint: Issuer['mint'], group: Group, in
   };
 }
 
+/** As a client would: where the store was too busy to say that it has written, it asks again. */
+const writesMax = 10;
+
 async function writeTo(serviceUrl: string, method: string, path: string, body: object): Promise<unknown> {
-  const response = await fetch(`${serviceUrl}${path}`, {
-    method,
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  });
-  const text = await response.text();
-  if (!response.ok) throw new Error(`${method} ${path.split('/').slice(0, 3).join('/')} was answered with ${response.status}: ${text}`);
-  return text === '' ? null : JSON.parse(text);
+  for (let writes = 1; ; writes += 1) {
+    const response = await fetch(`${serviceUrl}${path}`, {
+      method,
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    const text = await response.text();
+    if (response.ok) return text === '' ? null : JSON.parse(text);
+    if (response.status !== 503 || writes === writesMax)
+      throw new Error(`${method} ${path.split('/').slice(0, 3).join('/')} was answered with ${response.status}: ${text}`);
+    await setTimeout(Number(response.headers.get('retry-after') ?? 1) * 1000);
+  }
 }
 
 export interface AnsweredZone {

@@ -22,7 +22,7 @@ import { startRedis } from '../support/redis-server.ts';
 const isLong = process.env.STEPWELL_TEST_LONG === '1';
 const decisionsMin = isLong ? 100_000 : 2_000;
 const processes = 3;
-const timeout = isLong ? 900_000 : 120_000;
+const timeout = isLong ? 900_000 : 300_000;
 /** Long enough that a process which heard of nothing would be seen to trust what it holds. */
 const trustMs = 3_000;
 
@@ -83,7 +83,8 @@ describe('a fleet whose Redis', () => {
     };
     for (const contender of contenders) {
       await contender.grant(ask);
-      expect(await tiersOf(fleet, contender)).toEqual(Array(processes).fill(contender.tier));
+      // On a busy machine an answer may come without what Redis had to say.
+      await expect.poll(() => tiersOf(fleet, contender)).toEqual(Array(processes).fill(contender.tier));
     }
     await stop(fleet);
     for (const contender of contenders) expect(await tiersOf(fleet, contender)).toEqual(Array(processes).fill('anonymous'));
