@@ -26,10 +26,11 @@ export function weighConsent(settings: ConsentSettings, evidence: Evidence, iden
   const { signals, gpc } = evidence.consent;
   const records = countingRecords(evidence, identity);
   const invalid = signals.some((signal) => signal.state === 'invalid');
-  const readable = records.every(({ fact }) => fact.state === 'known' || fact.state === 'absent');
+  const readable = records.every(({ state }) => state === 'known' || state === 'absent');
   const child = signals.some((signal) => signal.state === 'valid' && signal.child === true);
-  const whole = records.find(({ grants }) => grants)?.fact;
-  const grants = readable && whole?.state === 'known' && isFresh(whole.value, settings, nowMs) ? whole.value : null;
+  const { stored } = evidence.consent;
+  const isWhole = identity.state === 'high_confidence' && stored.state === 'known';
+  const grants = readable && isWhole && isFresh(stored.value, settings, nowMs) ? stored.value : null;
 
   const states = {} as Record<UseCase, ConsentState>;
   for (const useCase of contextualUseCases)
@@ -64,38 +65,32 @@ function refusesSensitive(signals: readonly ConsentSignal[]): boolean {
   return signals.some((signal) => signal.state === 'valid' && signal.refusesSensitive === true);
 }
 
-interface CountingRecord {
-  readonly fact: Fact<StoredConsent>;
-  /** Whether its grants count, or its denials only. */
-  readonly grants: boolean;
-}
-
-/** Which stored records speak for this visitor. One that could not be found out stands here as late or failed. */
-function countingRecords({ identity: evidence, consent }: Evidence, identity: IdentityView): readonly CountingRecord[] {
-  const records: CountingRecord[] = [];
-  if (identity.token !== null) records.push({ fact: consent.stored, grants: identity.state === 'high_confidence' });
-  if (evidence.token.state === 'late' || evidence.token.state === 'failed') records.push({ fact: evidence.token, grants: false });
-  if (identity.sessionId !== null && consent.session !== undefined) records.push({ fact: consent.session, grants: false });
-  const { device } = evidence;
-  if (device.state === 'late' || device.state === 'failed') records.push({ fact: device, grants: false });
+/** Which stored records speak for this visitor, if only by their denials. One that could not be found out stands here as late or failed. */
+function countingRecords({ identity: evidence, consent }: Evidence, identity: IdentityView): readonly Fact<StoredConsent>[] {
+  const records: Fact<StoredConsent>[] = [];
+  const { device, token } = evidence;
+  if (identity.token !== null) records.push(consent.stored);
+  if (token.state === 'late' || token.state === 'failed') records.push(token);
+  if (identity.sessionId !== null && consent.session !== undefined) records.push(consent.session);
+  if (device.state === 'late' || device.state === 'failed') records.push(device);
   if (device.state === 'known' && device.value.subject !== identity.token?.subject) {
     // A token that was revoked is gone, but the record of its subject was read, and a link to the same person needs no other.
-    const isOfToken = evidence.token.state === 'verified' && evidence.token.subject === device.value.subject;
-    records.push({ fact: isOfToken ? consent.stored : consent.linked, grants: false });
+    const isOfToken = token.state === 'verified' && token.subject === device.value.subject;
+    records.push(isOfToken ? consent.stored : consent.linked);
   }
   return records;
 }
 
-function firstUnread(records: readonly CountingRecord[]): GateFailure | null {
+function firstUnread(records: readonly Fact<StoredConsent>[]): GateFailure | null {
   for (const state of ['late', 'failed'] as const) {
-    const record = records.find(({ fact }) => fact.state === state);
-    if (record !== undefined) return unread(record.fact, 'consent');
+    const record = records.find((fact) => fact.state === state);
+    if (record !== undefined) return unread(record, 'consent');
   }
   return null;
 }
 
-function deniedByRecord(records: readonly CountingRecord[], useCase: PersonalUseCase, beforeMs: number | null): boolean {
-  for (const { fact } of records) if (fact.state === 'known' && denies(fact.value, useCase, beforeMs)) return true;
+function deniedByRecord(records: readonly Fact<StoredConsent>[], useCase: PersonalUseCase, beforeMs: number | null): boolean {
+  for (const fact of records) if (fact.state === 'known' && denies(fact.value, useCase, beforeMs)) return true;
   return false;
 }
 
@@ -132,16 +127,16 @@ export function grantsCountUntilMs(nowMs: number): number {
   return nowMs + clockSkewMs;
 }
 
-/** What another record denies of a special category, the one that grants does not grant. */
-function withoutDeniedCategories(granting: StoredConsent, records: readonly CountingRecord[]): StoredConsent {
-  let useCases = granting.useCases;
-  for (const { fact } of records) {
-    if (fact.state !== 'known' || fact.value === granting) continue;
+/** The record whose grants count, without what any record denies of a special category. */
+function withoutDeniedCategories(granting: StoredConsent, records: readonly Fact<StoredConsent>[]): StoredConsent {
+  let { useCases } = granting;
+  for (const fact of records) {
+    if (fact.state !== 'known') continue;
     for (const [name, state] of Object.entries(fact.value.useCases)) {
       if (name.startsWith('category:') && state === 'denied') useCases = { ...useCases, [name]: 'denied' };
     }
   }
-  return useCases === granting.useCases ? granting : { ...granting, useCases };
+  return { ...granting, useCases };
 }
 
 /** Whether a stored record explicitly grants the use of a special category. */

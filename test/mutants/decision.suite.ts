@@ -1,16 +1,20 @@
 /** What is asked of every mutant of the core: its own suites, the corpus of whole decisions, and a little of what is tried at length. */
 import './few-cases.ts';
 import '../conformance/core.test.ts';
+import '../consent/special-categories.test.ts';
 import '../decision/admit.test.ts';
 import '../decision/arbitration.test.ts';
 import '../decision/cache-key.test.ts';
-import '../decision/evaluate.test.ts';
+import '../decision/consent.test.ts';
 import '../decision/edges.test.ts';
+import '../decision/evaluate.test.ts';
 import '../decision/hash.test.ts';
+import '../decision/identity.test.ts';
 import '../decision/sensitivity.test.ts';
 import '../decision/session-consent.test.ts';
 import '../decision/sources.test.ts';
 import '../decision/special-features.test.ts';
+import '../decision/standing.test.ts';
 import { describe, expect, test } from 'vitest';
 import { decide } from '../../src/decision/decide.ts';
 import { emptyTally, enumerate, prepare } from '../enumeration/enumerate.ts';

@@ -51,7 +51,8 @@ async function mutantsOf(folder: Folder, mutate: readonly string[]): Promise<rea
       coverageAnalysis: 'perTest',
       concurrency: Number(values.jobs),
       timeoutMS: hangsAfterMs,
-      reporters: [process.stdout.isTTY ? 'progress' : 'progress-append-only'],
+      plugins: ['@stryker-mutator/vitest-runner', fileURLToPath(new URL('./unnoticed-reporter.js', import.meta.url))],
+      reporters: ['unnoticed', process.stdout.isTTY ? 'progress' : 'progress-append-only'],
       logLevel: 'warn' as LogLevel,
       tempDirName: scratch,
       ignorePatterns: ['.stepwell', 'bench/results', 'docs'],
@@ -67,8 +68,6 @@ async function mutantsOf(folder: Folder, mutate: readonly string[]): Promise<rea
 function report(mutants: readonly Mutant[]): boolean {
   const files = Map.groupBy(mutants, ({ fileName }) => fileName);
   const unnoticed = mutants.filter((mutant) => !isNoticed(mutant) && counts(mutant));
-  for (const { fileName, location, mutatorName, replacement, status } of unnoticed)
-    console.log(`${fileName}:${location.start.line}:${location.start.column} ${status} ${mutatorName}: ${oneLine(replacement)}`);
   console.log('\n| file | mutants | noticed | unnoticed | score |\n| --- | --: | --: | --: | --: |');
   for (const [file, own] of [...files].toSorted()) console.log(rowOf(file, own));
   console.log(rowOf('all', mutants));
@@ -95,8 +94,4 @@ function counts({ status }: Mutant): boolean {
 
 function isNoticed({ status }: Mutant): boolean {
   return status === 'Killed' || status === 'Timeout';
-}
-
-function oneLine(text: string | undefined): string {
-  return (text ?? '').replace(/\s+/g, ' ').slice(0, 100);
 }
