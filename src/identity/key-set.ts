@@ -33,6 +33,8 @@ export class KeySetError extends Error {
   override readonly name = 'KeySetError';
 }
 
+type KeyNaming = 'by kid' | 'by number';
+
 const keysMax = 100;
 const fileBytesMax = 1_048_576;
 
@@ -42,8 +44,11 @@ export async function keySetOf(jwks: unknown): Promise<ReplaceableKeySet> {
   return keySet;
 }
 
-/** Knows no key until it is replaced. */
-export function emptyKeySet(): ReplaceableKeySet {
+/**
+ * Knows no key until it is replaced. Messages name a key by its `kid`, or by its number where the set is somebody else's to write: what
+ * comes from elsewhere is not for a log.
+ */
+export function emptyKeySet(naming: KeyNaming = 'by kid'): ReplaceableKeySet {
   let keys: ReadonlyMap<string, VerificationKey> = new Map();
   let revision = 0;
   return {
@@ -55,7 +60,7 @@ export function emptyKeySet(): ReplaceableKeySet {
     isStale: () => false,
     missed() {},
     async replace(next) {
-      keys = await importKeys(next);
+      keys = await importKeys(next, naming);
       revision += 1;
     },
   };
@@ -81,15 +86,16 @@ async function readJson(path: string): Promise<unknown> {
   }
 }
 
-async function importKeys(jwks: unknown): Promise<ReadonlyMap<string, VerificationKey>> {
+async function importKeys(jwks: unknown, naming: KeyNaming): Promise<ReadonlyMap<string, VerificationKey>> {
   if (!isObject(jwks) || !Array.isArray(jwks.keys)) throw new KeySetError('it must be a JSON object with a list `keys`');
   if (jwks.keys.length > keysMax) throw new KeySetError(`it has more than ${keysMax} keys`);
   const keys = new Map<string, VerificationKey>();
   for (const [index, jwk] of jwks.keys.entries()) {
-    const checked = checkKey(jwk, nameOf(jwk, index));
+    const name = naming === 'by kid' ? nameOf(jwk, index) : numberOf(index);
+    const checked = checkKey(jwk, name);
     if (checked === null) continue;
-    if (keys.has(checked.kid)) throw new KeySetError(`two keys have the \`kid\` \`${checked.kid}\``);
-    keys.set(checked.kid, { algorithm: checked.algorithm, key: await importKey(checked, nameOf(jwk, index)) });
+    if (keys.has(checked.kid)) throw new KeySetError(`${name} has the \`kid\` of another key: every key needs its own`);
+    keys.set(checked.kid, { algorithm: checked.algorithm, key: await importKey(checked, name) });
   }
   if (keys.size === 0) throw new KeySetError('it has no signing key of type Ed25519 or P-256');
   return keys;
@@ -143,5 +149,9 @@ async function importKey(checked: CheckedKey, name: string): Promise<CryptoKey> 
 }
 
 function nameOf(jwk: unknown, index: number): string {
-  return isObject(jwk) && typeof jwk.kid === 'string' && jwk.kid !== '' ? `key \`${jwk.kid}\`` : `key number ${index + 1}`;
+  return isObject(jwk) && typeof jwk.kid === 'string' && jwk.kid !== '' ? `key \`${jwk.kid}\`` : numberOf(index);
+}
+
+function numberOf(index: number): string {
+  return `key number ${index + 1}`;
 }

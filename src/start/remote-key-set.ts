@@ -49,7 +49,7 @@ export const goodForMs = daySeconds * 1000;
 
 export function openRemoteKeySet(parts: RemoteKeySetParts): RemoteKeySet {
   const { url, directory, clock, random, tell } = parts;
-  const keys = emptyKeySet();
+  const keys = emptyKeySet('by number');
   let knownText: string | null = null;
   let goodSinceMs = Number.NEGATIVE_INFINITY;
   let isFailing = false;
@@ -181,7 +181,7 @@ async function transportFor({ url, clock, resolve, certificateAuthority }: Remot
 
 const loopback = ['127.0.0.0/8', '::1/128'];
 
-/** Never the address, nor anything that came from it. */
+/** Never the address, nor anything that came from it: the keys have numbers. */
 function reasonOf(error: unknown): string {
   if (error instanceof KeySetError) return error.message;
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown';

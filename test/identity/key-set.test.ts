@@ -36,7 +36,7 @@ describe('a key set', () => {
     },
     { what: 'has a private key', jwks: { keys: [privateJwk] }, says: 'key `d` is a private key' },
     { what: 'has a key without kid', jwks: { keys: [{ ...ed25519, kid: undefined }] }, says: 'key number 1 has no `kid`' },
-    { what: 'has two keys of one kid', jwks: { keys: [ed25519, { ...p256, kid: 'a' }] }, says: 'two keys have the `kid` `a`' },
+    { what: 'has two keys of one kid', jwks: { keys: [ed25519, { ...p256, kid: 'a' }] }, says: 'key `a` has the `kid` of another key' },
     { what: 'has a key with another algorithm', jwks: { keys: [{ ...ed25519, alg: 'HS256' }] }, says: '`alg` must be EdDSA or Ed25519' },
     { what: 'has a key without coordinates', jwks: { keys: [{ ...p256, y: undefined }] }, says: 'lacks its coordinates' },
     { what: 'has a point off the curve', jwks: { keys: [{ ...p256, y: p256.x }] }, says: 'not a point of the curve' },

@@ -164,9 +164,19 @@ const lies: readonly {
   { what: 'sends no key', answer: answerWith({ keys: [] }), why: 'it has no signing key of type Ed25519 or P-256' },
   { what: 'sends no set', answer: answerWith([]), why: 'it must be a JSON object with a list `keys`' },
   {
+    what: 'has a private key of a name without end',
+    answer: answerWith({ keys: [{ ...privateJwk, kid: 'x'.repeat(100_000) }] }),
+    why: 'key number 1 is a private key: give its public half, without `d`, and consider it exposed',
+  },
+  {
+    what: 'has one name for two keys',
+    answer: answerWith({ keys: [first.publicJwk, first.publicJwk] }),
+    why: 'key number 2 has the `kid` of another key: every key needs its own',
+  },
+  {
     what: 'gives a private key away',
     answer: answerWith({ keys: [privateJwk] }),
-    why: 'key `first` is a private key: give its public half, without `d`, and consider it exposed',
+    why: 'key number 1 is a private key: give its public half, without `d`, and consider it exposed',
   },
 ];
 
