@@ -132,7 +132,10 @@ function judge(claims: Claims, nowMs: number): TokenResult {
   if (claims.issuedAtSeconds > latestSeconds || (claims.notBeforeSeconds ?? 0) > latestSeconds) return invalid;
   const expiredForSeconds = nowSeconds - claims.expiresAtSeconds;
   if (expiredForSeconds > rememberedSeconds) return longExpired;
-  const { subject, method, issuedAtSeconds, authTimeSeconds, generation, bound, tokenId } = claims;
+  const { subject, method, issuedAtSeconds, generation, bound, tokenId } = claims;
+  // Nobody has authenticated tomorrow: such a time proves nothing, and else it would outlast whatever is compared with it.
+  const isAuthTimeToCome = (claims.authTimeSeconds ?? 0) > latestSeconds;
+  const authTimeSeconds = isAuthTimeToCome ? null : claims.authTimeSeconds;
   const expired = expiredForSeconds >= clockToleranceSeconds;
   const binding = bound ? 'unproved' : 'none';
   return {

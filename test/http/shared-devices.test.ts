@@ -64,6 +64,18 @@ it('signing in again as the same person takes nothing from anybody, and gives no
   expect(await seen('bob')).toBe(proved);
 });
 
+it('nobody who signed in before is proved by a time of authentication that is yet to come', async () => {
+  const { clock, signsIn, seen } = await household();
+  await signsIn('anna');
+  clock.advance(60_000);
+  const before = Math.floor(clock.nowMs() / 1000) - 30;
+  await signsIn('bob');
+  clock.advance(60_000);
+  const claims = { iat: before, exp: before + 600 };
+  expect(await seen('bob', { ...claims, auth_time: Math.floor(clock.nowMs() / 1000) + 300 })).toBe(remembered);
+  expect(await seen('bob', { ...claims, auth_time: Math.floor(clock.nowMs() / 1000) })).toBe(proved);
+});
+
 it('a device that nobody else used for thirty days is its new owner’s', async () => {
   const { clock, signsIn, seen } = await household();
   await signsIn('anna');

@@ -121,6 +121,21 @@ describe('the attack table', () => {
   );
 });
 
+describe('a time of authentication that is yet to come', () => {
+  it.each([
+    { after: 5, kept: true },
+    { after: 6, kept: false },
+    { after: 3600, kept: false },
+  ])('is as good as none beyond the five seconds that clocks may differ ($after s)', async ({ after, kept }) => {
+    const verifier = await verifierOf();
+    const authTime = nowSeconds + after;
+    const token = withClaims({ auth_time: authTime });
+    const expected = { state: 'verified', authTimeSeconds: kept ? authTime : null };
+    expect((await verifier.verify(token)).evidence).toMatchObject(expected);
+    expect((await verifier.verify(token)).evidence).toMatchObject(expected);
+  });
+});
+
 describe('the cache of verified tokens', () => {
   it('answers at once the second time, with the same result', async () => {
     const verifier = await verifierOf();
