@@ -17,6 +17,8 @@ export interface Needs {
   readonly audienceKinds: readonly Kind[];
   /** Kinds of the zones whose user rung arbitrates an offer whose propensity is the model's. */
   readonly modelKinds: readonly Kind[];
+  /** All of these kinds are for a person who is proved, as the question has it: of anybody else no record is of use. */
+  readonly onlyProved?: true;
 }
 
 const nothing: Needs = { identity: false, consent: false, sessionKinds: [], profileKinds: [], audienceKinds: [], modelKinds: [] };
@@ -47,7 +49,9 @@ export function needs(artefact: Artefact, question: Question): Needs {
       if (reads.model) add(modelKinds, kind);
     }
   }
-  return { identity: personal || consent, consent: personal || consent, sessionKinds, profileKinds, audienceKinds, modelKinds };
+  const kinds = { sessionKinds, profileKinds, audienceKinds, modelKinds };
+  const needed = { identity: personal || consent, consent: personal || consent, ...kinds };
+  return question.onlyProved === undefined ? needed : { ...needed, onlyProved: true };
 }
 
 function add(kinds: Kind[], kind: Kind): void {

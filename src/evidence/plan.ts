@@ -157,11 +157,13 @@ type Permissions = Pick<ReadPlan, 'profile' | 'session'>;
 
 /**
  * Null: no rung that reads the session could open. A stored grant counts for a proved person only; anybody else's session needs a
- * grant in the request itself. A token of which nothing could be found out may be that of somebody who denied.
+ * grant in the request itself, and none at all where only the proved see what it holds. A token of which nothing could be found out may be
+ * that of somebody who denied.
  */
-function sessionPermission(asker: Asker, storedMayGrant: boolean): Permission | null {
+function sessionPermission(asker: Asker, isProved: boolean): Permission | null {
   if (asker.sessionId === null || asker.token.state === 'failed') return null;
-  return permissionFor(asker, asker.needs.sessionKinds, askedForSession, storedMayGrant);
+  if (asker.needs.onlyProved && !isProved) return null;
+  return permissionFor(asker, asker.needs.sessionKinds, askedForSession, isProved);
 }
 
 function permissionFor(

@@ -3,7 +3,7 @@
  * comes: a profile only of who is proved and has granted both use cases of some zone, a session only where selecting is granted.
  */
 import { describe, expect, it } from 'vitest';
-import { needs } from '../../src/decision/needs.ts';
+import { type Needs, needs } from '../../src/decision/needs.ts';
 import { readingFor } from '../../src/evidence/plan.ts';
 import { mayReadProfile, mayReadSession, type ReadingSoFar } from '../../src/records/permission.ts';
 import { evidenceOf, policyOf, questionFor } from './concrete.ts';
@@ -17,10 +17,13 @@ const [setting = { contextualWithoutSignal: true, onlyProved: false, onFailure: 
 const artefact = policyOf(zones, setting);
 const question = questionFor(zones, setting);
 const needed = needs(artefact, question);
+const neededOfTheProved = needs(artefact, questionFor(zones, { ...setting, onlyProved: true }));
 
 type May = (state: State) => { readonly profile: boolean; readonly session: boolean };
 
-const asBuilt: May = (state) => {
+const asBuilt: May = (state) => asAskedFor(state, needed);
+
+function asAskedFor(state: State, needed: Needs): ReturnType<May> {
   const { identity, consent } = evidenceOf(state);
   const reading = readingFor({
     artefact,
@@ -38,7 +41,7 @@ const asBuilt: May = (state) => {
   if (plan === null) return { profile: false, session: false };
   const stored = readingOf(state);
   return { profile: mayReadProfile(plan, stored), session: mayReadSession(plan, stored) };
-};
+}
 
 /** What the store finds. */
 function readingOf(state: State): ReadingSoFar {
@@ -100,6 +103,21 @@ describe('what the plan and the store’s permission open', () => {
   it('is what the table grants', () => {
     expect([...calmStates()].length).toBeGreaterThan(20_000);
     expect(differences(asBuilt)).toEqual([]);
+  });
+
+  it('is for nobody without a token where only the proved see more than the segment tier, and the same for who is proved', () => {
+    const of = { proved: 0, withoutToken: 0 };
+    for (const state of calmStates()) {
+      const [only, all] = [asAskedFor(state, neededOfTheProved), asBuilt(state)];
+      if (judge(state).identity === 'high_confidence') {
+        of.proved += 1;
+        expect(only, JSON.stringify(state)).toEqual(all);
+      } else if (state.token.is !== 'verified' && all.session) {
+        of.withoutToken += 1;
+        expect(only, JSON.stringify(state)).toEqual({ profile: false, session: false });
+      }
+    }
+    expect(Math.min(of.proved, of.withoutToken)).toBeGreaterThan(20);
   });
 
   it.each([

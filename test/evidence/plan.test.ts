@@ -34,6 +34,8 @@ function says(useCases: Extract<ConsentSignal, { state: 'valid' }>['useCases'], 
   return { signals: [{ state: 'valid', useCases, child }], gpc: false };
 }
 
+const onlyForTheProved = { needs: { ...everything, onlyProved: true }, consent: says({ offers: 'granted' }) } as const;
+
 const grantsCountFromMs = nowMs - 180 * 86_400_000;
 const grantsCountUntilMs = nowMs + 5 * 60_000;
 const counting = { grantsCountFromMs, grantsCountUntilMs };
@@ -58,6 +60,11 @@ describe('the plan of one round trip', () => {
     });
   });
 
+  it('names the session too where only the proved see it, and the visitor may be proved', () => {
+    expect(readingFor(asker(onlyForTheProved)).plan?.session).not.toBeNull();
+    expect(readingFor(asker({ ...onlyForTheProved, hasTime: noTimeFor('identity') })).plan?.session ?? null).toBeNull();
+  });
+
   it('takes a token without a generation for generation 0', () => {
     expect(readingFor(asker({ token: { ...person, generation: null } })).plan?.tokenGeneration).toBe(0);
   });
@@ -75,6 +82,8 @@ describe('the plan of one round trip', () => {
   it.each<[string, Partial<Asker>]>([
     ['no rung reads the session', { ...anonymous, needs: { ...everything, sessionKinds: [] }, consent: says({ offers: 'granted' }) }],
     ['no grant could open the session', anonymous],
+    ['only the proved see it, and there is no token', { ...anonymous, ...onlyForTheProved }],
+    ['only the proved see it, and the token is expired', { token: { ...person, expired: true }, ...onlyForTheProved }],
   ])('asks what was withdrawn in a session also where %s', (_, changes) => {
     const reading = readingFor(asker(changes));
     expect(reading.plan).toMatchObject({ sessionId: 'session', consent: true, session: null });
