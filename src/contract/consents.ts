@@ -1,6 +1,7 @@
 /** Stored consent on the wire: what a withdrawal takes back, and what a record is answered with. */
 import { personalUseCases } from '../decision/vocabulary.ts';
 import type { ConsentRecord, HeldConsent, StoredUseCase, Withdrawal } from '../records/consent-record.ts';
+import { instantText } from './instant-text.ts';
 import { invalidRequest, type ProblemPlace, pointerOf } from './problem.ts';
 import { isStoredUseCase, storedUseCaseSentence } from './records.ts';
 import { withdrawalSchema } from './schemas.ts';
@@ -38,8 +39,4 @@ export function consentAnswer({ useCases, recordedAtMs, grantedAtMs, generation,
     ...(noticeVersion === undefined ? {} : { noticeVersion }),
     expiresAt: instantText(expiresAtMs),
   };
-}
-
-function instantText(ms: number): string {
-  return new Date(ms).toISOString();
 }

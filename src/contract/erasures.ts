@@ -7,6 +7,7 @@ import { livingProfile } from '../records/retention.ts';
 import type { StoredProfile } from '../records/store.ts';
 import { writtenAttributes } from './attributes.ts';
 import { consentAnswer } from './consents.ts';
+import { instantText } from './instant-text.ts';
 import { invalidRequest } from './problem.ts';
 import { checkSubjectOfBody } from './records.ts';
 import { erasureSchema } from './schemas.ts';
@@ -76,8 +77,4 @@ function profileAnswer(stored: StoredProfile, declared: Artefact['attributes']['
   const { attributes, audiences } = livingProfile(stored, nowMs);
   const { expiresAtMs } = stored;
   return { attributes: writtenAttributes(attributes, declared), audiences, expiresAt: instantText(expiresAtMs) };
-}
-
-function instantText(atMs: number): string {
-  return new Date(atMs).toISOString();
 }
