@@ -51,10 +51,16 @@ async function startServices(answers: Readonly<Record<string, Answer>>) {
   return { heard, origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
 }
 
-async function start(answers = goldPerson) {
+/** The clock is the machine's, and that may be busy with everything else: whoever does not ask for trouble has a minute. */
+const patientMs = 60_000;
+
+async function start(answers = goldPerson, profileBudgetMs = patientMs) {
   const services = await startServices(answers);
-  const last = '{ tier: anonymous, variant: standard, approved: { by: Brand, on: 2026-11-01, until: 2027-11-01 } }';
-  const text = readFileSync('test/http/sources.yaml', 'utf8').replaceAll('ORIGIN', services.origin).replaceAll('LAST', last);
+  const last = '{ tier: anonymous, variant: standard, approved: { by: Brand, on: 2026-11-01, until: 2099-11-01 } }';
+  const text = readFileSync('test/http/sources.yaml', 'utf8')
+    .replaceAll('ORIGIN', services.origin)
+    .replaceAll('LAST', last)
+    .replaceAll('PROFILE_BUDGET_MS', String(profileBudgetMs));
   const { artefact, problems } = compilePolicy(text, { file: 'sources.yaml', nowMs: Date.UTC(2026, 10, 21) });
   if (artefact === null) throw new Error(JSON.stringify(problems));
   const keeper = createSourceKeeper({
@@ -76,7 +82,7 @@ const useCases = {
   offers: 'granted',
   profile_activation_offer: 'granted',
 };
-const generous = { deadlineMs: 500, consent: { useCases } };
+const generous = { deadlineMs: patientMs, consent: { useCases } };
 
 describe('a person whose facts come over HTTP', () => {
   test('is decided for by what each source said', async () => {
@@ -100,7 +106,7 @@ describe('a person whose facts come over HTTP', () => {
     expect(service.heard.map(({ line }) => line)).toEqual(['GET /audiences?of=person-1']);
     service.heard.length = 0;
     await service.decide({ zones: ['plain'], identity: { token }, ...generous });
-    const silent = await service.decide({ page: 'home', identity: { token }, deadlineMs: 500 });
+    const silent = await service.decide({ page: 'home', identity: { token }, deadlineMs: patientMs });
     await service.decide({ page: 'home', ...generous });
     expect(silent.zones[0].downgrade).toMatchObject({ reason: 'consent_unavailable' });
     expect(service.heard).toEqual([]);
@@ -153,7 +159,7 @@ describe('a source in trouble', () => {
   });
 
   test('that never answers costs its budget and no more', async () => {
-    const service = await start({ ...goldPerson, 'GET /people/person-1': 'never' });
+    const service = await start({ ...goldPerson, 'GET /people/person-1': 'never' }, 30);
     const token = await service.tokenOf('person-1');
     const decided = await service.decide({ zones: ['hero'], identity: { token }, ...generous });
     expect(decided.zones).toMatchObject([
