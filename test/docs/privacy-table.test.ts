@@ -20,7 +20,7 @@ const ids: readonly string[] = [
   ...numbered('TOK-', 10),
   ...numbered('CCH-', 12),
   ...numbered('TST-', 7),
-  '§7',
+  'TBL-1',
   ...numbered('KAN-', 3),
   ...numbered('DP-', 3),
   ...numbered('LOG-', 5),
@@ -36,7 +36,7 @@ interface Row {
 
 function rowsOf(page: string): readonly Row[] {
   return page.split('\n').flatMap((line) => {
-    const cells = /^\| ([A-Z]+-?\d+|§7) +\| (.+?) +\| (.+?) +\|$/.exec(line);
+    const cells = /^\| ([A-Z]+-?\d+) +\| (.+?) +\| (.+?) +\|$/.exec(line);
     return cells ? [{ id: cells[1] ?? '', asks: cells[2] ?? '', holds: cells[3] ?? '' }] : [];
   });
 }

@@ -1,7 +1,7 @@
 /**
  * Every way to make one input of a state worse: a grant fewer or a denial more, a fact that does not come, a person less proved. What
  * takes a record with its denial out of account (a token that is not sent, or revoked, is as if there were none, and its record with
- * it) is no loss of evidence by the contract, and is left out where there is such a denial.
+ * it) is no loss of evidence by the rules, and is left out where there is such a denial.
  */
 import { type RecordFact, type Request, type Says, type State, type Token, troubles } from './state.ts';
 

@@ -8,7 +8,7 @@ import { evidenceOf, policyOf, questionFor } from './concrete.ts';
 import { type Core, emptyTally, enumerate, prepare, type Range, type Slice, type Tally } from './enumerate.ts';
 import { findRises, type Rises } from './monotone.ts';
 import { plantedCores } from './planted.ts';
-import { rows, stateOfRow, zonesOfRow } from './section-seven.ts';
+import { rows, stateOfRow, zonesOfRow } from './privacy-rows.ts';
 import { slices } from './slices.ts';
 import type { Settings } from './state.ts';
 import { expect as expectation, judge } from './table.ts';

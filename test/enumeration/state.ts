@@ -1,10 +1,10 @@
 /**
- * The abstract state of one decision, in the words of the contract and nothing finer: what the table judges, and what is made concrete
+ * The abstract state of one decision, in the words of the rules and nothing finer: what the table judges, and what is made concrete
  * for the real core. Days are whole days from today, so that ages and the dates of consent strings compare without arithmetic on clocks.
  */
 import type { Tier } from '../../src/decision/vocabulary.ts';
 
-/** Why a fact is not there, as the contract distinguishes it. */
+/** Why a fact is not there, as the rules distinguish it. */
 export const troubles = ['late', 'too_short', 'failed', 'circuit_open', 'overload'] as const;
 export type Trouble = (typeof troubles)[number];
 

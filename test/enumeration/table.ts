@@ -1,7 +1,7 @@
 /**
  * The table of the gates: which tier a zone may have in an abstract state, and the reason of every rung above it. Written from the
- * contract's words (section 4) alone, by somebody who did not read the core; it shares with the core no line and no helper. Each rule
- * stands under the sentence it comes from. Where the contract is silent the comment says so, and what was chosen.
+ * rules in words alone, apart from the core, with which it shares no line and no helper. Each rule stands under its sentence, in
+ * quotation marks. Where the words are silent the comment says so, and what was chosen.
  */
 import type { Cause, Reason } from '../../src/decision/reasons.ts';
 import type { ConsentState, Dependency, IdentityState, Render, Scope, Tier, UseCase } from '../../src/decision/vocabulary.ts';
@@ -111,7 +111,7 @@ const ofNobody = {
   partial: 'identity_partial',
 } as const;
 
-/** "Identity reasons at the user rung": the list of the contract, in its order. */
+/** "Identity reasons at the user rung": in this order. */
 function whyUnproved(state: State, identity: IdentityState): Failure | null {
   if (identity === 'high_confidence') return null;
   const failure = (reason: Reason): Failure => ({ reason, dependency: null });
@@ -149,7 +149,7 @@ function countedRecords(state: State): readonly RecordFact[] {
 /** "While a record that might hold a denial could not be read (late, failed), nothing is granted." */
 function hiddenDenial(state: State): Trouble | null {
   // Whose record it would be is not known either while the token or the link is not.
-  // Of several in trouble alike the contract names none first: here the token's, the session's, the link's.
+  // Of several in trouble alike the words name none first: here the token's, the session's, the link's.
   return firstTrouble([
     state.token.is,
     isThere(state.token) ? state.stored.is : 'absent',
@@ -289,7 +289,7 @@ function factsGate(tier: 'user' | 'session' | 'segment', rules: readonly Abstrac
 
 function missing(fact: DataFact, dependency: 'profile' | 'session'): Failure | null {
   if (fact === 'matching' || fact === 'other') return null;
-  // Refused where all gates held would be a fault of the reader; the contract names no reason, and there is nothing.
+  // Refused where all gates held would be a fault of the reader; the words name no reason, and there is nothing.
   return { reason: isTrouble(fact) ? troubleReason(fact, dependency) : `${dependency}_absent`, dependency };
 }
 
@@ -311,7 +311,7 @@ function classGate(tier: 'user' | 'session' | 'segment', ofClass: Class, asked: 
 }
 
 /**
- * "in an answer only for a zone that itself declares that class". The contract does not say where this gate stands; before the facts, so
+ * "in an answer only for a zone that itself declares that class". The words do not say where this gate stands; before the facts, so
  * that nobody who may not see a sensitive zone learns whether there is a profile.
  */
 function zoneGate(tier: 'user' | 'session' | 'segment', asked: Asked): Failure | null {
@@ -325,7 +325,7 @@ function eligibility(tier: 'user' | 'session' | 'segment', rules: readonly Abstr
   return isAny ? null : { reason: 'no_eligible_offer', ...none };
 }
 
-/** The contract names no place for it among the gates; after those of consent and identity, which say more about the visitor.
+/** The words name no place for it among the gates; after those of consent and identity, which say more about the visitor.
  * "A dependency's onFailure caps every zone at that tier while it is late or failed." */
 function cap(tier: Tier, { state, settings, judgement }: Asked): Failure | null {
   for (const dependency of ['identity', 'consent', 'profile', 'session'] as const) {
@@ -394,7 +394,7 @@ export function expect(zone: AbstractZone, state: State, settings: Settings, jud
   };
 }
 
-/** The contract's table of reasons, by cause. */
+/** The table of reasons, by cause. */
 function causeOf(reason: Reason): Cause {
   if (reason.startsWith('consent_') || reason.startsWith('activation_')) {
     if (reason === 'consent_timeout') return 'time';

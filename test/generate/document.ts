@@ -1,5 +1,5 @@
 /**
- * Policies that load, by construction: whatever is drawn is mended until every rule of the contract's section 5 holds (a rung reads
+ * Policies that load, by construction: whatever is drawn is mended until every rule of a policy document holds (a rung reads
  * no more than it may, nothing stands behind an unconditional rule, a tag is selected by a rung that may read its offers, …).
  */
 import fc from 'fast-check';
