@@ -87,7 +87,7 @@ async function serves({ url, child, log, policy, data }: Started): Promise<void>
   expect(log()).not.toContain('ERR_ACCESS_DENIED');
 }
 
-describe('with the permissions of the image', { timeout: 180_000 }, () => {
+describe('with the permissions of the image', () => {
   let redis: RunningRedis;
   beforeAll(async () => {
     redis = await startRedis();

@@ -77,7 +77,7 @@ const agreed = {
 const key = newKey('k1');
 
 describe('what is one person’s, and every secret,', () => {
-  it('is found nowhere that somebody else may look', { timeout: 120_000 }, async () => {
+  it('is found nowhere that somebody else may look', async () => {
     await using directory = await temporaryDirectory();
     const redis = await startRedis();
     const observer = new Redis(redis.url);

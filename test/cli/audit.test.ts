@@ -35,7 +35,7 @@ test('a load is one line with its count, without a word about whom; each load ha
   expect(broken).toMatchObject({ code: 1, stdout: `${file}: 3 lines, 1 broken\n` });
   expect(broken.stderr).toContain(`${file}:3: `);
   expect(JSON.parse((await stepwell(['audit', '--json', file])).stdout)).toEqual({ file, lines: 3, broken: [3] });
-}, 60_000);
+});
 
 test('a load writes to standard output, or nothing, where it is told so; a log that cannot be written stops nothing', async () => {
   await using directory = await temporaryDirectory();
@@ -46,7 +46,7 @@ test('a load writes to standard output, or nothing, where it is told so; a log t
   const troubled = await load(join(directory.path, 'nowhere', 'audit.ndjson'));
   expect(troubled.stdout).toBe('-: 2 loaded, 1 not\n');
   expect(troubled.stderr).toContain('the audit log cannot be written');
-}, 60_000);
+});
 
 test('a file that is not there cannot be checked', async () => {
   expect(await stepwell(['audit', '/nowhere/audit.ndjson'])).toMatchObject({ code: 2, stdout: '' });

@@ -22,7 +22,6 @@ import { startRedis } from '../support/redis-server.ts';
 const isLong = process.env.STEPWELL_TEST_LONG === '1';
 const decisionsMin = isLong ? 100_000 : 2_000;
 const processes = 3;
-const timeout = isLong ? 900_000 : 300_000;
 /** Long enough that a process which heard of nothing would be seen to trust what it holds. */
 const trustMs = 3_000;
 
@@ -46,7 +45,7 @@ describe('a fleet whose withdrawals race its decisions', () => {
   it.each([
     { freshnessMaxMs: 0, what: 'that proves everything each time obeys from the acknowledgement on' },
     { freshnessMaxMs: trustMs, what: 'that is allowed to trust for a while obeys within it' },
-  ])('$what', { timeout }, async ({ freshnessMaxMs }) => {
+  ])('$what', async ({ freshnessMaxMs }) => {
     const fleet = await fleetWith(freshnessMaxMs);
     const contenders = await fleet.contenders({ subjects: 4, sessions: 4 });
     const report = await race({ ...fleet, contenders, decisionsMin, freshnessMaxMs });
@@ -59,7 +58,7 @@ describe('a fleet whose withdrawals race its decisions', () => {
     expect((await fleet.readsTrusted()) > 0).toBe(freshnessMaxMs > 0);
   });
 
-  it('would be caught, did its store answer a withdrawal before it wrote it', { timeout }, async () => {
+  it('would be caught, did its store answer a withdrawal before it wrote it', async () => {
     const { urls, contenders } = await hastyServices();
     const { stale } = await race({ urls, contenders, decisionsMin: 600, freshnessMaxMs: 0 });
     expect(new Set(stale.map(({ what }) => what))).toEqual(new Set(['subject', 'session']));
@@ -70,7 +69,7 @@ describe('a fleet whose Redis', () => {
   it.each([
     { what: 'has stopped answering', stop: (fleet: Fleet) => process.kill(fleet.redis.pid, 'SIGSTOP') },
     { what: 'is gone', stop: (fleet: Fleet) => fleet.redis.stop() },
-  ])('$what grants nothing to anybody who may have withdrawn', { timeout }, async ({ stop }) => {
+  ])('$what grants nothing to anybody who may have withdrawn', async ({ stop }) => {
     const fleet = await fleetWith(0);
     const contenders = await fleet.contenders({ subjects: 1, sessions: 1 });
     const ask = async (method: string, path: string, body?: object) => {

@@ -138,4 +138,4 @@ it('a service that runs says its https address, and takes a new certificate on S
   expect(await ask(Number(port))).toBe('DEPTH_ZERO_SELF_SIGNED_CERT');
   expect(await ask(Number(port), { ca: stranger.certificate })).toBe(ok);
   expect(output).not.toContain('PRIVATE KEY');
-}, 60_000);
+});
