@@ -3,21 +3,18 @@
  * same directory, and a write is acknowledged when it is on the disk. Reads are synchronous inside and see one snapshot.
  */
 import { join } from 'node:path';
-import { type Database, open } from 'lmdb';
+import { type Database, open, type RootDatabase } from 'lmdb';
 import { makeDataDirectory, makePrivateFile } from '../files/data-directory.ts';
-import { keptTextSync } from '../files/kept-text.ts';
 import { decodeProfile, decodeSession, encodeConsent, encodeSession, stampedIdentity, unreadable } from '../records/codec.ts';
 import { endsSessionData, type HeldConsent } from '../records/consent-record.ts';
 import {
   consentKey,
   generationKey,
   identityKey,
-  keyNames,
   linksKey,
   presence,
   profileKey,
   proofKey,
-  randomKeySecret,
   revokedTokenKey,
   sessionConsentKey,
   sessionKey,
@@ -37,6 +34,7 @@ import {
 } from '../records/writes.ts';
 import type { Clock } from '../time/clock.ts';
 import { createEraser, withLink } from './erasure.ts';
+import { namesUnderSecret } from './secret-of-names.ts';
 
 export interface EmbeddedStoreOptions {
   readonly directory: string;
@@ -60,10 +58,10 @@ export const sweepRecordsMax = 512;
 /** Digits of the expiry that stands before every value, and before every key in the index of expiries. */
 const instantDigits = 16;
 
+/** Throws a `StoreError` where the records in the directory have their names under another secret. */
 export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore {
   const { directory, clock, sweepEveryMs = 1_000, repeat = repeatUnreferenced } = options;
   makeDataDirectory(directory);
-  const names = keyNames(options.keySecret ?? keptTextSync(join(directory, 'key-secret'), randomKeySecret));
   const path = join(directory, 'store.mdb');
   // Before the library does, which would let everybody read them.
   for (const file of [path, `${path}-lock`]) makePrivateFile(file);
@@ -71,6 +69,9 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore 
   const records: Database<string, string> = root.openDB('records', { encoding: 'string' });
   /** `<expiry><key>` of every record, in the order of expiry, so that a sweep touches only what has expired. */
   const expiries: Database<string, string> = root.openDB('expiries', { encoding: 'string' });
+  const names = openedOrClosed(root, () =>
+    namesUnderSecret({ directory, configured: options.keySecret ?? null, about: root.openDB('about', { encoding: 'string' }) }),
+  );
   let closing: Promise<void> | null = null;
   let sweeping: Promise<void> = Promise.resolve();
 
@@ -367,6 +368,16 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore 
       return closing;
     },
   };
+}
+
+/** A store that is refused leaves no handle behind. */
+function openedOrClosed<T>(root: RootDatabase<string, string>, open: () => T): T {
+  try {
+    return open();
+  } catch (error) {
+    void root.close();
+    throw error;
+  }
 }
 
 /** Null where what is stored does not open with an instant. */

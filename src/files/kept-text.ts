@@ -1,7 +1,12 @@
-/** A small file that is made once and then kept: it appears whole or not at all, and only its owner may read it. */
+/**
+ * A small file that is made once and then kept: it appears whole or not at all, also over a loss of power, and only its owner may read
+ * it.
+ */
 import { randomUUID } from 'node:crypto';
-import { linkSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
-import { link, readFile, unlink, writeFile } from 'node:fs/promises';
+import { closeSync, linkSync, openSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
+import { link, open, readFile, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { syncDirectory, syncDirectoryNow, writeThrough } from './replaced-file.ts';
 
 /** The file's text, or what is made where there is none. Of two processes that start at once, both get what the first one made. */
 export async function keptText(path: string, make: () => string | Promise<string>): Promise<string> {
@@ -9,9 +14,11 @@ export async function keptText(path: string, make: () => string | Promise<string
   if (kept !== null) return kept;
   const made = await make();
   const draft = `${path}.${randomUUID()}`;
-  await writeFile(draft, made, { flag: 'wx', mode: 0o600 });
+  const handle = await open(draft, writeThrough, 0o600);
   try {
+    await handle.writeFile(made).finally(() => handle.close());
     await link(draft, path);
+    await syncDirectory(dirname(path));
     return made;
   } catch (error) {
     const theirs = await readIfThere(path);
@@ -28,9 +35,15 @@ export function keptTextSync(path: string, make: () => string): string {
   if (kept !== null) return kept;
   const made = make();
   const draft = `${path}.${randomUUID()}`;
-  writeFileSync(draft, made, { flag: 'wx', mode: 0o600 });
+  const descriptor = openSync(draft, writeThrough, 0o600);
   try {
+    try {
+      writeFileSync(descriptor, made);
+    } finally {
+      closeSync(descriptor);
+    }
     linkSync(draft, path);
+    syncDirectoryNow(dirname(path));
     return made;
   } catch (error) {
     const theirs = readIfThereSync(path);

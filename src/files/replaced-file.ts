@@ -3,12 +3,12 @@
  * several who write at once the last one counts.
  */
 import { randomUUID } from 'node:crypto';
-import { constants } from 'node:fs';
+import { closeSync, constants, fsyncSync, openSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** Under Node's permission model nobody may call `fsync`; a file that is opened to write through needs none. */
-const writeThrough = constants.O_SYNC | constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
+export const writeThrough = constants.O_SYNC | constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
 
 /** The pieces, one after another. The directory must be there. */
 export async function replaceFile(path: string, pieces: Iterable<string | Uint8Array>): Promise<void> {
@@ -33,16 +33,32 @@ async function write(path: string, pieces: Iterable<string | Uint8Array>): Promi
 }
 
 /**
- * A rename is on disk once its directory is. Where that may not be asked for, a loss of power within the next seconds can bring the
+ * A new name is on disk once its directory is. Where that may not be asked for, a loss of power within the next seconds can bring the
  * file before back, and that one is whole too.
  */
-async function syncDirectory(directory: string): Promise<void> {
+export async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory, 'r');
   try {
     await handle.sync();
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_ACCESS_DENIED') throw error;
+    if (!isForbidden(error)) throw error;
   } finally {
     await handle.close();
   }
+}
+
+/** The same, for who does all in one turn. */
+export function syncDirectoryNow(directory: string): void {
+  const descriptor = openSync(directory, 'r');
+  try {
+    fsyncSync(descriptor);
+  } catch (error) {
+    if (!isForbidden(error)) throw error;
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function isForbidden(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ERR_ACCESS_DENIED';
 }

@@ -40,7 +40,7 @@ export interface AskCounts {
 const patienceMs = 500;
 
 /** Failures that say the store is there and will not serve this read: an answered ping does not refute them. */
-const refusals: ReadonlySet<StoreErrorCode> = new Set(['refused', 'misrouted']);
+const refusals: ReadonlySet<StoreErrorCode> = new Set(['refused', 'misrouted', 'other_names']);
 /** Our own limits and one person's record say nothing of the store's health. */
 const notItsFault: ReadonlySet<StoreErrorCode> = new Set(['overloaded', 'unreadable', 'invalid', 'contended', 'closed']);
 

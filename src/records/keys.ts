@@ -10,6 +10,8 @@ export const tagLength = 22;
 
 /** The names of ids inside keys and records, under one secret. An id that is two things has two names, which nobody can bring together. */
 export interface KeyNames {
+  /** Tells which secret it is to who has it, and nothing of the secret or of any name to anybody else. */
+  readonly fingerprint: string;
   subject(id: string): string;
   session(id: string): string;
   token(id: string): string;
@@ -18,6 +20,9 @@ export interface KeyNames {
   /** A caller's own word for a request. */
   request(id: string): string;
 }
+
+/** What `randomKeySecret` makes. */
+export const keySecretPattern = /^[\w-]{43}$/;
 
 export function randomKeySecret(): string {
   return randomBytes(32).toString('base64url');
@@ -30,6 +35,7 @@ export function keyNames(secret: string): KeyNames {
   const tagOf = (text: string): string =>
     createHmac('sha256', key).update(Buffer.from(text, 'utf16le')).digest('base64url').slice(0, tagLength);
   return {
+    fingerprint: tagOf('fingerprint'),
     subject: (id) => tagOf(`subject:${id}`),
     session: (id) => tagOf(`session:${id}`),
     token: (id) => tagOf(`token:${id}`),
@@ -74,7 +80,7 @@ export function keyParts(key: string): KeyParts | null {
   return parts.tag === undefined ? null : (parts as KeyParts);
 }
 
-/** Under which a fleet without a configured secret keeps the one it made, in Redis. */
+/** Under which a fleet keeps in Redis the secret that it made, or of a configured one the fingerprint. */
 export const secretKey = 'sw:names';
 
 /** What every key begins with. */

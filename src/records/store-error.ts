@@ -19,6 +19,8 @@ export const storeErrorCodes = [
   'unreadable',
   /** A record or a number the caller wanted written is outside the bounds. */
   'invalid',
+  /** What is stored has its names under another secret. Nothing is read or written: denials and revocations would not be found. */
+  'other_names',
   /** Other writers kept changing the same record. */
   'contended',
   'closed',

@@ -2,6 +2,7 @@
 import type { Config } from '../config.ts';
 import type { EmbeddedStoreOptions } from '../embedded/embedded-store.ts';
 import type { Store } from '../records/store.ts';
+import { StoreError } from '../records/store-error.ts';
 import type { NearCacheFigures } from '../redis/near-cache.ts';
 import type { RedisStore, RedisStoreOptions } from '../redis/redis-store.ts';
 import type { Clock } from '../time/clock.ts';
@@ -51,6 +52,7 @@ async function openEmbedded(options: EmbeddedStoreOptions): Promise<Store> {
   try {
     return openEmbeddedStore(options);
   } catch (error) {
-    throw new CannotRun(`the embedded store in \`${options.directory}\` cannot be opened: ${systemSentence(error)}`);
+    const why = error instanceof StoreError ? error.message : systemSentence(error);
+    throw new CannotRun(`the embedded store in \`${options.directory}\` cannot be opened: ${why}`);
   }
 }

@@ -1,6 +1,6 @@
 /** What the embedded store promises beyond the shared suite: it keeps its data, forgets on time, and shares its directory. */
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Database, open } from 'lmdb';
@@ -204,7 +204,7 @@ describe('the embedded store', () => {
     expect(keys.filter((key) => /anna|subject|her-/.test(key))).toEqual([]);
   });
 
-  it('makes the secret of its names once, and finds nothing under another one', async () => {
+  it('makes the secret of its names once, and finds all again, also when somebody gave the file a last line’s end', async () => {
     const directory = newDirectory();
     const first = opened(directory, new VirtualClock());
     await first.putProfile('anna', goldProfile, daySeconds);
@@ -213,13 +213,38 @@ describe('the embedded store', () => {
     const secret = readFileSync(path, 'utf8');
     expect(secret).toMatch(/^[\w-]{43}$/);
     expect(statSync(path).mode & 0o777).toBe(0o600);
+    writeFileSync(path, `${secret}\n`);
     const again = opened(directory, new VirtualClock());
     expect(await again.getProfile('anna')).toMatchObject(goldProfile);
     await again.close();
-    const configured = openEmbeddedStore({ directory, clock: new VirtualClock(), keySecret, repeat: never });
+    const configured = openEmbeddedStore({ directory, clock: new VirtualClock(), keySecret: secret, repeat: never });
     stores.push(configured);
-    expect(await configured.getProfile('anna')).toBeNull();
-    expect(readFileSync(path, 'utf8')).toBe(secret);
+    expect(await configured.getProfile('anna')).toMatchObject(goldProfile);
+  });
+
+  it.each<[string, (path: string) => void, string?]>([
+    ['whose secret is gone', (path) => rmSync(path)],
+    ['whose secret was emptied', (path) => writeFileSync(path, '')],
+    ['whose secret was cut short', (path) => writeFileSync(path, readFileSync(path, 'utf8').slice(0, 20))],
+    ['whose secret is another one', (path) => writeFileSync(path, 'x'.repeat(43))],
+    ['for which another secret is configured', () => {}, keySecret],
+  ])('does not open one %s, which would forget every denial, and opens it when the secret is back', async (_, spoil, configured) => {
+    const directory = newDirectory();
+    const first = opened(directory, new VirtualClock());
+    const withdrawal = { useCases: null, atMs: 0, ttlSeconds: daySeconds };
+    await first.withdrawConsent('anna', withdrawal);
+    await first.close();
+    const path = join(directory, 'key-secret');
+    const secret = readFileSync(path, 'utf8');
+    spoil(path);
+    const open = (): EmbeddedStore => openEmbeddedStore({ directory, clock: new VirtualClock(), keySecret: configured, repeat: never });
+    for (const time of [1, 2]) {
+      const failure = expect.objectContaining({ code: 'other_names', message: expect.stringContaining('store.mdb') });
+      expect(open, `time ${time}`).toThrow(failure);
+    }
+    writeFileSync(path, secret);
+    const again = opened(directory, new VirtualClock());
+    expect(await again.getConsent('anna')).toMatchObject({ useCases: { offers: 'denied' } });
   });
 
   it('shares its directory with another process: each sees what the other wrote', async () => {
