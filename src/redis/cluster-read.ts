@@ -115,7 +115,7 @@ async function askTogether(ask: Ask, tag: string, { asksRecord, plan, profileVer
   const tombstone = tombstoneKey(tag);
   const keys = [tombstone, tombstone, tombstone, tombstone, generationKey(tag), consentKey(tag), profileKey(tag), tombstone];
   const profile = permissionText(plan?.profile ?? null);
-  const args = [tag, '', asksRecord ? 1 : 0, plan?.tokenGeneration ?? 0, profile, notToBeTouched, 0, '', '', profileVersion, '', ''];
+  const args = [tag, '', asksRecord ? 1 : 0, plan?.tokenGeneration ?? 0, profile, notToBeTouched, 0, '', '', profileVersion, '', '', 0];
   const [, generation, , consent, , allowed, text, , , erased] = await ask(readScript, keys, args);
   return {
     generation: generation ?? null,
