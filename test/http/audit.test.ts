@@ -1,8 +1,12 @@
 /** The record of writes as a service keeps it: every route that writes, who wrote, how it went, and nothing about whom. */
+import { type AddressInfo, connect } from 'node:net';
+import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import type { AuditEntry, AuditLog } from '../../src/files/audit-log.ts';
 import { isRecorded } from '../../src/http/plugins/audit.ts';
+import type { Store } from '../../src/records/store.ts';
 import { StoreError } from '../../src/records/store-error.ts';
+import { until } from '../support/redis-deployments.ts';
 import { type Call, call, keyOf } from './callers.ts';
 import { startService } from './service.ts';
 
@@ -90,6 +94,65 @@ describe('what visitors write with their session id alone', () => {
     await call(service, { method: 'POST', url });
     await service.app.close();
     expect(entries).toMatchObject([{ action, count: 1 }]);
+  });
+});
+
+describe('a write whose caller hangs up before it is answered', () => {
+  /** Sends, and is gone, by a reset, before the store has taken what was sent. Resolves once it would have been answered. */
+  async function hangingUp(asked: (sessionId: string) => { readonly method: string; readonly url: string; readonly payload?: object }) {
+    const { audit, entries } = listening();
+    const [reached, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const opened = await startService();
+    const slowly = <Given extends unknown[], Result>(take: (...given: Given) => Promise<Result>) => {
+      return async (...given: Given): Promise<Result> => {
+        reached.resolve();
+        await released.promise;
+        return take(...given);
+      };
+    };
+    const store: Store = {
+      ...opened.store,
+      putProfile: slowly(opened.store.putProfile),
+      withdrawConsent: slowly(opened.store.withdrawConsent),
+      withdrawSessionConsent: slowly(opened.store.withdrawSessionConsent),
+    };
+    const lines: object[] = [];
+    const isOfARequest = (line: string): boolean => JSON.parse(line).msg === 'request';
+    const logger = pino({ level: 'trace' }, { write: (line: string) => void (isOfARequest(line) && lines.push(JSON.parse(line))) });
+    const service = await startService({ apiKeys, audit, store, clock: opened.clock, logger });
+    const { sessionId } = service.parts.sessionIds.mint(600);
+    const { method, url, payload = {} } = asked(sessionId);
+    await service.app.ready();
+    service.app.server.on('request', (_request, response) => response.once('close', released.resolve));
+    await service.app.listen({ host: '127.0.0.1', port: 0 });
+    const socket = connect((service.app.server.address() as AddressInfo).port, '127.0.0.1');
+    const body = JSON.stringify(payload);
+    socket.write(
+      `${method} ${url} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer key-crm\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+    );
+    await reached.promise;
+    expect([entries, lines]).toEqual([[], []]);
+    socket.resetAndDestroy();
+    await released.promise;
+    await until('the request is logged', async () => lines.length > 0);
+    return { clock: opened.clock, entries, lines };
+  }
+
+  it.each<[string, string, string, object]>([
+    ['PUT', '/v1/profiles/ada', 'PUT /v1/profiles/:subject', { attributes: { loyalty: 'gold' } }],
+    ['POST', '/v1/consents/ada/withdrawals', 'POST /v1/consents/:subject/withdrawals', {}],
+  ])('by %s %s is recorded and logged once, as done', async (method, url, action, payload) => {
+    const { entries, lines } = await hangingUp(() => ({ method, url, payload }));
+    expect(entries).toMatchObject([{ keyId: 'crm', action, outcome: 'done', count: 1 }]);
+    expect(lines).toMatchObject([{ method, route: action.split(' ')[1], problem: null }]);
+  });
+
+  it('is counted with the others where a session id was enough', async () => {
+    const { clock, entries, lines } = await hangingUp((sessionId) => ({ method: 'POST', url: `/v1/sessions/${sessionId}/withdrawals` }));
+    clock.advance(1_000);
+    const action = 'POST /v1/sessions/:sessionId/withdrawals';
+    expect(entries).toMatchObject([{ action, keyId: null, count: 1 }]);
+    expect(lines).toMatchObject([{ route: '/v1/sessions/:sessionId/withdrawals', status: 204 }]);
   });
 });
 

@@ -1,6 +1,6 @@
 /**
- * One line in the audit log for each request that writes, after its answer: who, what kind of thing, and how it went. A route that is
- * added is recorded without being told of here, because what is listed is what does not write.
+ * One line in the audit log for each request that writes, once it is known how it went, whether or not anybody is there to be told: who,
+ * and what kind of thing. A route that is added is recorded without being told of here, because what is listed is what does not write.
  */
 import type { FastifyInstance } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
@@ -15,6 +15,13 @@ const recordedReads: ReadonlySet<string> = new Set(['/v1/exports/:subject']);
 
 const tallyMs = 1_000;
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Where writes are recorded: how this one went has been told. */
+    isRecorded: boolean;
+  }
+}
+
 interface AuditParts {
   readonly clock: Pick<Clock, 'nowMs' | 'after'>;
   /** Null or absent: nothing is recorded. */
@@ -24,9 +31,13 @@ interface AuditParts {
 export const audit = fastifyPlugin(async (app: FastifyInstance, { clock, audit }: AuditParts) => {
   if (audit === undefined || audit === null) return;
   const visitors = createTally(clock, audit);
-  app.addHook('onResponse', (request, reply, done) => {
+  app.decorateRequest('isRecorded', false);
+  // Not after the answer: of one that nobody waits for any more, the framework says nothing.
+  app.addHook('onSend', (request, reply, _payload, done) => {
     const url = request.routeOptions.url;
-    if (url !== undefined && isRecorded(request.method, url)) {
+    if (url !== undefined && !request.isRecorded && isRecorded(request.method, url)) {
+      // An answer that cannot be sent becomes a second one, and the write stays as it was.
+      request.isRecorded = true;
       const { caller, id: requestId } = request;
       const action = `${request.method} ${url}`;
       const outcome = outcomeOf(reply.statusCode);
