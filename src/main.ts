@@ -57,7 +57,7 @@ interface Service {
   readonly app: HttpServer;
   readonly parts: AppDependencies & ManagedProcess;
   readonly serving: Omit<Serving, 'serviceUrl'>;
-  /** Reads the policy, the API keys and the certificates again. What is bad leaves the old in force; a policy then is stale. */
+  /** Reads the policy, the issuer's and the API keys and the certificates again. What is bad leaves the old in force; a policy then is stale. */
   reload(): void;
 }
 
@@ -219,6 +219,8 @@ async function openService(config: Config, logger: Logger, ending: AsyncDisposab
       },
       onTrackingRefused: (code) =>
         logger.warn({ code }, 'Redis does not tell what changes: `freshness` above 0 has no effect, every decision asks'),
+      onDisagreement: (code) =>
+        logger.error({ code }, 'Redis holds the records of another key secret than this process has: nothing is read or written'),
     }),
   );
   ending.defer(() => policy.dispose());
@@ -273,6 +275,7 @@ async function openService(config: Config, logger: Logger, ending: AsyncDisposab
   const reload = (): void => {
     void policy.reload();
     void callers.reload();
+    void trust.reload();
   };
   return { app, parts, serving, reload };
 }

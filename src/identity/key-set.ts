@@ -28,6 +28,11 @@ export interface ReplaceableKeySet extends KeySet {
   replace(jwks: unknown): Promise<void>;
 }
 
+export interface KeySetInFile extends KeySet {
+  /** Reads the file again. Resolves with whether its keys are others; rejects with a `KeySetError`, and keeps the old ones, where it is unfit. */
+  reload(): Promise<boolean>;
+}
+
 /** The key set is not fit for use. The message names the key and what to do, never key material. */
 export class KeySetError extends Error {
   override readonly name = 'KeySetError';
@@ -66,13 +71,35 @@ export function emptyKeySet(naming: KeyNaming = 'by kid'): ReplaceableKeySet {
   };
 }
 
-export async function loadKeySet(path: string): Promise<ReplaceableKeySet> {
-  try {
-    return await keySetOf(await readJson(path));
-  } catch (cause) {
-    if (cause instanceof KeySetError) throw new KeySetError(`key set \`${path}\`: ${cause.message}`, { cause: cause.cause });
-    throw new KeySetError(`key set \`${path}\` cannot be read`, { cause });
+export async function loadKeySet(path: string): Promise<KeySetInFile> {
+  const keys = emptyKeySet();
+  let knownText: string | null = null;
+
+  async function reload(): Promise<boolean> {
+    try {
+      const jwks = await readJson(path);
+      const text = JSON.stringify(jwks);
+      // The same keys again: what was verified under them stays so.
+      if (text === knownText) return false;
+      await keys.replace(jwks);
+      knownText = text;
+      return true;
+    } catch (cause) {
+      if (cause instanceof KeySetError) throw new KeySetError(`key set \`${path}\`: ${cause.message}`, { cause: cause.cause });
+      throw new KeySetError(`key set \`${path}\` cannot be read`, { cause });
+    }
   }
+
+  await reload();
+  return {
+    get revision() {
+      return keys.revision;
+    },
+    find: keys.find,
+    isStale: keys.isStale,
+    missed: keys.missed,
+    reload,
+  };
 }
 
 async function readJson(path: string): Promise<unknown> {

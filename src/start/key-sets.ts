@@ -1,11 +1,11 @@
 /** Whose tokens the service accepts, and which addresses a holder's proof may name: the configured ones, in demo mode its own. */
 import type { Config } from '../config.ts';
-import { type KeySet, KeySetError, keySetOf, loadKeySet } from '../identity/key-set.ts';
+import { type KeySet, keySetOf } from '../identity/key-set.ts';
 import { type ProofTargets, proofTargetsOf } from '../identity/proof-targets.ts';
 import type { Clock } from '../time/clock.ts';
-import { CannotRun } from './cannot-run.ts';
 import { openDemoIssuer } from './demo-issuer.ts';
 import { demoPartiesOf, isDemo } from './demo-mode.ts';
+import { openKeySetFile } from './key-set-file.ts';
 import type { KeySetChange } from './remote-key-set.ts';
 
 export interface TokenTrust {
@@ -15,6 +15,8 @@ export interface TokenTrust {
   readonly proofTargets: ProofTargets;
   /** By which address the service is reached: the demo accepts proofs for it. */
   servedAt(url: string): void;
+  /** A file of keys is read again. */
+  reload(): Promise<unknown>;
   dispose(): Promise<void>;
 }
 
@@ -28,12 +30,12 @@ export interface TokenTrustParts {
 
 export async function tokenTrustOf(config: Config, parts: TokenTrustParts): Promise<TokenTrust> {
   const parties = { issuer: config.tokenIssuer, audience: config.tokenAudience };
-  const fixed = { proofTargets: proofTargetsOf(config.proofTargets), servedAt() {}, async dispose() {} };
+  const fixed = { proofTargets: proofTargetsOf(config.proofTargets), servedAt() {}, async reload() {}, async dispose() {} };
   if (isDemo(config)) {
     const { jwks } = await openDemoIssuer(config.dataDir);
     return { ...fixed, ...demoTargets(config.proofTargets), keySet: await keySetOf(jwks), ...demoPartiesOf(config) };
   }
-  if (config.jwksPath !== null) return { ...fixed, keySet: await readKeySet(config.jwksPath), ...parties };
+  if (config.jwksPath !== null) return { ...fixed, ...(await openKeySetFile({ path: config.jwksPath, ...parts })), ...parties };
   if (config.jwksUrl !== null) return { ...fixed, ...(await openAddress(config.jwksUrl, config.dataDir, parts)), ...parties };
   parts.warn('no token verifies, so nobody is served above the session tier: set STEPWELL_JWKS to the key set of your issuer');
   return { ...fixed, keySet: null, ...parties };
@@ -52,15 +54,6 @@ function demoTargets(configured: readonly string[]): Pick<TokenTrust, 'proofTarg
       known = proofTargetsOf([...configured, ...own]);
     },
   };
-}
-
-async function readKeySet(path: string): Promise<KeySet> {
-  try {
-    return await loadKeySet(path);
-  } catch (error) {
-    if (error instanceof KeySetError) throw new CannotRun(`STEPWELL_JWKS: ${error.message}`);
-    throw error;
-  }
 }
 
 /** An address that does not answer is no reason not to serve: until it does, nobody is proved, and each decision says why. */

@@ -63,7 +63,7 @@ describe('a key set', () => {
 });
 
 describe('a key set in a file', () => {
-  it('is read once, and its errors name the file and never its content', async () => {
+  it('is read, and its errors name the file and never its content', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'stepwell-keys-'));
     try {
       const path = join(directory, 'jwks.json');
