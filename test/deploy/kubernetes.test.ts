@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { readConfig } from '../../src/config.ts';
+import { auditWords, readConfig } from '../../src/config.ts';
 import { compilePolicy } from '../../src/policy/compile.ts';
 import { metricNames } from '../../src/telemetry/names.ts';
 
@@ -64,6 +64,12 @@ describe('deploy/kubernetes', () => {
       config.port,
       config.managementPort,
     ]);
+  });
+
+  it('lets nothing grow in the volume: the record of writes goes where the cluster collects lines', () => {
+    const given = Object.fromEntries(variables.map(({ name, value }) => [name, value]));
+    expect(given.STEPWELL_AUDIT_LOG).toBe(auditWords.toStandardOutput);
+    expect(pod.volumes).toContainEqual({ name: 'data', emptyDir: { sizeLimit: expect.any(String) } });
   });
 
   it('keeps Kubernetes from setting variables of that name itself, as it does for a Service called stepwell', () => {
