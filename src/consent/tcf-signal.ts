@@ -1,11 +1,13 @@
 /**
  * Makes one signal of the TC strings of a request: of one, usually, and where a GPP string carries another, of both. The later one
- * alone counts, since the person has decided anew; of one day, nobody knows which was later, and the stricter bit of each counts.
+ * counts, since the person has decided anew, and of the earlier one what it denies and the later one does not grant. Of one day nobody
+ * knows which was later, so the stricter answer counts. What no string grants, none of them turns into silence by saying less.
  */
 import type { ConsentSettings } from '../decision/artefact.ts';
 import type { ConsentSignal } from '../decision/facts.ts';
+import { type UseCase, useCases } from '../decision/vocabulary.ts';
 import { dayMs } from '../time/units.ts';
-import type { ConsentSignalOutcome, SaidOfUseCases, SignalContext } from './signal.ts';
+import type { ConsentSignalOutcome, Said, SaidOfUseCases, SignalContext } from './signal.ts';
 import { hasSpecialFeature, readTcString, type TcString } from './tcf.ts';
 import { allowedBy, strictest, useCasesOf } from './tcf-use-cases.ts';
 import { tcfValidity } from './tcf-validity.ts';
@@ -27,13 +29,16 @@ export function tcfSignals(texts: readonly string[], context: SignalContext): Tc
   const read = texts.map((text) => readAndWeigh(text, context));
   const signals: ConsentSignal[] = [];
   const valid: TcString[] = [];
-  for (const { tc, outcome } of inForce(read)) {
+  for (const { tc, outcome } of read) {
     if (outcome !== 'valid') signals.push({ state: 'invalid' });
     else if (tc !== null) valid.push(tc);
   }
-  const signal = valid.length === 0 ? null : signalOf(valid, context);
+  const latestDay = Math.max(...valid.map(dayOf));
+  const latest = valid.filter((tc) => dayOf(tc) === latestDay);
+  const earlier = valid.filter((tc) => dayOf(tc) !== latestDay);
+  const signal = latest.length === 0 ? null : signalOf(latest, earlier, context);
   if (signal !== null) signals.push(signal);
-  const specialFeatures = tcfGrantsCount(context) ? specialFeaturesOf(valid, context.settings) : [];
+  const specialFeatures = tcfGrantsCount(context) ? specialFeaturesOf(latest, context.settings) : [];
   return { signals, outcomes: read.map(({ outcome }) => outcome), specialFeatures };
 }
 
@@ -42,23 +47,27 @@ function readAndWeigh(text: string, context: SignalContext): Read {
   return typeof tc === 'string' ? { tc: null, outcome: 'malformed' } : { tc, outcome: tcfValidity(tc, context) };
 }
 
-/** Without those that a later, valid one replaces. What has no day that could be told is replaced by nothing. */
-function inForce(read: readonly Read[]): readonly Read[] {
-  let latestDay = -1;
-  for (const { tc } of read) if (tc !== null) latestDay = Math.max(latestDay, dayOf(tc));
-  const latest = read.filter(({ tc }) => tc !== null && dayOf(tc) === latestDay);
-  if (!latest.every(({ outcome }) => outcome === 'valid')) return read;
-  return read.filter(({ tc }) => tc === null || dayOf(tc) === latestDay);
+function signalOf(latest: readonly TcString[], earlier: readonly TcString[], context: SignalContext): ConsentSignal | null {
+  const allowedOf = (tc: TcString) => allowedBy(tc, context.settings);
+  const ofOneDay = latest.map(allowedOf);
+  // Bit by bit they may come to less than any of them, but a string that says nothing of us takes no other's no away.
+  const answers = [...ofOneDay, strictest(ofOneDay)].map(useCasesOf);
+  const said = combined(answers, earlier.map(allowedOf).map(useCasesOf), tcfGrantsCount(context));
+  if (Object.keys(said).length === 0) return null;
+  // A string that is ahead of our clock is of no later day than what was recorded today.
+  const day = Math.min(Math.max(...latest.map(dayOf)), Math.floor(context.nowMs / dayMs));
+  return { state: 'valid', day, useCases: said };
 }
 
-function signalOf(strings: readonly TcString[], context: SignalContext): ConsentSignal | null {
-  const { settings, nowMs } = context;
-  const said = useCasesOf(strictest(strings.map((tc) => allowedBy(tc, settings))));
-  const useCases = tcfGrantsCount(context) ? said : denialsOf(said);
-  if (Object.keys(useCases).length === 0) return null;
-  // A string that is ahead of our clock is of no later day than what was recorded today.
-  const day = Math.min(Math.max(...strings.map(dayOf)), Math.floor(nowMs / dayMs));
-  return { state: 'valid', day, useCases };
+function combined(latest: readonly SaidOfUseCases[], earlier: readonly SaidOfUseCases[], grantsCount: boolean): SaidOfUseCases {
+  const said: Partial<Record<UseCase, Said>> = {};
+  for (const useCase of useCases) {
+    const denies = (answer: SaidOfUseCases): boolean => answer[useCase] === 'denied';
+    const isGranted = latest.every((answer) => answer[useCase] === 'granted');
+    if (latest.some(denies) || (!isGranted && earlier.some(denies))) said[useCase] = 'denied';
+    else if (isGranted && grantsCount) said[useCase] = 'granted';
+  }
+  return said;
 }
 
 /** Who was not told of us has not opted in to anything of ours. */
@@ -70,10 +79,6 @@ function specialFeaturesOf(strings: readonly TcString[], settings: ConsentSettin
 /** Grants of the TCF are given under opt-in rules, and where the GDPR does not apply the string proves nothing. */
 function tcfGrantsCount({ regime, gdprApplies }: SignalContext): boolean {
   return regime === 'opt_in' && gdprApplies;
-}
-
-function denialsOf(said: SaidOfUseCases): SaidOfUseCases {
-  return Object.fromEntries(Object.entries(said).filter(([, state]) => state === 'denied'));
 }
 
 function dayOf({ lastUpdatedMs }: TcString): number {

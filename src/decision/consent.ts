@@ -71,7 +71,8 @@ function countingRecords({ identity: evidence, consent }: Evidence, identity: Id
   const { device, token } = evidence;
   if (identity.token !== null) records.push(consent.stored);
   if (token.state === 'late' || token.state === 'failed') records.push(token);
-  if (identity.sessionId !== null && consent.session !== undefined) records.push(consent.session);
+  // What was withdrawn in a session stays withdrawn when it has ended and its id proves nothing any more.
+  if (consent.session !== undefined && (identity.sessionId !== null || consent.session.state === 'known')) records.push(consent.session);
   if (device.state === 'late' || device.state === 'failed') records.push(device);
   if (device.state === 'known' && device.value.subject !== identity.token?.subject) {
     // A token that was revoked is gone, but the record of its subject was read, and a link to the same person needs no other.

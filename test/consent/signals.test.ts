@@ -177,14 +177,26 @@ describe('two TC strings', () => {
     return signals;
   };
 
-  it('of different days: the later one alone counts', () => {
+  it('of different days: the later one counts', () => {
     expect(said(of([], today - 3), full)).toEqual([{ state: 'valid', day: today - 3, useCases: nothingAtAll }]);
     const later = granting({ purposes: [1, 2, 3, 4, 5, 6, 7, 8, 11], day: today - 3 });
     expect(said(later, refusal)).toEqual([{ state: 'valid', day: today - 3, useCases: everything }]);
   });
 
-  it('of different days, the earlier one stale: the later one alone counts', () => {
-    expect(said(full, of([], today - 300))).toEqual([{ state: 'valid', day: today - 10, useCases: everything }]);
+  it('of different days: what the later one does not grant, the earlier one still denies', () => {
+    const laterOfOthers = granting({ purposes: [1, 2, 3, 4, 5, 6, 7, 8, 11], day: today - 3, disclosed: [755] });
+    expect(said(laterOfOthers, refusal)).toEqual([{ state: 'valid', day: today - 3, useCases: nothingAtAll }]);
+    expect(said(laterOfOthers, full)).toEqual([]);
+  });
+
+  it('of different days, the earlier one stale: nothing is granted', () => {
+    expect(said(full, of([], today - 300))).toEqual([invalid, { state: 'valid', day: today - 10, useCases: everything }]);
+  });
+
+  it('of one day, of which one does not tell of us: what the other denies stays denied, what it grants is not granted', () => {
+    const ofOthers = granting({ purposes: [1, 2, 3, 4, 5, 6, 7, 8, 11], day: today - 10, disclosed: [755] });
+    expect(said(ofOthers, of([], today - 10))).toEqual([{ state: 'valid', day: today - 10, useCases: nothingAtAll }]);
+    expect(said(ofOthers, full)).toEqual([]);
   });
 
   it('of one day: the stricter bit of each counts', () => {

@@ -117,7 +117,7 @@ describe('of offers', () => {
       'unavailable',
       'consent_timeout',
     ],
-    ['nobody’s session has a record', { session: { state: 'invalid' } }, { session: denied, signals: [grant] }, 'granted', null],
+    ['an ended session’s denials still count', { session: { state: 'invalid' } }, { session: denied, signals: [grant] }, 'denied', null],
     [
       'a grant counts to the last day',
       {},

@@ -59,8 +59,12 @@ describe('the record of a session', () => {
     expect(states.offers).toBe('unavailable');
   });
 
-  it.each(['none', 'invalid'] as const)('says nothing where the session id is %s', (state) => {
-    expect(weighed(known({ offers: 'denied' }), { id: { state } }).states.offers).toBe('granted');
+  it('denies also where the session has ended and its id proves nothing any more', () => {
+    expect(weighed(known({ offers: 'denied' }), { id: { state: 'invalid' } }).states.offers).toBe('denied');
+  });
+
+  it.each(['late', 'failed', 'absent', 'refused'] as const)('that is %s hides nothing where no session id verified', (state) => {
+    expect(weighed({ state }, { id: { state: 'none' } }).states.offers).toBe('granted');
   });
 
   it.each([
