@@ -50,6 +50,25 @@ describe('DELETE /v1/sessions/{sessionId}', () => {
     expect((await decide(service, sessionId)).steps).toContain('identity_session_invalid');
   });
 
+  it('forgets nothing that was withdrawn in it, before or after', async () => {
+    const denied = async (service: TestService, sessionId: string) => {
+      const asked = {
+        zones: ['hero'],
+        identity: { sessionId },
+        consent: { useCases: { content_personalization: 'granted', offers: 'granted' } },
+      };
+      const { body } = await send(service, 'POST', '/v1/decide', asked);
+      return [body.consent.content_personalization, body.consent.offers];
+    };
+    const service = await startService();
+    const sessionId = await session(service);
+    await send(service, 'POST', `/v1/sessions/${sessionId}/withdrawals`, { useCases: ['offers'] });
+    await send(service, 'DELETE', `/v1/sessions/${sessionId}`);
+    expect(await denied(service, sessionId)).toEqual(['granted', 'denied']);
+    await send(service, 'POST', `/v1/sessions/${sessionId}/withdrawals`);
+    expect(await denied(service, sessionId)).toEqual(['denied', 'denied']);
+  });
+
   it('needs no key, since who carries the id is the visitor', async () => {
     const key = { id: 'k', sha256: 'ab'.repeat(32), scopes: ['decide'] } as const;
     const service = await startService({ apiKeys: [key] });
