@@ -46,6 +46,7 @@ export const caches: Area = {
         const at = await scene();
         const bent = [
           '/x.css',
+          '#x.css',
           '/x.js',
           ';.js',
           ';x.css',

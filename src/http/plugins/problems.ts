@@ -86,7 +86,7 @@ function storeProblem({ code }: StoreError, request: FastifyRequest): ProblemErr
  * was written. So what a route spells out must be spelled like that, and only its parameters may be encoded.
  */
 function isSpelledOut({ url, routeOptions }: FastifyRequest): boolean {
-  if (!url.startsWith('/')) return false;
+  if (!url.startsWith('/') || url.includes('#')) return false;
   const path = pathOf(url);
   return !path.includes('%') || isAt(routeOptions.url ?? '', path);
 }
