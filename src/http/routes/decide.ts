@@ -6,6 +6,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { hearConsent, type WireConsent } from '../../consent/signals.ts';
 import { type Asking, readDecideRequest, toAsking, toEnvelope } from '../../contract/convert.ts';
 import type { DecideRequest } from '../../contract/schemas.ts';
+import type { Artefact } from '../../decision/artefact.ts';
 import { needs } from '../../decision/needs.ts';
 import { withoutSpecialFeatures } from '../../decision/special-features.ts';
 import { batchesOf } from '../../evidence/batches.ts';
@@ -33,24 +34,16 @@ export function decideRoute(app: FastifyInstance, dependencies: ServiceDependenc
     if (wire.explain === true) authority.demand(request, 'explain');
     const policy = policyInForce(dependencies);
     const { artefact, sources } = policy;
-    const nowMs = clock.nowMs();
-    const asked = seenBy(request.caller, toAsking(wire, artefact, nowMs));
+    const asked = seenBy(request.caller, toAsking(wire, artefact, clock.nowMs()));
     const deadline = deadlineOf(asked, request.headers[deadlineHeader], artefact.deadline, startedAtMs, ownMargin);
-    const effectiveMs = remainingMs(deadline, clock.monotonicMs());
-
-    const consentStartMs = clock.monotonicMs();
-    const { country } = asked.question.request;
-    const wireConsent = wire.consent as WireConsent | undefined;
-    const consent = hearConsent(wireConsent, gpcLines(request), { settings: artefact.consent, country, nowMs });
-    const asking = { ...asked, question: withoutSpecialFeatures(artefact, asked.question, consent.specialFeatures) };
-    const gatherStartMs = clock.monotonicMs();
     const times = { startedAtMs, deadlineAtMs: deadline.atMs };
-    const required = needs(artefact, asking.question);
+    const consentStartMs = clock.monotonicMs();
+    const effectiveMs = remainingMs(deadline, consentStartMs);
+    const { question, ...said } = hear(request, wire, asked, artefact);
+    const gatherStartMs = clock.monotonicMs();
     const overloaded = isOverloaded(request, deadline.atMs - startedAtMs, askLimit);
-    const identity = identityOf(wire, request);
-    const from = { artefact, sources, needs: required, identity, consent, attributes: asking.question.request };
-    const gathering = gatherer.gather({ ...from, nowMs, deadlineAtMs: deadline.atMs, overloaded });
-    const walk = { artefact, question: asking.question, batches: batchesOf(asking.zones, times), gathering, clock };
+    const gathering = gatherer.gather({ artefact, sources, ...said, deadlineAtMs: deadline.atMs, overloaded });
+    const walk = { artefact, question, batches: batchesOf(asked.zones, times), gathering, clock };
 
     const trace = telemetry.startDecision(traceCarrier(request), { startMs: startedAtMs, route: 'post_decide' });
     if (trace.traceparent !== null) reply.header('traceparent', trace.traceparent);
@@ -63,8 +56,8 @@ export function decideRoute(app: FastifyInstance, dependencies: ServiceDependenc
       const timing = gathering.timing();
       const stages = stagesOf({ startedAtMs, consentStartMs, gatherStartMs, gathering: timing, last });
       answer.end(envelope, zones, serverTiming(stages));
-      const told = { trace, metrics: telemetry.metrics, policy, page: asking.question.page, decided, stages, timing };
-      recordDecision({ ...told, signals: consent.outcomes, ...times });
+      const told = { trace, metrics: telemetry.metrics, policy, page: question.page, decided, stages, timing };
+      recordDecision({ ...told, signals: said.consent.outcomes, ...times });
     } catch (error) {
       trace.abandon(clock.monotonicMs(), 500);
       answer.fail(error);
@@ -74,6 +67,16 @@ export function decideRoute(app: FastifyInstance, dependencies: ServiceDependenc
     }
     return reply;
   });
+}
+
+/** What the request says of the visitor, and what may so be asked: the question without what the visitor did not opt in to. */
+function hear(request: FastifyRequest, wire: DecideRequest, { question: asked }: Asking, artefact: Artefact) {
+  const { nowMs, request: context } = asked;
+  const wireConsent = wire.consent as WireConsent | undefined;
+  const consent = hearConsent(wireConsent, gpcLines(request), { settings: artefact.consent, country: context.country, nowMs });
+  const question = withoutSpecialFeatures(artefact, asked, consent.specialFeatures);
+  const identity = identityOf(wire, request);
+  return { question, needs: needs(artefact, question), identity, consent, attributes: question.request, nowMs };
 }
 
 /** With a key that may be in anybody's hands, nothing above segment is seen unless the visitor proves who it is. */
