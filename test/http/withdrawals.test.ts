@@ -109,6 +109,35 @@ describe('a withdrawal for a subject', () => {
   });
 });
 
+describe('a withdrawal that says only of what type its body would be', () => {
+  it.each([{}, { 'content-length': '0' }, { 'transfer-encoding': 'chunked' }])(
+    'and %j is one of everything, and so for a session’s end',
+    async (more) => {
+      const service = await withAda();
+      const { sessionId } = service.parts.sessionIds.mint(600);
+      const headers = { 'content-type': 'application/json', ...more };
+      const sent = (url: string) => service.app.inject({ method: 'POST', url, headers });
+      expect((await sent('/v1/consents/ada/withdrawals')).statusCode).toBe(200);
+      expect((await send(service, 'GET', '/v1/consents/ada')).body.useCases).toEqual(all('denied'));
+      expect((await sent(`/v1/sessions/${sessionId}/withdrawals`)).statusCode).toBe(204);
+      const ended = await service.app.inject({ method: 'DELETE', url: `/v1/sessions/${sessionId}`, headers });
+      expect(ended.statusCode).toBe(204);
+    },
+  );
+
+  it('is refused where there is a body and it is none, as is nothing at all wherever something must be said', async () => {
+    const service = await withAda();
+    const headers = { 'content-type': 'application/json' };
+    const sent = async (method: 'PUT' | 'POST', url: string, payload: string) => {
+      const { statusCode, payload: text } = await service.app.inject({ method, url, headers, payload });
+      return [statusCode, JSON.parse(text).code];
+    };
+    expect(await sent('POST', '/v1/consents/ada/withdrawals', ' ')).toEqual([400, 'malformed_json']);
+    expect(await sent('PUT', '/v1/consents/ada', '')).toEqual([400, 'malformed_json']);
+    expect(await tierOf(service)).toBe('user');
+  });
+});
+
 describe('a consent record', () => {
   it('says who wrote it last, how often it was written, and when it ends', async () => {
     const service = await withAda();
@@ -128,6 +157,19 @@ describe('a consent record', () => {
     const put = { useCases: {}, recordedAt: recordedAt(service), noticeVersion };
     const { status, body } = await send(service, 'PUT', '/v1/consents/ada', put);
     expect([status, body.errors[0].pointer]).toEqual([400, '/noticeVersion']);
+  });
+});
+
+describe('a put that comes after a withdrawal', () => {
+  it('undoes it, whatever its date: what waited elsewhere is for the sender to drop, who is told when the last word was said', async () => {
+    const service = await withAda();
+    const put = { useCases: all('granted'), recordedAt: recordedAt(service) };
+    service.clock.advance(60_000);
+    await send(service, 'POST', '/v1/consents/ada/withdrawals');
+    const held = (await send(service, 'GET', '/v1/consents/ada')).body;
+    expect([held.recordedAt > put.recordedAt, await tierOf(service)]).toEqual([true, 'anonymous']);
+    expect((await send(service, 'PUT', '/v1/consents/ada', put)).status).toBe(204);
+    expect(await tierOf(service)).toBe('user');
   });
 });
 

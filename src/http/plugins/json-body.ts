@@ -1,4 +1,4 @@
-/** One way to send a body: `application/json` in UTF-8, unencoded, at most 32 KiB. */
+/** One way to send a body: `application/json` in UTF-8, unencoded, at most 32 KiB. Where a route says so, nothing at all is one too. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
 import { parseJsonBody } from '../../contract/json-text.ts';
@@ -6,10 +6,18 @@ import { ProblemError } from '../../contract/problem.ts';
 
 export const bodyBytesMax = 32_768;
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** No bytes are no body, whatever the headers announce: many a client names a type for what it does not send. */
+    readonly mayLackBody?: boolean;
+  }
+}
+
 export const jsonBody = fastifyPlugin(async (app: FastifyInstance) => {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     if (!isPlainJson(request)) return done(new ProblemError('unsupported_media_type'));
+    if (body.length === 0 && request.routeOptions.config.mayLackBody === true) return done(null, undefined);
     try {
       done(null, parseJsonBody(body));
     } catch (error) {

@@ -1,6 +1,6 @@
 /**
- * Consent records: each put replaces the whole record of a subject, and a withdrawal denies. A put that was on its way when somebody
- * withdrew writes nothing, however long it took.
+ * Consent records: each put replaces the whole record of a subject, and a withdrawal denies. A put that is being written when somebody
+ * withdraws writes nothing; one that comes later replaces, whatever its date.
  */
 import type { FastifyInstance } from 'fastify';
 import { consentAnswer, toWithdrawal, withdrawalAnswer } from '../../contract/consents.ts';
@@ -32,7 +32,8 @@ export function consentRoutes(app: FastifyInstance, { store, clock }: ServiceDep
     return reply.send(consentAnswer(held));
   });
 
-  app.post<OfSubject>('/v1/consents/:subject/withdrawals', options, async ({ params: { subject }, body }, reply) => {
+  const withdrawing = { ...options, config: { mayLackBody: true } };
+  app.post<OfSubject>('/v1/consents/:subject/withdrawals', withdrawing, async ({ params: { subject }, body }, reply) => {
     checkId(subject, 'subject');
     const useCases = toWithdrawal(body);
     const withdrawn = await store.withdrawConsent(subject, { useCases, atMs: clock.nowMs(), ttlSeconds: consentTtlSeconds });

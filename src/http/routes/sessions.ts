@@ -25,8 +25,10 @@ export function sessionRoutes(app: FastifyInstance, dependencies: ServiceDepende
     return reply.code(204).send();
   });
 
+  const ofVisitors = { config: { mayLackBody: true } };
+
   // No key: who carries a session id of ours is the visitor, and to take consent back must be as easy as to give it.
-  app.post<{ Params: { sessionId: string } }>('/v1/sessions/:sessionId/withdrawals', async ({ params, body }, reply) => {
+  app.post<{ Params: { sessionId: string } }>('/v1/sessions/:sessionId/withdrawals', ofVisitors, async ({ params, body }, reply) => {
     const nowMs = clock.nowMs();
     const verified = sessionIds.verify(params.sessionId, nowMs);
     if (verified.state !== 'verified') throw noSuchRecord();
@@ -39,7 +41,7 @@ export function sessionRoutes(app: FastifyInstance, dependencies: ServiceDepende
   });
 
   // Logging out needs no key for the same reason. From now on the id is as if it had expired.
-  app.delete<{ Params: { sessionId: string } }>('/v1/sessions/:sessionId', async ({ params }, reply) => {
+  app.delete<{ Params: { sessionId: string } }>('/v1/sessions/:sessionId', ofVisitors, async ({ params }, reply) => {
     const nowMs = clock.nowMs();
     const verified = sessionIds.verify(params.sessionId, nowMs);
     if (verified.state !== 'verified') throw noSuchRecord();
