@@ -4,7 +4,7 @@
  */
 import type { Store } from '../records/store.ts';
 import { type ConnectionOptions, connect } from './connection.ts';
-import { createNaming } from './naming.ts';
+import { createNaming, type Disagreement } from './naming.ts';
 import { NearCache } from './near-cache.ts';
 import { createReader } from './read.ts';
 import { createWriter } from './write.ts';
@@ -20,12 +20,18 @@ export interface RedisStoreOptions extends Omit<ConnectionOptions, 'now'> {
   readonly nearCache?: NearCache | undefined;
   /** Under which ids have their names; absent: the one that is kept in Redis itself. */
   readonly keySecret?: string | null | undefined;
+  /** Nothing is read or written, because this process and Redis do not have the same key secret. Told once. */
+  readonly onDisagreement?: ((why: Disagreement) => void) | undefined;
+  /** How often what the fleet has agreed on is looked at again; absent: every five seconds. */
+  readonly lookAgainMs?: number | undefined;
 }
 
 /** Never throws for a Redis that is not there, only for an address that makes no sense. */
 export function openRedisStore({
   nearCache = new NearCache({ bytesMax: 0 }),
   keySecret = null,
+  onDisagreement,
+  lookAgainMs,
   ...options
 }: RedisStoreOptions): RedisStore {
   // What was proved and since when changes are heard of are compared, so both are instants of one clock.
@@ -39,7 +45,7 @@ export function openRedisStore({
   });
   // Redis holds back all of a connection behind one write that it may not do yet, as in every planned failover; reads must not wait for that.
   const writing = connect({ ...options, onState: undefined });
-  const naming = createNaming({ keySecret, reading: connection, writing });
+  const naming = createNaming({ keySecret, reading: connection, writing, onDisagreement, lookAgainMs });
   const { read, ask } = createReader(connection, nearCache, naming);
   return {
     kind: 'redis',

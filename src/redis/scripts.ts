@@ -310,7 +310,7 @@ redis.call('PEXPIRE', KEYS[1], ARGV[1])
 return raised
 `);
 
-/** KEYS: the secret of the names. ARGV: one to keep where there is none, lifetime in ms. Answers which one is kept. */
+/** KEYS: the secret of the names, or its fingerprint. ARGV: one to keep where there is none, lifetime in ms. Answers what is kept. */
 export const agreeScript = script(`
 local kept = redis.call('GET', KEYS[1])
 if kept then return kept end

@@ -13,6 +13,8 @@ export interface StoreOpening {
   readonly onState?: (state: string, why: string | null) => void;
   /** Redis will not tell what changes: a policy's `freshness` above 0 then has no effect. Told once, with a short code. */
   readonly onTrackingRefused?: (code: string) => void;
+  /** This process and Redis do not have the same key secret, so nothing is read or written. Told once, with a short code. */
+  readonly onDisagreement?: (code: string) => void;
   /** How long Redis may owe an answer, for whoever is in no hurry, as one who loads records. Absent: as long as a decision may wait. */
   readonly patienceMs?: number;
 }
@@ -27,13 +29,13 @@ export interface OpenedStore {
 
 /** Each kind is loaded only where it is used. */
 export async function openStore({ redisUrl, nearCacheBytes, dataDir, keySecret }: Config, opening: StoreOpening): Promise<OpenedStore> {
-  const { clock, onState, onTrackingRefused, patienceMs } = opening;
+  const { clock, onState, onTrackingRefused, onDisagreement, patienceMs } = opening;
   if (redisUrl === null)
     return { store: await openEmbedded({ directory: dataDir, clock, keySecret }), connected: async () => true, nearCache: null };
   const { NearCache } = await import('../redis/near-cache.ts');
   const nearCache = new NearCache({ bytesMax: nearCacheBytes });
   const patience = { commandTimeoutMs: patienceMs, silenceMaxMs: patienceMs };
-  const store = await openRedis({ url: redisUrl, keySecret, nearCache, onState, onTrackingRefused, ...patience });
+  const store = await openRedis({ url: redisUrl, keySecret, nearCache, onState, onTrackingRefused, onDisagreement, ...patience });
   return { store, connected: store.connected, nearCache: nearCacheBytes === 0 ? null : () => nearCache.figures() };
 }
 

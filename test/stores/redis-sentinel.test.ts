@@ -1,6 +1,7 @@
 /** What the store promises behind Sentinels: the whole suite on the master they name, and that it follows to the next. */
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { profileKey } from '../../src/records/keys.ts';
 import { openRedisStore } from '../../src/redis/redis-store.ts';
 import { keySecret, names } from '../support/key-names.ts';
 import { type RunningSentinels, startSentinels, until } from '../support/redis-deployments.ts';
@@ -58,7 +59,7 @@ describe('when the master fails', () => {
     await store.putProfile('anna', goldProfile, daySeconds);
     const [master, replica] = deployment.nodes;
     const copy = new Redis(replica?.url ?? '');
-    await until('the replica has the profile', async () => (await copy.dbsize()) > 0);
+    await until('the replica has the profile', async () => (await copy.exists(profileKey(names.subject('anna')))) === 1);
     copy.disconnect();
     const trusting = await openRemembering(deployment.url, minuteMs);
     const nobody = names.subject('nobody');

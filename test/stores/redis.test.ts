@@ -5,7 +5,16 @@ import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { consentKey, generationKey, identityKey, profileKey, revokedTokenKey, sessionKey, tombstoneKey } from '../../src/records/keys.ts';
+import {
+  consentKey,
+  generationKey,
+  identityKey,
+  profileKey,
+  revokedTokenKey,
+  secretKey,
+  sessionKey,
+  tombstoneKey,
+} from '../../src/records/keys.ts';
 import type { ReadPlan, Store } from '../../src/records/store.ts';
 import type { StoreState } from '../../src/redis/connection.ts';
 import { inFlightMax } from '../../src/redis/line.ts';
@@ -14,7 +23,7 @@ import { openRedisStore, type RedisStore } from '../../src/redis/redis-store.ts'
 import { keySecret, names } from '../support/key-names.ts';
 import { until } from '../support/redis-deployments.ts';
 import { freePort, type RunningRedis, startRedis } from '../support/redis-server.ts';
-import { forCases, openPatiently, patienceMs, rememberingForCases } from './redis-opening.ts';
+import { forCases, lookAgainMs, openPatiently, patienceMs, rememberingForCases } from './redis-opening.ts';
 import {
   casesPerProperty,
   daySeconds,
@@ -59,7 +68,7 @@ function opened(url: string, onState?: (state: StoreState, why: string | null) =
 }
 
 function opening(options: Parameters<typeof openRedisStore>[0]): RedisStore {
-  const store = openRedisStore({ keySecret, ...options });
+  const store = openRedisStore({ keySecret, lookAgainMs, ...options });
   stores.push(store);
   return store;
 }
@@ -139,12 +148,13 @@ async function forbiddenTouches(
   };
 }
 
+/** But for what the fleet has agreed on, which is of nobody. */
 async function everyKey(): Promise<readonly string[]> {
-  return (await observer.keys('*')).sort();
+  return (await observer.keys('*')).filter((key) => key !== secretKey).sort();
 }
 
 async function keysWithoutExpiry(): Promise<readonly string[]> {
-  const keys = await everyKey();
+  const keys = await observer.keys('*');
   const expiries = await Promise.all(keys.map((key) => observer.pttl(key)));
   return keys.filter((_, index) => (expiries[index] ?? -1) < 0);
 }
@@ -451,13 +461,16 @@ async function lyingServer(): Promise<{ port: number; connections(): number; sto
     sockets.add(socket);
     socket.on('error', () => {});
     socket.on('data', (chunk) => {
-      for (const name of chunk.toString().match(/\b(hello|ping|client|evalsha_ro)\b/gi) ?? []) socket.write(answerOf(name.toLowerCase()));
+      for (const name of chunk.toString().match(/\b(hello|ping|client|get|pexpire|evalsha_ro)\b/gi) ?? [])
+        socket.write(answerOf(name.toLowerCase()));
     });
   });
   const answerOf = (name: string): string => {
     if (name === 'hello') return "-ERR unknown command 'HELLO'\r\n";
     if (name === 'ping') return '+PONG\r\n';
     if (name === 'client') return '+OK\r\n';
+    if (name === 'get') return `+f1${names.fingerprint}\r\n`;
+    if (name === 'pexpire') return ':1\r\n';
     return `*10\r\n$5\r\nother\r\n${'$-1\r\n'.repeat(5)}$1\r\n1\r\n${'$-1\r\n'.repeat(3)}`;
   };
   liar.listen(0, '127.0.0.1');
