@@ -105,8 +105,9 @@ export async function buildApp(given: AppDependencies): Promise<FastifyInstance>
   return app;
 }
 
-function authorityOf({ apiKeys, clock, telemetry }: AppDependencies, limits: KeyLimits): Authority {
-  return createAuthority({ keys: apiKeys, clock, limits, badKeys: createBadKeys(clock), metrics: telemetry.metrics });
+function authorityOf(given: AppDependencies, limits: KeyLimits): Authority {
+  const { apiKeys, clock, telemetry } = given;
+  return createAuthority({ ...given, keys: apiKeys, limits, badKeys: createBadKeys(clock), metrics: telemetry.metrics });
 }
 
 function keyLimitsOf({ apiKeys, clock, openRateBoard = null }: AppDependencies): KeyLimits {

@@ -79,7 +79,7 @@ export function openApiDocument(credentials: ExampleCredentials | null) {
       '/v1/erasures/{id}': {
         parameters: [pathParameter('id', 'as POST /v1/erasures gave it', 'u1X…')],
         get: read('getErasure', 'Look at an erasure', 'Erasure'),
-        delete: remove('liftErasure', 'Lift an erasure: the subject may be written again'),
+        delete: remove('liftErasure', 'Lift an erasure: the subject may be written again', ['erasure_running']),
       },
       '/v1/exports/{subject}': {
         parameters: [pathParameter('subject', 'a person’s pseudonym', 'demo-ada')],
@@ -107,6 +107,7 @@ const always: readonly ProblemCode[] = [
   'unauthenticated',
   'scope_missing',
   'host_not_allowed',
+  'origin_not_allowed',
   'rate_limited',
   'headers_too_large',
   'internal_error',
@@ -240,6 +241,7 @@ function withdrawInSession(): Json {
         ...withBody,
         ...storing,
         'no_such_record',
+        'rate_limited',
         'headers_too_large',
         'internal_error',
       ]),
@@ -257,7 +259,15 @@ function endSession(): Json {
     security: [],
     responses: {
       204: done('Ended'),
-      ...problems(['invalid_request', 'malformed_request', ...storing, 'no_such_record', 'headers_too_large', 'internal_error']),
+      ...problems([
+        'invalid_request',
+        'malformed_request',
+        ...storing,
+        'no_such_record',
+        'rate_limited',
+        'headers_too_large',
+        'internal_error',
+      ]),
     },
   };
 }
@@ -344,12 +354,12 @@ function read(operationId: string, summary: string, schema: string): Json {
   };
 }
 
-function remove(operationId: string, summary: string): Json {
+function remove(operationId: string, summary: string, also: readonly ProblemCode[] = []): Json {
   return {
     operationId,
     tags: ['data'],
     summary,
-    responses: { 204: done('Deleted'), ...problems([...always, ...storing, 'no_such_record']) },
+    responses: { 204: done('Deleted'), ...problems([...always, ...storing, 'no_such_record', ...also]) },
   };
 }
 

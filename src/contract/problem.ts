@@ -32,6 +32,11 @@ const table = {
     title: 'Host not allowed',
     sentence: 'without API keys only callers of `localhost`, `127.0.0.1` or `[::1]` are served: call it so, or set STEPWELL_API_KEYS',
   },
+  origin_not_allowed: {
+    status: 403,
+    title: 'Origin not allowed',
+    sentence: 'without API keys no page of another origin is served: name it in STEPWELL_CORS_ORIGINS, or set STEPWELL_API_KEYS',
+  },
   not_found: { status: 404, title: 'No such route', sentence: 'nothing is served at this address' },
   unknown_page: { status: 404, title: 'Unknown page', sentence: 'the policy has no such page' },
   unknown_zone: { status: 404, title: 'Unknown zone', sentence: 'the policy has no such zone; `errors` names the places' },
@@ -42,6 +47,11 @@ const table = {
     status: 409,
     title: 'Subject erased',
     sentence: 'the subject was erased; nothing is written until the tombstone ends or is lifted',
+  },
+  erasure_running: {
+    status: 409,
+    title: 'Erasure running',
+    sentence: 'the erasure has links left to delete; ask for the same erasure again, which does that, and then lift it',
   },
   consent_withdrawn_meanwhile: {
     status: 409,
@@ -60,7 +70,7 @@ const table = {
     status: 429,
     title: 'Too many requests',
     sentence:
-      'the API key, or for want of a valid one this address, has asked more often than it may; ask again after `Retry-After` seconds',
+      'the API key, the session, or for want of a valid key this address, has asked more often than it may; ask again after `Retry-After` seconds',
   },
   headers_too_large: { status: 431, title: 'Headers too large', sentence: 'the request line and headers are larger than 8 KiB' },
   internal_error: { status: 500, title: 'Internal error', sentence: 'something went wrong here, not with you; quote the request id' },

@@ -4,7 +4,8 @@
  */
 import { isIPv6 } from 'node:net';
 import type { Clock } from '../time/clock.ts';
-import { type BucketSize, fullBucket, type TokenBucket, takeToken } from './token-bucket.ts';
+import { createBucketTable } from './bucket-table.ts';
+import type { BucketSize } from './token-bucket.ts';
 
 export interface BadKeys {
   /** Counts one more bad key from there. Null, or how long nobody listens to that address' bad keys, in seconds. */
@@ -14,30 +15,14 @@ export interface BadKeys {
 }
 
 export const badKeySize: BucketSize = { perSecond: 10, tokensMax: 20 };
-/** The one heard of longest ago is forgotten first: that is a new chance for it, and no room for an attacker to take. */
 export const badKeyAddressesMax = 4096;
 
 export function createBadKeys(clock: Pick<Clock, 'monotonicMs'>): BadKeys {
-  const buckets = new Map<string, TokenBucket>();
+  const table = createBucketTable(clock, badKeySize, badKeyAddressesMax);
   return {
-    from(address) {
-      const nowMs = clock.monotonicMs();
-      const place = placeOf(address);
-      const bucket = buckets.get(place) ?? fullBucket(badKeySize, nowMs);
-      // To the end of the order.
-      buckets.delete(place);
-      buckets.set(place, bucket);
-      if (buckets.size > badKeyAddressesMax) {
-        for (const oldest of buckets.keys()) {
-          buckets.delete(oldest);
-          break;
-        }
-      }
-      const waitMs = takeToken(bucket, badKeySize, nowMs);
-      return waitMs === null ? null : Math.max(1, Math.ceil(waitMs / 1000));
-    },
+    from: (address) => table.take(placeOf(address)),
     get addresses() {
-      return buckets.size;
+      return table.names;
     },
   };
 }

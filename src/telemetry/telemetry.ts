@@ -82,7 +82,7 @@ export interface Metrics {
 }
 
 /** Never which key or which address: ids of keys are the operator's, addresses are people's. */
-export type LimitedBy = 'key' | 'address';
+export type LimitedBy = 'key' | 'address' | 'session';
 
 export interface ServiceState {
   /** Of the policy in force. */

@@ -221,6 +221,47 @@ describe('API keys', () => {
     },
   );
 
+  describe('where none are configured', () => {
+    const shop = 'https://www.shop.example';
+    /** What a page may have a browser send without being asked: no body, no header of its own. */
+    async function withdrawal(headers: Record<string, string>, changes: Parameters<typeof startService>[0] = {}) {
+      const { app, store } = await startService(changes);
+      const answer = await app.inject({
+        method: 'POST',
+        url: '/v1/consents/ada/withdrawals',
+        headers: { host: '127.0.0.1:8080', ...headers },
+      });
+      return { answer, isDone: (await store.getConsent('ada')) !== null };
+    }
+
+    it.each<Record<string, string>>([
+      { origin: shop, 'sec-fetch-site': 'cross-site' },
+      { origin: shop },
+      { origin: 'null' },
+      { origin: 'http://127.0.0.1:8081', 'sec-fetch-site': 'same-site' },
+      { origin: 'http://localhost:8080', 'sec-fetch-site': 'cross-site' },
+      { origin: 'http://127.0.0.1:8080.evil.example' },
+      { 'sec-fetch-site': 'cross-site' },
+    ])('a page of somebody else’s is not obeyed: %j', async (headers) => {
+      const { answer, isDone } = await withdrawal(headers, { corsOrigins: ['https://another.example'] });
+      expect([answer.statusCode, isDone]).toEqual([403, false]);
+      expect(answer.json()).toMatchObject({ code: 'origin_not_allowed', detail: expect.stringContaining('STEPWELL_CORS_ORIGINS') });
+      expect(answer.payload).not.toContain('shop');
+    });
+
+    it.each<Record<string, string>>([
+      {},
+      { origin: 'http://127.0.0.1:8080', 'sec-fetch-site': 'same-origin' },
+      { origin: 'http://localhost:8080', host: 'LOCALHOST:8080' },
+      { origin: 'https://[::1]', host: '[::1]' },
+      { 'sec-fetch-site': 'none' },
+      { origin: shop, 'sec-fetch-site': 'cross-site' },
+    ])('a program, our own pages and those of a listed origin are: %j', async (headers) => {
+      const { answer, isDone } = await withdrawal(headers, { corsOrigins: [shop] });
+      expect([answer.statusCode, isDone]).toEqual([200, true]);
+    });
+  });
+
   it('let a caller use any name for this machine', async () => {
     const { app } = await startService({ apiKeys });
     const headers = { host: 'decisions.example', authorization: 'Bearer key-edge' };

@@ -1,5 +1,8 @@
 /** Logging out: a session that was ended is over for whoever still carries its id. */
 import { describe, expect, it } from 'vitest';
+import { createVisitorWrites, visitorSessionsMax, visitorWriteSize } from '../../src/http/visitor-writes.ts';
+import { noTelemetry } from '../../src/telemetry/telemetry.ts';
+import { VirtualClock } from '../support/virtual-clock.ts';
 import { startService, type TestService } from './service.ts';
 
 const personal = { consent: { useCases: { content_personalization: 'granted' } } };
@@ -22,6 +25,32 @@ async function decide(service: TestService, sessionId: string) {
 
 const lively = { state: 'session_known', tier: 'session', steps: ['activation_unavailable'] };
 const over = { state: 'anonymous', tier: 'anonymous', steps: ['activation_unavailable', 'identity_session_invalid', 'no_eligible_offer'] };
+
+describe('what visitors write with a session id alone', () => {
+  it('is taken twenty times at once, then once a second, of each session by itself and wherever from', async () => {
+    const clock = new VirtualClock();
+    const limited: string[] = [];
+    const telemetry = { ...noTelemetry, metrics: { ...noTelemetry.metrics, requestLimited: (why: string) => void limited.push(why) } };
+    const service = await startService({ clock, telemetry });
+    const [one, other] = [await session(service), await session(service)];
+    const withdraw = (sessionId: string) => send(service, 'POST', `/v1/sessions/${sessionId}/withdrawals`, { useCases: ['offers'] });
+    for (let times = 0; times < visitorWriteSize.tokensMax; times += 1) expect((await withdraw(one)).status).toBe(204);
+    const refused = await withdraw(one);
+    expect(refused).toMatchObject({ status: 429, body: { code: 'rate_limited' }, headers: { 'retry-after': '1' } });
+    expect((await send(service, 'DELETE', `/v1/sessions/${one}`)).status).toBe(429);
+    expect((await withdraw(other)).status).toBe(204);
+    expect((await withdraw('hello')).status).toBe(404);
+    clock.advance(1_000);
+    expect((await send(service, 'DELETE', `/v1/sessions/${one}`)).status).toBe(204);
+    expect(limited).toEqual(['session', 'session']);
+  });
+
+  it('takes no more room than is set aside, from however many sessions', () => {
+    const writes = createVisitorWrites(new VirtualClock());
+    for (let index = 0; index < 2 * visitorSessionsMax; index += 1) writes.take(`session-${index}`);
+    expect(writes.names).toBe(visitorSessionsMax);
+  });
+});
 
 describe('DELETE /v1/sessions/{sessionId}', () => {
   it('ends the session: its id is as if it had expired, and what it learned is gone', async () => {

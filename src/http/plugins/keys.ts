@@ -45,17 +45,20 @@ export interface Authority {
 export interface AuthorityParts {
   /** Null: loopback callers have every scope, and nobody else gets in. */
   readonly keys: ApiKeys | null;
+  /** Whose pages may call where there are no keys, besides our own. */
+  readonly corsOrigins?: readonly string[];
   readonly clock: Pick<Clock, 'nowMs'>;
   readonly limits: Pick<KeyLimits, 'take'>;
   readonly badKeys: Pick<BadKeys, 'from'>;
   readonly metrics: Pick<Metrics, 'requestLimited'>;
 }
 
-export function createAuthority({ keys, clock, limits, badKeys, metrics }: AuthorityParts): Authority {
+export function createAuthority({ keys, corsOrigins = [], clock, limits, badKeys, metrics }: AuthorityParts): Authority {
   const hashed = keys === null ? null : hashedNow(keys);
+  const listed: ReadonlySet<string> = new Set(corsOrigins);
 
   function admitted(request: FastifyRequest): Caller {
-    if (hashed === null) return atThisMachine(request);
+    if (hashed === null) return atThisMachine(request, listed);
     const key = matching(hashed(), request.headers.authorization);
     if (key === null || clock.nowMs() >= (key.notAfterMs ?? Number.POSITIVE_INFINITY)) throw notAdmitted(request, key);
     const waitSeconds = limits.take(key);
@@ -98,10 +101,21 @@ export function createAuthority({ keys, clock, limits, badKeys, metrics }: Autho
 
 const somebodyHere: Caller = { keyId: null, isPublishable: false, scopes: ['admin'] };
 
-function atThisMachine(request: FastifyRequest): Caller {
+function atThisMachine(request: FastifyRequest, listed: ReadonlySet<string>): Caller {
   if (!isLoopbackPeer(request.socket.remoteAddress)) throw new ProblemError('unauthenticated');
   if (!isLoopbackName(request.headers.host)) throw new ProblemError('host_not_allowed');
+  if (!isOwnOrListed(request, listed)) throw new ProblemError('origin_not_allowed');
   return somebodyHere;
+}
+
+/**
+ * Whether no page of somebody else's asks. Any page that is open in a browser here may have it send what needs no preflight, and writes
+ * are done though the page never sees the answer. Who says neither where from nor how far is no browser.
+ */
+function isOwnOrListed({ headers }: FastifyRequest, listed: ReadonlySet<string>): boolean {
+  const { origin, host = '' } = headers;
+  if (origin === undefined) return headers['sec-fetch-site'] !== 'cross-site';
+  return listed.has(origin) || /^https?:\/\/(.+)$/.exec(origin)?.[1] === host.toLowerCase();
 }
 
 interface HashedKey {
