@@ -28,10 +28,11 @@ export function createEraser({ names, nowMs, look, get, expiryOf, put, remove, d
       const tag = names.subject(subject);
       const requestTag = requestId === null ? null : names.request(requestId);
       return durably(() => {
+        const completedAtMs = Math.max(nowMs(), atMs);
         const text = get(tombstoneKey(tag));
         const before = text === null ? null : decodeTombstone(tag, text);
         const isHeard = requestTag !== null && before?.requestTag === requestTag;
-        const tombstone = isHeard ? before : { subjectTag: tag, requestTag, requestedAtMs: atMs, completedAtMs: atMs };
+        const tombstone = isHeard ? before : { subjectTag: tag, requestTag, requestedAtMs: atMs, completedAtMs };
         if (!isHeard) put(tombstoneKey(tag), encodeTombstone(tombstone), nowMs() + tombstoneLifeMs);
         for (const link of linkTags(get(linksKey(tag)))) {
           const linkText = get(identityKey(link));
@@ -50,12 +51,13 @@ export function createEraser({ names, nowMs, look, get, expiryOf, put, remove, d
     },
 
     async liftErasure(id) {
-      if (!isErasureId(id)) return false;
+      if (!isErasureId(id)) return 'absent';
+      // None is ever running: it is one transaction.
       return durably(() => {
         const text = get(tombstoneKey(id));
-        if (text === null || decodeTombstone(id, text) === null) return false;
+        if (text === null || decodeTombstone(id, text) === null) return 'absent';
         remove(tombstoneKey(id));
-        return true;
+        return 'lifted';
       });
     },
 

@@ -19,6 +19,9 @@ export interface ErasureRequest {
   readonly requestId: string | null;
 }
 
+/** `running`: links that name the subject are left, and without its tombstone they would count again. `absent`: no such erasure stood. */
+export type Lifting = 'lifted' | 'running' | 'absent';
+
 export type ErasureKey = { readonly id: string } | { readonly subject: string };
 
 /** A link to the subject, as far as it can be told: the id itself is stored nowhere. */
@@ -29,9 +32,10 @@ export interface HeldLink {
   readonly expiresAtMs: number;
 }
 
-/** INVARIANT: the scripts read the request's name by its position. */
-const tombstoneHeader = 'e1';
+/** INVARIANT: the scripts read the header and the request's name by their positions, and that what runs ends with `runningEnd`. */
+export const tombstoneHeader = 'e1';
 export const requestTagFrom = tombstoneHeader.length + tagLength;
+export const runningEnd = '|';
 const noRequest = '.'.repeat(tagLength);
 
 export interface Tombstone {
@@ -43,7 +47,7 @@ export interface Tombstone {
 }
 
 export function encodeTombstone({ subjectTag, requestTag, requestedAtMs, completedAtMs }: Tombstone): string {
-  return `${tombstoneHeader}${subjectTag}${requestTag ?? noRequest}${requestedAtMs}|${completedAtMs ?? ''}`;
+  return `${tombstoneHeader}${subjectTag}${requestTag ?? noRequest}${requestedAtMs}${runningEnd}${completedAtMs ?? ''}`;
 }
 
 /** Null for what no erasure wrote. */

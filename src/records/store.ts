@@ -8,7 +8,7 @@
 import type { Fact, IdentityLink, Session, StoredConsent } from '../decision/facts.ts';
 import type { PersonalUseCase } from '../decision/vocabulary.ts';
 import type { ConsentRecord, ConsentWrite, HeldConsent, SessionConsent, Withdrawal } from './consent-record.ts';
-import type { Erasure, ErasureKey, ErasureRequest, HeldLink } from './erasure.ts';
+import type { Erasure, ErasureKey, ErasureRequest, HeldLink, Lifting } from './erasure.ts';
 import type { ProfileRecord } from './retention.ts';
 
 /** Everything one decision wants to know, said once. */
@@ -131,8 +131,8 @@ export interface Store {
   erase(subject: string, request: ErasureRequest): Promise<Erasure>;
   /** Null: no erasure of that id, or of that subject, stands. */
   getErasure(of: ErasureKey): Promise<Erasure | null>;
-  /** From now on the subject may be written again. False: no erasure of that id stood. */
-  liftErasure(id: string): Promise<boolean>;
+  /** From now on the subject may be written again; not while the erasure has something left to do. */
+  liftErasure(id: string): Promise<Lifting>;
   /** What is linked to the subject. */
   linksOf(subject: string): Promise<readonly HeldLink[]>;
   /** Raises the subject's generation by one and answers the new one. */

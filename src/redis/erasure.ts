@@ -11,7 +11,10 @@ import {
   erasureOf,
   type HeldLink,
   isErasureId,
+  type Lifting,
   requestTagFrom,
+  runningEnd,
+  tombstoneHeader,
 } from '../records/erasure.ts';
 import { consentKey, identityKey, type KeyNames, linksKey, profileKey, tagLength, tombstoneKey } from '../records/keys.ts';
 import { tombstoneLifeMs } from '../records/limits.ts';
@@ -58,6 +61,15 @@ redis.call('UNLINK', KEYS[2])
 return 1
 `);
 
+/** KEYS: tombstone. ARGV: how it begins. 0 there is none, 1 lifted, 2 it is still running. */
+const liftScript = script(`
+local text = redis.pcall('GET', KEYS[1])
+if type(text) ~= 'string' or string.sub(text, 1, #ARGV[1]) ~= ARGV[1] then return 0 end
+if string.sub(text, -1) == '${runningEnd}' then return 2 end
+return redis.call('UNLINK', KEYS[1])
+`);
+const liftings = ['absent', 'lifted', 'running'] as const satisfies readonly Lifting[];
+
 /** KEYS: links, tombstone. */
 const linksScript = readOnlyScript(`
 if redis.call('EXISTS', KEYS[2]) == 1 then return {} end
@@ -79,11 +91,13 @@ export interface EraserParts {
   readonly writing: Connection;
   changing<T>(keys: readonly string[], work: () => Promise<T>): Promise<T>;
   names(): KeyNames;
+  /** The wall clock, by which an erasure says when it was done. */
+  nowMs(): number;
 }
 
 export type Eraser = Pick<Store, 'erase' | 'getErasure' | 'liftErasure' | 'linksOf'>;
 
-export function createEraser({ reading, writing, changing, names }: EraserParts): Eraser {
+export function createEraser({ reading, writing, changing, names, nowMs }: EraserParts): Eraser {
   async function unlink(tag: string, subjectTag: string): Promise<void> {
     const key = identityKey(tag);
     await changing([key], () => writing.run(unlinkScript, [key], [headers.identity + tag, subjectTag]));
@@ -111,7 +125,7 @@ export function createEraser({ reading, writing, changing, names }: EraserParts)
         throw new StoreError('misrouted', 'an answer of Redis belonged to another question');
       await inGroups(tags, (linkTag) => unlink(linkTag ?? '', tag));
       if (tombstone.completedAtMs !== null) return erasureOf(tombstone);
-      const completed = { ...tombstone, completedAtMs: atMs };
+      const completed = { ...tombstone, completedAtMs: Math.max(nowMs(), tombstone.requestedAtMs) };
       await writing.run(completeScript, [tombstoneKey(tag), links], [text, encodeTombstone(completed)]);
       return erasureOf(completed);
     },
@@ -119,9 +133,9 @@ export function createEraser({ reading, writing, changing, names }: EraserParts)
     getErasure,
 
     async liftErasure(id) {
-      if ((await getErasure({ id })) === null) return false;
+      if ((await getErasure({ id })) === null) return 'absent';
       const key = tombstoneKey(id);
-      return changing([key], async () => (await writing.command('UNLINK', key, [])) === 1);
+      return liftings[Number(await changing([key], () => writing.run(liftScript, [key], [tombstoneHeader + id])))] ?? 'absent';
     },
 
     async linksOf(subject) {

@@ -22,6 +22,8 @@ export interface RedisStoreOptions extends Omit<ConnectionOptions, 'now'> {
   readonly keySecret?: string | null | undefined;
   /** Nothing is read or written, because this process and Redis do not have the same key secret. Told once. */
   readonly onDisagreement?: ((why: Disagreement) => void) | undefined;
+  /** The wall clock; absent: the machine's. */
+  readonly nowMs?: (() => number) | undefined;
   /** How often what the fleet has agreed on is looked at again; absent: every five seconds. */
   readonly lookAgainMs?: number | undefined;
 }
@@ -32,6 +34,7 @@ export function openRedisStore({
   keySecret = null,
   onDisagreement,
   lookAgainMs,
+  nowMs = Date.now,
   ...options
 }: RedisStoreOptions): RedisStore {
   // What was proved and since when changes are heard of are compared, so both are instants of one clock.
@@ -50,7 +53,7 @@ export function openRedisStore({
   return {
     kind: 'redis',
     read,
-    ...createWriter({ reading: connection, writing, ask, naming, onChange: (key) => nearCache.changed(key) }),
+    ...createWriter({ reading: connection, writing, ask, naming, nowMs, onChange: (key) => nearCache.changed(key) }),
     ping: connection.ping,
     async connected(withinMs) {
       const [isReading, isWriting] = await Promise.all([

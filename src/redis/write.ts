@@ -40,11 +40,12 @@ export interface WriterParts {
   readonly writing: Connection;
   readonly ask: Ask;
   readonly naming: Naming;
+  readonly nowMs: () => number;
   /** Hears the key of whatever is about to change, and of what has. */
   readonly onChange: (key: string) => void;
 }
 
-export function createWriter({ reading, writing, ask, naming, onChange }: WriterParts): Writer {
+export function createWriter({ reading, writing, ask, naming, nowMs, onChange }: WriterParts): Writer {
   function namesNow(): KeyNames {
     if (naming.names === null) throw naming.unknown();
     return naming.names;
@@ -125,7 +126,7 @@ export function createWriter({ reading, writing, ask, naming, onChange }: Writer
     putProfile: (subject, profile, ttlSeconds) => write({ kind: 'profile', subject, profile, ttlSeconds }),
     putIdentity: (namespace, value, link, ttlSeconds) => write({ kind: 'identity', namespace, value, link, ttlSeconds }),
     ...consentWriter(consents, namesNow),
-    ...createEraser({ reading, writing, changing, names: namesNow }),
+    ...createEraser({ reading, writing, changing, names: namesNow, nowMs }),
     putSession: async (sessionId, session, ttlSeconds) => {
       await write({ kind: 'session', sessionId, session, ttlSeconds });
     },

@@ -35,7 +35,16 @@ export async function openStore({ redisUrl, nearCacheBytes, dataDir, keySecret }
   const { NearCache } = await import('../redis/near-cache.ts');
   const nearCache = new NearCache({ bytesMax: nearCacheBytes });
   const patience = { commandTimeoutMs: patienceMs, silenceMaxMs: patienceMs };
-  const store = await openRedis({ url: redisUrl, keySecret, nearCache, onState, onTrackingRefused, onDisagreement, ...patience });
+  const store = await openRedis({
+    url: redisUrl,
+    keySecret,
+    nearCache,
+    nowMs: () => clock.nowMs(),
+    onState,
+    onTrackingRefused,
+    onDisagreement,
+    ...patience,
+  });
   return { store, connected: store.connected, nearCache: nearCacheBytes === 0 ? null : () => nearCache.figures() };
 }
 

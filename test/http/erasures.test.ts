@@ -3,6 +3,7 @@ import { Redis } from 'ioredis';
 import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { erasureRead, exportRead } from '../../src/contract/schemas.ts';
+import { tombstoneKey } from '../../src/records/keys.ts';
 import type { Store } from '../../src/records/store.ts';
 import { openRedisStore } from '../../src/redis/redis-store.ts';
 import { startTelemetry } from '../../src/telemetry/start.ts';
@@ -61,6 +62,21 @@ describe('an erasure', () => {
     expect((await call(service, { method: 'DELETE', url: `/v1/erasures/${id}` })).status).toBe(404);
     expect((await call(service, { url: `/v1/erasures/${id}` })).status).toBe(404);
     expect(await writeAll(service, 'ada')).toEqual([201, 201, 201, 201]);
+  });
+
+  it('is not lifted before it has deleted everything', async () => {
+    const store = await redisStore();
+    const service = await startService({ store });
+    const { id } = (await erase(service, 'ada')).json();
+    const observer = new Redis(server.url);
+    onTestFinished(() => observer.disconnect());
+    const text = (await observer.get(tombstoneKey(id))) ?? '';
+    await observer.set(tombstoneKey(id), text.slice(0, text.indexOf('|') + 1), 'KEEPTTL');
+    const lift = () => call(service, { method: 'DELETE', url: `/v1/erasures/${id}` });
+    expect((await call(service, { url: `/v1/erasures/${id}` })).json()).toMatchObject({ state: 'running', completedAt: null });
+    expect((await lift()).json()).toMatchObject({ status: 409, code: 'erasure_running' });
+    expect((await erase(service, 'ada')).json()).toMatchObject({ state: 'completed' });
+    expect((await lift()).status).toBe(204);
   });
 
   it('answers the same receipt to a request that is sent again with its key', async () => {

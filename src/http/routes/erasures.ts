@@ -1,6 +1,7 @@
 /** Erasures: asked for, looked at by the id of their receipt, and lifted where somebody comes back of their own will. */
 import type { FastifyInstance } from 'fastify';
 import { erasureAnswer, toErasure } from '../../contract/erasures.ts';
+import { ProblemError } from '../../contract/problem.ts';
 import { noSuchRecord } from '../../contract/records.ts';
 import type { ServiceDependencies } from '../dependencies.ts';
 import type { Authority } from '../plugins/keys.ts';
@@ -21,7 +22,9 @@ export function erasureRoutes(app: FastifyInstance, { store, clock }: ServiceDep
   });
 
   app.delete<{ Params: { id: string } }>(url, options, async ({ params: { id } }, reply) => {
-    if (!(await store.liftErasure(id))) throw noSuchRecord();
+    const lifting = await store.liftErasure(id);
+    if (lifting === 'absent') throw noSuchRecord();
+    if (lifting === 'running') throw new ProblemError('erasure_running');
     return reply.code(204).send();
   });
 }
