@@ -64,5 +64,5 @@ export async function openCallers(config: Config, parts: { readonly clock: Clock
 
 function boardOf({ redisUrl: url }: Config): Callers['openRateBoard'] {
   if (url === null) return null;
-  return async () => (await import('../redis/rate-lease.ts')).openRateBoard({ url, heardForMs });
+  return async () => (await import('../redis/rate-board.ts')).openRateBoard({ url, heardForMs });
 }

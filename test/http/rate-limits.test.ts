@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { beatMs, createKeyLimits, type KeyLimits, shareLastsMs } from '../../src/http/key-limits.ts';
 import { shareOf } from '../../src/http/rate-shares.ts';
 import type { Posted, RateBoard } from '../../src/records/rate-board.ts';
-import { openRateBoard, rateBoardKey } from '../../src/redis/rate-lease.ts';
+import { openRateBoard, rateBoardKey } from '../../src/redis/rate-board.ts';
 import { noTelemetry } from '../../src/telemetry/telemetry.ts';
 import { until } from '../support/redis-deployments.ts';
 import { asDocumentedUser, documentedRights } from '../support/redis-rights.ts';

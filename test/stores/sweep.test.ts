@@ -8,7 +8,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished }
 import { openEmbeddedStore } from '../../src/embedded/embedded-store.ts';
 import { generationTtlMs } from '../../src/records/limits.ts';
 import type { Store } from '../../src/records/store.ts';
-import { openRateBoard, rateBoardKey } from '../../src/redis/rate-lease.ts';
+import { openRateBoard, rateBoardKey } from '../../src/redis/rate-board.ts';
 import { openRedisStore } from '../../src/redis/redis-store.ts';
 import { until } from '../support/redis-deployments.ts';
 import { type RunningRedis, startRedis } from '../support/redis-server.ts';
