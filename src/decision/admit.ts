@@ -69,8 +69,8 @@ function fact<T>(given: unknown, isValue: (value: unknown) => value is T): Fact<
 }
 
 function isProfile(value: unknown): value is Profile {
-  const profile = record(value);
-  return record(profile?.attributes) !== undefined && Array.isArray(profile?.audiences) && strings(profile.audiences) === profile.audiences;
+  const { attributes, audiences } = record(value) ?? {};
+  return record(attributes) !== undefined && isAudiences(audiences);
 }
 
 function isSession(value: unknown): value is Session {
@@ -96,9 +96,9 @@ function isLink(value: unknown): value is IdentityLink {
 }
 
 function isStoredConsent(value: unknown): value is StoredConsent {
-  const stored = record(value);
-  const isTime = stored?.grantedAtMs === undefined || Number.isSafeInteger(stored.grantedAtMs);
-  return record(stored?.useCases) !== undefined && Number.isSafeInteger(stored?.recordedAtMs) && isTime;
+  const { useCases, recordedAtMs, grantedAtMs } = record(value) ?? {};
+  const isTime = grantedAtMs === undefined || Number.isSafeInteger(grantedAtMs);
+  return record(useCases) !== undefined && Number.isSafeInteger(recordedAtMs) && isTime;
 }
 
 function isGeneration(value: unknown): value is number {

@@ -74,8 +74,8 @@ function countingRecords({ identity: evidence, consent }: Evidence, identity: Id
   // What was withdrawn in a session stays withdrawn when it has ended and its id proves nothing any more.
   if (consent.session !== undefined && (identity.sessionId !== null || consent.session.state === 'known')) records.push(consent.session);
   if (device.state === 'late' || device.state === 'failed') records.push(device);
-  if (device.state === 'known' && device.value.subject !== identity.token?.subject) {
-    // A token that was revoked is gone, but the record of its subject was read, and a link to the same person needs no other.
+  if (device.state === 'known') {
+    // A link to the subject of the token needs no other record, even where the token was revoked: that of its subject was read.
     const isOfToken = token.state === 'verified' && token.subject === device.value.subject;
     records.push(isOfToken ? consent.stored : consent.linked);
   }
