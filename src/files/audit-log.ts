@@ -6,7 +6,7 @@
  * beyond it they are counted and the count is written with the next line.
  */
 import { hash } from 'node:crypto';
-import { appendFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 
 /** What is told of one write. INVARIANT: every member is a word of ours, a number, or an id of a request or of a key in the file of keys. */
 export interface AuditEntry {
@@ -46,8 +46,20 @@ export interface AuditLogOptions {
   readonly later: (callback: () => void) => () => void;
 }
 
-/** All of the text or none of it, as far as the system can promise. */
+/** Writes all of the text. Rejects with `AppendStopped` where some of it is written. */
 export type Append = (text: string) => Promise<void>;
+
+/** A disk is full, say, in the middle of a text. */
+export class AppendStopped extends Error {
+  override readonly name = 'AppendStopped';
+  /** In UTF-8. */
+  readonly bytesWritten: number;
+
+  constructor(bytesWritten: number, cause: unknown) {
+    super('a part of the text is written', { cause });
+    this.bytesWritten = bytesWritten;
+  }
+}
 
 /** Some half a megabyte. */
 export const waitingLinesMax = 2_000;
@@ -72,8 +84,8 @@ export function createAuditLog({ process, append, onTrouble, later }: AuditLogOp
         // A line that was written by half ends here, and breaks no other.
         await append(`${isTroubled ? '\n' : ''}${lines.join('')}`);
       } catch (error) {
-        waiting = [...lines, ...waiting];
-        if (!isTroubled) onTrouble(error);
+        waiting = [...notYetIn(lines, error, isTroubled), ...waiting];
+        if (!isTroubled) onTrouble(error instanceof AppendStopped ? error.cause : error);
         isTroubled = true;
         if (!hasEnded)
           stopWaiting ??= later(() => {
@@ -131,9 +143,31 @@ export function createAuditLog({ process, append, onTrouble, later }: AuditLogOp
   };
 }
 
+/** The lines that are not whole in the file. Those that are must not be written once more: that would look like somebody's doing. */
+function notYetIn(lines: readonly string[], error: unknown, isAfterLineEnd: boolean): readonly string[] {
+  let left = error instanceof AppendStopped ? error.bytesWritten - (isAfterLineEnd ? 1 : 0) : 0;
+  const first = lines.findIndex((line) => {
+    left -= Buffer.byteLength(line);
+    // One that lacks only its end is whole: what is written next begins with a line's end.
+    return left < -1;
+  });
+  return first < 0 ? [] : lines.slice(first);
+}
+
 /** The file is opened for each piece, so that it may be moved away and begun anew at any time. Only its owner may read it. */
 export function appendTo(path: string): Append {
-  return (text) => appendFile(path, text, { mode: 0o600 });
+  return async (text) => {
+    const bytes = Buffer.from(text);
+    const file = await open(path, 'a', 0o600);
+    let written = 0;
+    try {
+      while (written < bytes.length) written += (await file.write(bytes, written)).bytesWritten;
+    } catch (error) {
+      throw written === 0 ? error : new AppendStopped(written, error);
+    } finally {
+      await file.close();
+    }
+  };
 }
 
 /** Asked of each line in turn: whether it follows the last one of its process. A file that was begun anew begins in the middle of a chain. */

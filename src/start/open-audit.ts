@@ -33,11 +33,23 @@ export function openAudit({ auditLog, dataDir }: Pick<Config, 'auditLog' | 'data
 function inFile(path: string | null, dataDir: string): Append {
   if (path !== null) return appendTo(path);
   const append = appendTo(join(dataDir, fileName));
-  return async (text) => {
-    // Whoever uses Redis may not have one yet.
+  // Whoever uses Redis may not have one yet. Where it cannot be made, the first line that cannot be written tells so.
+  try {
     makeDataDirectory(dataDir);
-    await append(text);
+  } catch {}
+  return async (text) => {
+    try {
+      await append(text);
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      makeDataDirectory(dataDir);
+      await append(text);
+    }
   };
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }
 
 function toStandardOutput(text: string): Promise<void> {

@@ -1,9 +1,12 @@
 /** The audit log as a file: in order, chained, whole over trouble, and counting what it had to let go of. */
+import { execFile } from 'node:child_process';
 import { appendFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import { expect, it, onTestFinished } from 'vitest';
-import { type AuditEntry, appendTo, createAuditLog, createChainCheck, waitingLinesMax } from '../../src/files/audit-log.ts';
+import { AppendStopped, type AuditEntry, appendTo, createAuditLog, createChainCheck, waitingLinesMax } from '../../src/files/audit-log.ts';
 
 const entry: AuditEntry = {
   atMs: Date.UTC(2026, 10, 21, 12),
@@ -87,6 +90,53 @@ it('shows where a line was changed, taken out or put in', async () => {
   expect(brokenLines(lines.toSpliced(2, 1).join('\n'))).toEqual([3]);
   expect(brokenLines(lines.toSpliced(2, 0, lines[1] ?? '').join('\n'))).toEqual([3]);
   expect(brokenLines(lines.toSpliced(2, 0, 'rubbish').join('\n'))).toEqual([3]);
+});
+
+it('goes on after the last whole line where the disk was full in the middle of many, so that none stands twice', async () => {
+  const path = await newFile();
+  const append = appendTo(path);
+  let roomIn = (text: string): number => text.length;
+  const { log, troubles, tryAgain } = logWith(async (text) => {
+    const fits = text.slice(0, roomIn(text));
+    await append(fits);
+    if (fits !== text) throw new AppendStopped(fits.length, new Error('ENOSPC'));
+  });
+  const endOf = (text: string, line: number): number => text.trim().split('\n', line).join('\n').length + text.indexOf('{');
+  const rooms: (typeof roomIn)[] = [
+    // Two lines and some of the next.
+    (text) => endOf(text, 2) + 20,
+    // A line with its end, and one without.
+    (text) => endOf(text, 1) + 1,
+    (text) => endOf(text, 2),
+    // Nothing but the end of what is there.
+    () => 1,
+    (text) => text.length - 1,
+    (text) => text.length,
+  ];
+  for (const room of rooms) {
+    roomIn = room;
+    for (let count = 1; count <= 4; count += 1) log.tell({ ...entry, count });
+    tryAgain();
+    await log.flush();
+  }
+  const text = await readFile(path, 'utf8');
+  const whole = text.split('\n').filter((line) => line.endsWith('}'));
+  expect(whole.map((line) => JSON.parse(line).sequence)).toEqual(Array.from({ length: 24 }, (_, index) => index + 1));
+  expect(brokenLines(whole.join('\n'))).toEqual([]);
+  expect(troubles).toEqual(['trouble', null]);
+  // The beginning of a line is there for whoever looks, and is told of as what it is.
+  expect(brokenLines(text)).toHaveLength(1);
+});
+
+it('knows how much of a text a file took that may not grow any further', async () => {
+  const path = await newFile();
+  const program = `
+    import { appendTo } from ${JSON.stringify(pathToFileURL('src/files/audit-log.ts').href)};
+    await appendTo(${JSON.stringify(path)})('x'.repeat(3000)).catch(({ name, bytesWritten, cause }) => console.log(name, bytesWritten, cause.code));
+  `;
+  const limited = ['-c', 'ulimit -f 1; exec "$0" --input-type=module -e "$1"', process.execPath, program];
+  const { stdout } = await promisify(execFile)('bash', limited);
+  expect([stdout.trim(), (await stat(path)).size]).toEqual(['AppendStopped 1024 EFBIG', 1024]);
 });
 
 it('keeps lines while the disk is full, says so once, and writes them when there is room, in one chain', async () => {
