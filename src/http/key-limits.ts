@@ -38,6 +38,7 @@ interface Limited {
 }
 
 export const beatMs = 500;
+const demandMax = 999_999_999;
 /** A share that nobody confirms any more lapses. */
 export const shareLastsMs = 3_000;
 
@@ -62,13 +63,15 @@ export function createKeyLimits({ clock, process, keys, openBoard }: KeyLimitsPa
   function words(asking: readonly ApiKey[], nowMs: number): string {
     const seconds = Math.max(1, nowMs - lastBeatMs) / 1000;
     lastBeatMs = nowMs;
-    const said = asking.map((key) => {
+    const said = asking.flatMap((key) => {
       const state = limitedOf(key);
       const demand = state.asked / seconds;
       state.asked = 0;
       // Up at once, down slowly: a caller's pauses are no reason to give its share away.
       state.demandPerSecond = demand > state.demandPerSecond ? demand : (demand + state.demandPerSecond) / 2;
-      return `${nameOf(key)}:${Math.round(state.demandPerSecond)}`;
+      const told = Math.min(demandMax, Math.round(state.demandPerSecond));
+      // Of whom nothing is asked nothing need be said: there are many keys, and few that are busy everywhere.
+      return told === 0 ? [] : [`${nameOf(key)}:${told}`];
     });
     return said.join(',') || '-';
   }

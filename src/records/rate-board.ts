@@ -15,3 +15,8 @@ export interface Posted {
   readonly process: string;
   readonly words: string;
 }
+
+/** Of one process. */
+export const postedCharsMax = 8_192;
+/** Of which a process says something: more would not fit, and everybody would go by the whole rate. A short name and nine digits for each. */
+export const limitedKeysMax = 300;

@@ -3,7 +3,7 @@
  * of its own: nothing that a decision waits for goes over it.
  */
 import { createHash } from 'node:crypto';
-import type { Posted, RateBoard } from '../records/rate-board.ts';
+import { type Posted, postedCharsMax, type RateBoard } from '../records/rate-board.ts';
 import { StoreError } from '../records/store-error.ts';
 import { connect } from './connection.ts';
 import type { Script } from './reply.ts';
@@ -17,7 +17,6 @@ export interface RateBoardOptions {
 export const rateBoardKey = 'sw:rates';
 /** More would be a sign that somebody else writes there: it is begun anew. */
 const charsMax = 65_536;
-const wordsCharsMax = 8_192;
 const commandTimeoutMs = 1_000;
 
 /** Lines of `process instant words`. The server's clock is everybody's. */
@@ -44,7 +43,7 @@ export function openRateBoard({ url, heardForMs }: RateBoardOptions): RateBoard 
   const connection = connect({ url, commandTimeoutMs });
   return {
     async post(process, words) {
-      if (words.length > wordsCharsMax) throw new StoreError('invalid', 'more API keys have a limit than the board has room for');
+      if (words.length > postedCharsMax) throw new StoreError('invalid', 'more API keys have a limit than the board has room for');
       const reply = await connection.run(post, [rateBoardKey], [process, words, heardForMs]);
       return typeof reply === 'string' ? postedIn(reply) : [];
     },

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { type ApiKey, keyScopes } from '../contract/key-scopes.ts';
 import { parseInstantMs } from '../policy/instant.ts';
 import { names, nearestName } from '../policy/suggest.ts';
+import { limitedKeysMax } from '../records/rate-board.ts';
 import { CannotRun, systemSentence } from './cannot-run.ts';
 
 const shape = 'it must be a JSON list of { "id": "…", "sha256": "64 hex digits", "scopes": ["decide", …] }';
@@ -26,6 +27,12 @@ export async function readApiKeys(path: string): Promise<readonly ApiKey[]> {
   for (const [member, what] of repeatable) {
     const pair = firstPair(keys.map((key) => key[member]));
     if (pair !== null) throw fail(`entries ${pair[0] + 1} and ${pair[1] + 1} have the same \`${member}\`; ${what}`);
+  }
+  const limited = keys.filter(({ requestsPerSecond }) => requestsPerSecond !== undefined).length;
+  if (limited > limitedKeysMax) {
+    throw fail(
+      `${limited} entries have \`requestsPerSecond\`, and processes keep no more than ${limitedKeysMax} rates together; leave it out of the others`,
+    );
   }
   return keys;
 }

@@ -4,7 +4,7 @@ import { Redis } from 'ioredis';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { beatMs, createKeyLimits, type KeyLimits, shareLastsMs } from '../../src/http/key-limits.ts';
 import { shareOf } from '../../src/http/rate-shares.ts';
-import type { Posted, RateBoard } from '../../src/records/rate-board.ts';
+import { limitedKeysMax, type Posted, postedCharsMax, type RateBoard } from '../../src/records/rate-board.ts';
 import { openRateBoard, rateBoardKey } from '../../src/redis/rate-board.ts';
 import { noTelemetry } from '../../src/telemetry/telemetry.ts';
 import { until } from '../support/redis-deployments.ts';
@@ -134,6 +134,30 @@ describe('processes that share a board', () => {
     fleet.isBroken = false;
     await fleet.seconds(2, [20, 20]);
     expect(sum(await fleet.seconds(10, [20, 20]))).toBeLessThanOrEqual(110);
+  });
+
+  it('say of as many keys as a file may limit no more than the board takes, and nothing of those nobody asks for', async () => {
+    const clock = new VirtualClock();
+    const keys = Array.from({ length: limitedKeysMax }, (_, index) => keyOf(`k${index}`, ['decide'], { requestsPerSecond: 1e6 }));
+    const said: string[] = [];
+    const post = async (process: string, words: string): Promise<readonly Posted[]> => {
+      said.push(words);
+      return [{ process, words }];
+    };
+    const limits = createKeyLimits({ clock, process: 'p', keys: () => keys, openBoard: async () => ({ post, close() {} }) });
+    const stop = limits.share();
+    const posted = () => new Promise((resolve) => setImmediate(resolve));
+    await posted();
+    for (let asked = 0; asked < 100; asked += 1) for (const one of keys) limits.take(one);
+    clock.advance(beatMs);
+    await posted();
+    stop();
+    const [idle, busy = ''] = said;
+    expect(idle).toBe('-');
+    const words = busy.split(',');
+    expect(words).toHaveLength(limitedKeysMax);
+    const longest = words.map((word) => word.replace(/:\d+$/, ':999999999')).join(',');
+    expect(longest.length).toBeLessThanOrEqual(postedCharsMax);
   });
 
   it('ask nobody while no key has a limit, and leave no timer behind', async () => {

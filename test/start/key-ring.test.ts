@@ -3,6 +3,7 @@ import { hash } from 'node:crypto';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { limitedKeysMax } from '../../src/records/rate-board.ts';
 import { CannotRun } from '../../src/start/cannot-run.ts';
 import { openKeyRing } from '../../src/start/key-ring.ts';
 import { readTls } from '../../src/start/tls.ts';
@@ -109,6 +110,15 @@ test.each<[string, object, string]>([
   expect(failure.message).toContain('entry 1: ');
   expect(failure.message).toContain(why);
   expect(failure.message).not.toContain('hunter2');
+});
+
+test('more keys with a rate than processes can agree on are refused, and as many without one as there are', async () => {
+  const many = (limited: number) =>
+    Array.from({ length: 400 }, (_, index) => entry(`k${index}`, index < limited ? { requestsPerSecond: 10 } : {}));
+  expect((await ringOf(many(limitedKeysMax))).ring.current()).toHaveLength(400);
+  const failure = await ringOf(many(limitedKeysMax + 1)).catch((error) => error);
+  expect(failure).toBeInstanceOf(CannotRun);
+  expect(failure.message).toContain('301 entries have `requestsPerSecond`, and processes keep no more than 300 rates together');
 });
 
 describe('the files of TLS', () => {
