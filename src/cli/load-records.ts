@@ -172,6 +172,7 @@ async function writeAll(loader: Loader, batch: readonly NumberedWrite[]): Promis
     const outcomes = await loader.store.writeBatch(batch.map(({ write }) => write));
     for (const [index, written] of batch.entries()) {
       if (outcomes[index] === 'erased') refuse(loader, written.line, 'the subject was erased: nothing is written until its tombstone ends');
+      else if (outcomes[index] === 'too_many_links') refuse(loader, written.line, 'as many identities are linked to the subject as may be');
       else accept(loader, written);
     }
   } catch (error) {

@@ -43,7 +43,9 @@ export function openApiDocument(credentials: ExampleCredentials | null) {
           pathParameter('namespace', '`device`, or one of your own', 'device'),
           pathParameter('value', 'the id within its namespace', 'd-demo-ada'),
         ],
-        put: write('putIdentity', 'Link an identity to a subject', 'IdentityWrite', { subject: 'demo-ada', method: 'deterministic' }),
+        put: write('putIdentity', 'Link an identity to a subject', 'IdentityWrite', { subject: 'demo-ada', method: 'deterministic' }, [
+          'too_many_links',
+        ]),
       },
       '/v1/consents/{subject}': {
         parameters: [pathParameter('subject', 'a person’s pseudonym', 'demo-ada')],

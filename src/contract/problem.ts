@@ -48,6 +48,12 @@ const table = {
     title: 'Subject erased',
     sentence: 'the subject was erased; nothing is written until the tombstone ends or is lifted',
   },
+  too_many_links: {
+    status: 409,
+    title: 'Too many links',
+    sentence:
+      'as many identities are linked to the subject as may be, 256; one has to end, or to become another subject’s, before the next',
+  },
   erasure_running: {
     status: 409,
     title: 'Erasure running',

@@ -5,7 +5,15 @@
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { makeDataDirectory, makePrivateFile } from '../files/data-directory.ts';
-import { decodeProfile, decodeSession, encodeConsent, encodeSession, stampedIdentity, unreadable } from '../records/codec.ts';
+import {
+  decodeProfile,
+  decodeSession,
+  encodeConsent,
+  encodeSession,
+  stampedIdentity,
+  subjectTagOfIdentity,
+  unreadable,
+} from '../records/codec.ts';
 import { endsSessionData, type HeldConsent } from '../records/consent-record.ts';
 import {
   consentKey,
@@ -141,20 +149,24 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore 
     const nowMs = clock.nowMs();
     if (prepared.subjectTag !== null && exists(tombstoneKey(prepared.subjectTag), nowMs)) return 'erased';
     const outcome = exists(prepared.key, nowMs) ? 'replaced' : 'created';
-    if (prepared.linkTag !== undefined && prepared.subjectTag !== null)
-      index(prepared.subjectTag, prepared.linkTag, nowMs + prepared.ttlMs);
+    const { subjectTag, linkTag } = prepared;
+    if (linkTag !== undefined && subjectTag !== null && !index(subjectTag, linkTag, nowMs + prepared.ttlMs)) return 'too_many_links';
     const before = get(prepared.key, nowMs);
     const text = prepared.textAfter(before);
     put(prepared.key, prepared.linkTag === undefined ? text : stampedIdentity(text, before, nowMs), nowMs + prepared.ttlMs);
     return outcome;
   }
 
-  /** Inside a transaction only. */
-  function index(subjectTag: string, linkTag: string, expiresAtMs: number): void {
+  /** Inside a transaction only. False: there is no room. */
+  function index(subjectTag: string, linkTag: string, expiresAtMs: number): boolean {
     const key = linksKey(subjectTag);
-    const before = get(key, clock.nowMs());
+    const nowMs = clock.nowMs();
+    const before = get(key, nowMs);
+    const links = withLink(before, linkTag, (tag) => subjectTagOfIdentity(get(identityKey(tag), nowMs) ?? '') === subjectTag);
+    if (links === null) return false;
     const standsUntilMs = before === null ? 0 : (expiryOf(records.get(key) ?? '') ?? 0);
-    put(key, withLink(before, linkTag), Math.max(standsUntilMs, expiresAtMs));
+    put(key, links, Math.max(standsUntilMs, expiresAtMs));
+    return true;
   }
 
   async function writeBatch(writes: readonly StoreWrite[]): Promise<readonly WriteOutcome[]> {

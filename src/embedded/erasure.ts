@@ -2,7 +2,7 @@
 import { decodeIdentity, subjectTagOfIdentity } from '../records/codec.ts';
 import { decodeTombstone, encodeTombstone, erasureOf, type HeldLink, isErasureId } from '../records/erasure.ts';
 import { consentKey, identityKey, type KeyNames, linksKey, profileKey, tagLength, tombstoneKey } from '../records/keys.ts';
-import { tombstoneLifeMs } from '../records/limits.ts';
+import { linksPerSubjectMax, tombstoneLifeMs } from '../records/limits.ts';
 import type { Store } from '../records/store.ts';
 
 export interface EraserParts {
@@ -78,8 +78,10 @@ export function createEraser({ names, nowMs, look, get, expiryOf, put, remove, d
 /** The index of links is their names, one after the other. */
 const tagPattern = new RegExp(`.{${tagLength}}`, 'g');
 
-/** Which index stands after a link was written. */
-export function withLink(index: string | null, linkTag: string): string {
+/** Which index stands after a link was written; what does not stand any more makes room. Null: there is none. */
+export function withLink(index: string | null, linkTag: string, stands: (linkTag: string) => boolean): string | null {
   const tags = [...(index ?? '').matchAll(tagPattern)].map(([tag]) => tag);
-  return tags.includes(linkTag) ? tags.join('') : tags.join('') + linkTag;
+  if (tags.includes(linkTag)) return tags.join('');
+  const standing = tags.length < linksPerSubjectMax ? tags : tags.filter(stands);
+  return standing.length < linksPerSubjectMax ? [...standing, linkTag].join('') : null;
 }

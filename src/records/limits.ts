@@ -31,6 +31,9 @@ export const backupHorizonDays = 45;
 /** How long nothing is written for somebody who was erased: longer than any backup, any queue of late events and any replica's delay. */
 export const tombstoneLifeMs = backupHorizonDays * daySeconds * 1000;
 
+/** Identities that are linked to one subject: an erasure and an export go through all of them. What has ended or moved on does not count. */
+export const linksPerSubjectMax = 256;
+
 /** Writes that share one pipeline or one transaction. */
 export const batchChunkMax = 256;
 

@@ -97,7 +97,8 @@ export interface StoreReading {
   readonly fromMemory?: true;
 }
 
-export type WriteOutcome = 'created' | 'replaced' | 'erased';
+/** `too_many_links`: of a link, and nothing was written. */
+export type WriteOutcome = 'created' | 'replaced' | 'erased' | 'too_many_links';
 /** `withdrawn`: somebody took consent back meanwhile, and nothing was written. */
 export type ConsentOutcome = WriteOutcome | 'withdrawn';
 

@@ -2,7 +2,7 @@
  * Erasing somebody: the tombstone and the records of the person's own slot in one step, which is when nothing reads them any more; then
  * the links that named the person, each in its own slot; then the receipt says that it is done. Said again, it does what is left to do.
  */
-import { decodeIdentity, headerLength, headers, versionedLength } from '../records/codec.ts';
+import { decodeIdentity, headers } from '../records/codec.ts';
 import {
   decodeTombstone,
   type Erasure,
@@ -21,11 +21,9 @@ import { tombstoneLifeMs } from '../records/limits.ts';
 import type { Store } from '../records/store.ts';
 import { StoreError } from '../records/store-error.ts';
 import type { Connection } from './connection.ts';
+import { inGroups } from './in-groups.ts';
 import { textOf, textsOf } from './read.ts';
-import { readOnlyScript, script } from './scripts.ts';
-
-/** Links that are looked at side by side. */
-const linksAtOnceMax = 32;
+import { readOnlyScript, script, unlinkScript } from './scripts.ts';
 
 /**
  * KEYS: tombstone, profile, consent, links. ARGV: what the tombstone is to hold, its lifetime in ms, the request's name or nothing. Answers
@@ -43,14 +41,6 @@ local links = redis.pcall('SMEMBERS', KEYS[4])
 local answer = { text }
 if not links.err then for _, tag in ipairs(links) do answer[#answer + 1] = tag end end
 return answer
-`);
-
-/** KEYS: a link. ARGV: how it begins, the tag of whom it has to name to be deleted. */
-const unlinkScript = script(`
-local text = redis.pcall('GET', KEYS[1])
-if type(text) ~= 'string' or string.sub(text, 1, ${headerLength}) ~= ARGV[1] then return 0 end
-if string.sub(text, ${versionedLength + 1}, ${versionedLength + tagLength}) ~= ARGV[2] then return 0 end
-return redis.call('UNLINK', KEYS[1])
 `);
 
 /** KEYS: tombstone, links. ARGV: the text it must still hold, the text to put in its place. */
@@ -153,12 +143,4 @@ export function createEraser({ reading, writing, changing, names, nowMs }: Erase
       return links.filter((link) => link !== null);
     },
   };
-}
-
-async function inGroups<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  for (let from = 0; from < items.length; from += linksAtOnceMax) {
-    results.push(...(await Promise.all(items.slice(from, from + linksAtOnceMax).map(work))));
-  }
-  return results;
 }

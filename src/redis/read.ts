@@ -28,8 +28,6 @@ import { trustedReading } from './trusted.ts';
 
 export interface Reader {
   read(plan: ReadPlan): Promise<StoreReading>;
-  /** One script about one slot, asked in the way of all reads. */
-  readonly ask: Ask;
 }
 
 export function createReader(connection: Connection, cache: NearCache, naming: Naming): Reader {
@@ -107,7 +105,7 @@ export function createReader(connection: Connection, cache: NearCache, naming: N
     });
   }
 
-  return { read, ask };
+  return { read };
 }
 
 interface LinkAnswer {

@@ -49,11 +49,11 @@ export function openRedisStore({
   // Redis holds back all of a connection behind one write that it may not do yet, as in every planned failover; reads must not wait for that.
   const writing = connect({ ...options, onState: undefined });
   const naming = createNaming({ keySecret, reading: connection, writing, onDisagreement, lookAgainMs });
-  const { read, ask } = createReader(connection, nearCache, naming);
+  const { read } = createReader(connection, nearCache, naming);
   return {
     kind: 'redis',
     read,
-    ...createWriter({ reading: connection, writing, ask, naming, nowMs, onChange: (key) => nearCache.changed(key) }),
+    ...createWriter({ reading: connection, writing, naming, nowMs, onChange: (key) => nearCache.changed(key) }),
     ping: connection.ping,
     async connected(withinMs) {
       const [isReading, isWriting] = await Promise.all([

@@ -17,8 +17,8 @@ import {
   unsaid,
   versionedLength,
 } from '../records/codec.ts';
-import { consentKey, presence, tagLength, tombstoneKey } from '../records/keys.ts';
-import { recordCharsMax } from '../records/limits.ts';
+import { consentKey, identityKey, presence, tagLength, tombstoneKey } from '../records/keys.ts';
+import { linksPerSubjectMax, recordCharsMax } from '../records/limits.ts';
 import type { AskedUseCase, Permission } from '../records/store.ts';
 import { dayMs } from '../time/units.ts';
 import type { Script } from './reply.ts';
@@ -34,6 +34,11 @@ export function readOnlyScript(lua: string): Script {
 /** A key's name as a Lua expression over a variable that holds the tag. */
 function luaKey(keyOf: (tag: string) => string, variable: string): string {
   return `'${keyOf(`' .. ${variable} .. '`)}'`;
+}
+
+/** Of a link's text, as a Lua expression: whom it names. */
+function luaSubjectTag(variable: string): string {
+  return `string.sub(${variable}, ${versionedLength + 1}, ${versionedLength + tagLength})`;
 }
 
 export const notToBeTouched = '-';
@@ -215,12 +220,28 @@ return 1
 
 /**
  * KEYS: the record, the tombstone that forbids it where there is one, the index that has to know of it where it is a link. ARGV: text,
- * lifetime in ms, the link's name; of a link the text is stamped as `stampedIdentity` does it. 0 created, 1 replaced, 2 erased.
+ * lifetime in ms, the link's name; of a link the text is stamped as `stampedIdentity` does it. 0 created, 1 replaced, 2 erased, 3 too
+ * many links, of which those do not count that ended or name somebody else by now.
  */
 export const putScript = script(`
 if KEYS[2] and redis.call('EXISTS', KEYS[2]) == 1 then return 2 end
 if KEYS[3] then
-  redis.call('SADD', KEYS[3], ARGV[3])
+  if redis.call('SADD', KEYS[3], ARGV[3]) == 1 then
+    local tags = redis.call('SMEMBERS', KEYS[3])
+    if #tags > ${linksPerSubjectMax} then
+      local standing, of = 0, ${luaSubjectTag('ARGV[1]')}
+      for _, tag in ipairs(tags) do
+        if tag ~= ARGV[3] then
+          local text = redis.pcall('GET', ${luaKey(identityKey, 'tag')})
+          if type(text) == 'string' and ${luaSubjectTag('text')} == of then standing = standing + 1 else redis.call('SREM', KEYS[3], tag) end
+        end
+      end
+      if standing >= ${linksPerSubjectMax} then
+        redis.call('SREM', KEYS[3], ARGV[3])
+        return 3
+      end
+    end
+  end
   if redis.call('PTTL', KEYS[3]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[3], ARGV[2]) end
 end
 local existed, text = redis.call('EXISTS', KEYS[1]), ARGV[1]
@@ -242,12 +263,26 @@ redis.call('SET', KEYS[1], text, 'PX', ARGV[2])
 return existed
 `);
 
-/** What `putScript` does beside the record, where the record is another slot's. KEYS: index, tombstone. ARGV: the link's name, lifetime in ms. */
+/**
+ * What `putScript` does beside the record, where the record is another slot's. KEYS: index, tombstone. ARGV: the link's name, lifetime in
+ * ms, how many names there may be. 1 it is there, 2 erased, 3 there are too many.
+ */
 export const indexScript = script(`
 if redis.call('EXISTS', KEYS[2]) == 1 then return 2 end
-redis.call('SADD', KEYS[1], ARGV[1])
+if redis.call('SADD', KEYS[1], ARGV[1]) == 1 and #redis.call('SMEMBERS', KEYS[1]) > tonumber(ARGV[3]) then
+  redis.call('SREM', KEYS[1], ARGV[1])
+  return 3
+end
 if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 return 1
+`);
+
+/** KEYS: a link. ARGV: how it begins, the tag of whom it has to name to be deleted. */
+export const unlinkScript = script(`
+local text = redis.pcall('GET', KEYS[1])
+if type(text) ~= 'string' or string.sub(text, 1, ${headerLength}) ~= ARGV[1] then return 0 end
+if ${luaSubjectTag('text')} ~= ARGV[2] then return 0 end
+return redis.call('UNLINK', KEYS[1])
 `);
 
 /**

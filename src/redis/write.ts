@@ -18,19 +18,18 @@ import { batchChunkMax, generationTtlMs, instantOf, proofLifeOf } from '../recor
 import type { Store, StoredProfile, StoreWrite, WriteOutcome } from '../records/store.ts';
 import { StoreError } from '../records/store-error.ts';
 import { mergedSession, type PreparedWrite, prepare } from '../records/writes.ts';
-import type { Ask } from './cluster-read.ts';
 import type { Connection } from './connection.ts';
 import { consentWriter, createConsentChanges } from './consent-write.ts';
 import { createEraser } from './erasure.ts';
+import { inGroups } from './in-groups.ts';
+import { createLinkIndex } from './link-index.ts';
 import type { Naming } from './naming.ts';
 import { textOf, textsOf } from './read.ts';
 import type { Reply, ScriptCall } from './reply.ts';
-import { existsScript, getProfileScript, indexScript, putScript, raiseScript, replaceScript, revokeScript } from './scripts.ts';
+import { getProfileScript, putScript, raiseScript, replaceScript, revokeScript } from './scripts.ts';
 
 /** How often a patch is tried again when others change the session meanwhile. */
 const patchAttemptsMax = 8;
-/** Links of a batch that are written at once in a cluster. */
-const linksAtOnceMax = 32;
 
 export type Writer = Omit<Store, 'kind' | 'read' | 'ping' | 'close'>;
 
@@ -38,19 +37,19 @@ export interface WriterParts {
   /** For what is looked at before and after a write. */
   readonly reading: Connection;
   readonly writing: Connection;
-  readonly ask: Ask;
   readonly naming: Naming;
   readonly nowMs: () => number;
   /** Hears the key of whatever is about to change, and of what has. */
   readonly onChange: (key: string) => void;
 }
 
-export function createWriter({ reading, writing, ask, naming, nowMs, onChange }: WriterParts): Writer {
+export function createWriter({ reading, writing, naming, nowMs, onChange }: WriterParts): Writer {
   function namesNow(): KeyNames {
     if (naming.names === null) throw naming.unknown();
     return naming.names;
   }
 
+  const links = createLinkIndex(reading, writing);
   const consents = createConsentChanges({ reading, writing, changing });
 
   /** A read that is under way at the same time may see either, so it counts as sent too early until the write has ended. */
@@ -76,18 +75,14 @@ export function createWriter({ reading, writing, ask, naming, nowMs, onChange }:
   }
 
   /** Looks for the tombstone again after writing: one that came in between is seen then, and one that comes later has its own sweep. */
-  async function writeApart(prepared: PreparedWrite): Promise<WriteOutcome> {
-    const { subjectTag, key, text, ttlMs, linkTag } = prepared;
-    const index = [linksKey(subjectTag ?? ''), tombstoneKey(subjectTag ?? '')];
-    if ((await writing.run(indexScript, index, [linkTag ?? '', ttlMs])) === 2) return 'erased';
-    const outcome = outcomeOf(await writing.run(putScript, [key], [text ?? '', ttlMs, linkTag ?? '']));
-    if (!(await isErased(subjectTag))) return outcome;
+  async function writeApart({ subjectTag, key, text, ttlMs, linkTag }: PreparedWrite): Promise<WriteOutcome> {
+    const link = { tag: linkTag ?? '', subjectTag: subjectTag ?? '', ttlMs };
+    const indexing = await links.add(link);
+    if (indexing !== 'added') return indexing;
+    const outcome = outcomeOf(await writing.run(putScript, [key], [text ?? '', ttlMs, link.tag]));
+    if ((await links.confirm(link)) !== 'erased') return outcome;
     await writing.command('UNLINK', key, []);
     return 'erased';
-  }
-
-  async function isErased(subjectTag: string | null): Promise<boolean> {
-    return subjectTag !== null && (await ask(existsScript, [tombstoneKey(subjectTag)], []))[0] === presence;
   }
 
   async function writeBatch(writes: readonly StoreWrite[]): Promise<readonly WriteOutcome[]> {
@@ -108,18 +103,10 @@ export function createWriter({ reading, writing, ask, naming, nowMs, onChange }:
     const together = await writing.runAll(putScript, those('together').map(putCall));
     const written: Record<Way, Iterator<WriteOutcome>> = {
       together: together.map(outcomeOf).values(),
-      apart: (await writeAllApart(those('apart'))).values(),
+      apart: (await inGroups(those('apart'), writeApart)).values(),
       consents: (await consents.putAll(those('consents'))).values(),
     };
     return chunk.map((each) => written[wayOf(each)].next().value ?? 'erased');
-  }
-
-  async function writeAllApart(links: readonly PreparedWrite[]): Promise<readonly WriteOutcome[]> {
-    const outcomes: WriteOutcome[] = [];
-    for (let from = 0; from < links.length; from += linksAtOnceMax) {
-      outcomes.push(...(await Promise.all(links.slice(from, from + linksAtOnceMax).map(writeApart))));
-    }
-    return outcomes;
   }
 
   return {
@@ -196,7 +183,7 @@ function partsOf({ keys, args }: ScriptCall): readonly [ScriptCall['keys'], Scri
   return [keys, args];
 }
 
-const outcomes = ['created', 'replaced', 'erased'] as const satisfies readonly WriteOutcome[];
+const outcomes = ['created', 'replaced', 'erased', 'too_many_links'] as const satisfies readonly WriteOutcome[];
 
 function outcomeOf(reply: Reply): WriteOutcome {
   const outcome = typeof reply === 'number' ? outcomes[reply] : undefined;

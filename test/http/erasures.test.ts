@@ -4,6 +4,7 @@ import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { erasureRead, exportRead } from '../../src/contract/schemas.ts';
 import { tombstoneKey } from '../../src/records/keys.ts';
+import { linksPerSubjectMax } from '../../src/records/limits.ts';
 import type { Store } from '../../src/records/store.ts';
 import { openRedisStore } from '../../src/redis/redis-store.ts';
 import { startTelemetry } from '../../src/telemetry/start.ts';
@@ -98,6 +99,15 @@ describe('an erasure', () => {
     const answer = await app.inject({ method: 'POST', url: '/v1/erasures', payload: payload as object, headers });
     expect(answer.statusCode).toBe(400);
     expect(answer.json().errors[0].pointer).toBe(pointer);
+  });
+
+  it('finds all that is linked, so no more than 256 identities are', async () => {
+    const service = await startService();
+    const put = (n: number) =>
+      call(service, { method: 'PUT', url: `/v1/identities/crm/record-${n}`, payload: { subject: 'ada', method: 'deterministic' } });
+    for (let n = 0; n < linksPerSubjectMax; n += 1) expect((await put(n)).status).toBe(201);
+    expect((await put(linksPerSubjectMax)).json()).toMatchObject({ status: 409, code: 'too_many_links' });
+    expect((await put(0)).status).toBe(204);
   });
 
   it('takes a key for erasures or one for profiles, and an export one for profiles', async () => {

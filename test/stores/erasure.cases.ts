@@ -2,7 +2,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { IdentityLink, StoredConsent } from '../../src/decision/facts.ts';
 import { presence, tombstoneKey } from '../../src/records/keys.ts';
-import { tombstoneLifeMs } from '../../src/records/limits.ts';
+import { linksPerSubjectMax, tombstoneLifeMs } from '../../src/records/limits.ts';
 import type { ReadPlan, Store } from '../../src/records/store.ts';
 import { names } from '../support/key-names.ts';
 import { daySeconds, goldProfile, noPlan, type OpenedStore, openPermission } from './store.cases.ts';
@@ -144,6 +144,45 @@ export function erasureCases(name: string, open: () => Promise<OpenedStore>): vo
       const { store, nowMs } = await opened();
       expect(await store.erase('anna', asked(nowMs()))).toMatchObject({ completedAtMs: expect.any(Number) });
       expect(await store.putProfile('anna', goldProfile, daySeconds)).toBe('erased');
+    });
+
+    it('finds every link there is: more than 256 there are not, and what is somebody else’s by now makes room', async () => {
+      const { store, nowMs } = await opened();
+      const numbers = (from: number, count: number) => Array.from({ length: count }, (_, index) => from + index);
+      const batch = (from: number, count: number, subject: string) =>
+        store.writeBatch(
+          numbers(from, count).map((n) => ({
+            kind: 'identity',
+            namespace: 'device',
+            value: `d-${n}`,
+            link: link(subject),
+            ttlSeconds: 99,
+          })),
+        );
+      const put = (n: number, subject: string) => store.putIdentity('device', `d-${n}`, link(subject), 99);
+      expect(new Set(await batch(0, linksPerSubjectMax, 'anna'))).toEqual(new Set(['created']));
+      expect(await put(1000, 'anna')).toBe('too_many_links');
+      expect(await batch(1000, 2, 'anna')).toEqual(['too_many_links', 'too_many_links']);
+      expect((await store.read({ ...noPlan, deviceId: 'd-1000' })).link).toBeNull();
+      expect(await put(7, 'anna'), 'one that is linked already').toBe('replaced');
+      expect(await put(1000, 'bob'), 'of somebody else').toBe('created');
+      expect(await put(7, 'bob')).toBe('replaced');
+      expect(await put(1001, 'anna')).toBe('created');
+      expect(await put(1002, 'anna')).toBe('too_many_links');
+      expect(await store.linksOf('anna')).toHaveLength(linksPerSubjectMax);
+      // Links come and go at once, and each of them makes room for another.
+      await Promise.all([
+        ...numbers(0, 40).map((n) => put(n, 'bob')),
+        ...numbers(2000, 60).map((n) => put(n, 'anna')),
+        ...numbers(20, 40).map((n) => put(n, 'anna')),
+      ]);
+      await store.erase('anna', asked(nowMs()));
+      const { id } = await store.erase('anna', asked(nowMs()));
+      await store.liftErasure(id);
+      for (const n of [...numbers(0, linksPerSubjectMax), 1000, 1001, ...numbers(2000, 60)]) {
+        const { link: found } = await store.read({ ...noPlan, deviceId: `d-${n}` });
+        expect(found?.subject, `d-${n}`).not.toBe('anna');
+      }
     });
 
     it('wins over every write that races it: nothing comes back', async () => {

@@ -8,8 +8,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished }
 import { absent } from '../../src/decision/facts.ts';
 import { openEmbeddedStore } from '../../src/embedded/embedded-store.ts';
 import { encodeTombstone } from '../../src/records/erasure.ts';
-import { generationKey, linksKey, profileKey, secretKey, tombstoneKey } from '../../src/records/keys.ts';
-import { tombstoneLifeMs } from '../../src/records/limits.ts';
+import { generationKey, identityKey, linksKey, profileKey, secretKey, tombstoneKey } from '../../src/records/keys.ts';
+import { linksPerSubjectMax, tombstoneLifeMs } from '../../src/records/limits.ts';
 import { readingBy, tagsOf } from '../../src/records/reading.ts';
 import type { Store } from '../../src/records/store.ts';
 import { NearCache } from '../../src/redis/near-cache.ts';
@@ -144,6 +144,25 @@ describe('after an erasure', () => {
     expect(await recordKeys()).toEqual([tombstoneKey(annaTag)]);
     expect(await observer.ttl(tombstoneKey(annaTag))).toBeLessThanOrEqual(daySeconds);
     expect(await store.liftErasure(annaTag)).toBe('lifted');
+  });
+
+  it('links that ended make room in the index', async () => {
+    const { store, clock, dispose } = await embedded();
+    onTestFinished(dispose);
+    const put = (to: Store, n: number) =>
+      to.putIdentity('crm', `r-${n}`, { subject: 'anna', method: 'deterministic', confidencePpm: 1 }, n < 2 ? 10 : daySeconds);
+    const redis = await openPatiently(server.url);
+    onTestFinished(() => redis.close());
+    for (const to of [store, redis]) {
+      for (let n = 0; n < linksPerSubjectMax; n += 1) await put(to, n);
+      expect(await put(to, 1000)).toBe('too_many_links');
+    }
+    clock.advance(10_000);
+    await observer.del(...[0, 1].map((n) => identityKey(names.identity('crm', `r-${n}`))));
+    for (const to of [store, redis]) {
+      expect([await put(to, 1000), await put(to, 1001), await put(to, 1002)]).toEqual(['created', 'created', 'too_many_links']);
+    }
+    expect(await observer.scard(linksKey(annaTag))).toBe(linksPerSubjectMax);
   });
 
   it('the index of links ends with the last of them', async () => {
