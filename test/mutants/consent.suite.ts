@@ -3,6 +3,7 @@ import './few-cases.ts';
 import '../consent/us-vectors.test.ts';
 import '../consent/us-privacy.test.ts';
 import '../consent/consent-mode.test.ts';
+import '../consent/tcf-edges.test.ts';
 import '../consent/tcf.test.ts';
 import '../consent/gpp.test.ts';
 import '../consent/signals.test.ts';
