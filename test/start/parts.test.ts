@@ -5,6 +5,7 @@ import { copyFile, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { readConfig } from '../../src/config.ts';
 import type { Artefact } from '../../src/decision/artefact.ts';
 import { openEmbeddedStore } from '../../src/embedded/embedded-store.ts';
 import type { Store } from '../../src/records/store.ts';
@@ -12,6 +13,7 @@ import { readApiKeys } from '../../src/start/api-keys.ts';
 import { CannotRun } from '../../src/start/cannot-run.ts';
 import { demoPolicyPath, isDemo, loadDemoPeople } from '../../src/start/demo-mode.ts';
 import { createPolicyHolder } from '../../src/start/held-policy.ts';
+import { openStore } from '../../src/start/open-store.ts';
 import { sessionSecretOf } from '../../src/start/session-secret.ts';
 import { systemClock } from '../../src/time/clock.ts';
 import { temporaryDirectory } from '../cli/run-stepwell.ts';
@@ -247,5 +249,19 @@ describe('the demo', () => {
     } finally {
       await store.close();
     }
+  });
+});
+
+describe('the store', () => {
+  test('under another key secret is not opened, and the sentence says what to do, and no secret', async () => {
+    await using directory = await temporaryDirectory();
+    const open = (secret: string) =>
+      openStore(readConfig({ STEPWELL_DATA_DIR: directory.path, STEPWELL_KEY_SECRET: secret }), { clock: systemClock });
+    await (await open('correct-horse-battery')).store.close();
+    const failure: unknown = await open('wrong-horse-battery-s').catch((error) => error);
+    expect(failure).toBeInstanceOf(CannotRun);
+    expect(String(failure)).toMatch(/stored under another key secret: bring back .* or delete `store\.mdb`/);
+    expect(String(failure)).not.toContain('horse');
+    await (await open('correct-horse-battery')).store.close();
   });
 });
