@@ -220,7 +220,7 @@ async function openService(config: Config, logger: Logger, ending: AsyncDisposab
       onTrackingRefused: (code) =>
         logger.warn({ code }, 'Redis does not tell what changes: `freshness` above 0 has no effect, every decision asks'),
       onDisagreement: (code) =>
-        logger.error({ code }, 'Redis holds the records of another key secret than this process has: nothing is read or written'),
+        logger.error({ code }, 'Redis keeps another key secret of its records than this process goes by, or none: see STEPWELL_KEY_SECRET'),
     }),
   );
   ending.defer(() => policy.dispose());

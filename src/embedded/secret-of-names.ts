@@ -8,7 +8,7 @@ import { keptTextSync } from '../files/kept-text.ts';
 import { type KeyNames, keyNames, keySecretPattern, randomKeySecret } from '../records/keys.ts';
 import { StoreError } from '../records/store-error.ts';
 
-export const keySecretName = 'key-secret';
+const keySecretName = 'key-secret';
 const fingerprintKey = 'fingerprint';
 
 export interface SecretParts {

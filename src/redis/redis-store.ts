@@ -20,7 +20,7 @@ export interface RedisStoreOptions extends Omit<ConnectionOptions, 'now'> {
   readonly nearCache?: NearCache | undefined;
   /** Under which ids have their names; absent: the one that is kept in Redis itself. */
   readonly keySecret?: string | null | undefined;
-  /** Nothing is read or written, because this process and Redis do not have the same key secret. Told once. */
+  /** This process and Redis do not agree on the key secret. Told once. */
   readonly onDisagreement?: ((why: Disagreement) => void) | undefined;
   /** The wall clock; absent: the machine's. */
   readonly nowMs?: (() => number) | undefined;

@@ -13,7 +13,7 @@ export interface StoreOpening {
   readonly onState?: (state: string, why: string | null) => void;
   /** Redis will not tell what changes: a policy's `freshness` above 0 then has no effect. Told once, with a short code. */
   readonly onTrackingRefused?: (code: string) => void;
-  /** This process and Redis do not have the same key secret, so nothing is read or written. Told once, with a short code. */
+  /** Redis keeps another key secret than this process goes by, and then nothing is read or written, or something else. Told once, with a short code. */
   readonly onDisagreement?: (code: string) => void;
   /** How long Redis may owe an answer, for whoever is in no hurry, as one who loads records. Absent: as long as a decision may wait. */
   readonly patienceMs?: number;
