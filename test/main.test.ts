@@ -249,6 +249,28 @@ test('a Redis that is not there does not stop the service from starting and answ
   expect(service.output()).not.toContain('hunter2');
 });
 
+test('a service with another key secret than its Redis was filled under says so once, and decides as without a store', async () => {
+  await using directory = await temporaryDirectory();
+  const redis = await startRedis();
+  try {
+    const env = { STEPWELL_DATA_DIR: directory.path, STEPWELL_REDIS_URL: redis.url };
+    await using first = await startService(env);
+    const ask = { page: 'home', identity: { token: (await stepwell(['token', '--sub', 'demo-ada'], { env })).stdout.trim() } };
+    const consents = `${first.url}/v1/consents/demo-ada`;
+    expect((await fetch(consents)).status).toBe(200);
+    await using other = await startService({ ...env, STEPWELL_KEY_SECRET: 'hunter2-hunter2-hunter2' });
+    await other.said(/"code":"other_key_secret"/);
+    expect((await decide(other.url, ask)).zones.map(({ tier }) => tier)).not.toContain('user');
+    expect((await fetch(consents.replace(first.url, other.url))).status).toBe(503);
+    other.child.kill('SIGTERM');
+    await other.ended;
+    expect(other.output().match(/other_key_secret/g)).toHaveLength(1);
+    expect(other.output()).not.toContain('hunter2');
+  } finally {
+    await redis.stop();
+  }
+});
+
 test('losing the store is a warning and its return a note, each told once; and stopping is neither', async () => {
   await using directory = await temporaryDirectory();
   const redis = await startRedis();

@@ -7,7 +7,7 @@ import { type BucketTable, createBucketTable } from './bucket-table.ts';
 import type { BucketSize } from './token-bucket.ts';
 
 /** Far more than a person has to say, who finds a switch for each use case and turns all of them. */
-export const visitorWriteSize: BucketSize = { perSecond: 1, tokensMax: 20 };
+export const visitorWriteSize: BucketSize = { perSecond: 10, tokensMax: 100 };
 export const visitorSessionsMax = 4096;
 
 export function createVisitorWrites(clock: Pick<Clock, 'monotonicMs'>): BucketTable {

@@ -27,7 +27,7 @@ const lively = { state: 'session_known', tier: 'session', steps: ['activation_un
 const over = { state: 'anonymous', tier: 'anonymous', steps: ['activation_unavailable', 'identity_session_invalid', 'no_eligible_offer'] };
 
 describe('what visitors write with a session id alone', () => {
-  it('is taken twenty times at once, then once a second, of each session by itself and wherever from', async () => {
+  it('is taken a hundred times at once, then ten times a second, of each session by itself and wherever from', async () => {
     const clock = new VirtualClock();
     const limited: string[] = [];
     const telemetry = { ...noTelemetry, metrics: { ...noTelemetry.metrics, requestLimited: (why: string) => void limited.push(why) } };
