@@ -248,9 +248,9 @@ function consentOf(document: PolicyDocument, question: Question, evidence: Evide
   const linkIsTokens = device.state === 'known' && token.state === 'verified' && device.value.subject === token.subject;
   const counting: Fact<StoredConsent>[] = [];
   if (identity.subject !== null || linkIsTokens) counting.push(stored);
-  if (device.state === 'known' && !linkIsTokens) counting.push(linked);
   // Whoever carries a session id of ours is who withdrew consent in that session, and stays that when the session has ended.
   if (session !== undefined && (evidence.identity.session.state === 'verified' || session.state === 'known')) counting.push(session);
+  if (device.state === 'known' && !linkIsTokens) counting.push(linked);
   const denying = counting.flatMap((record) => (record.state === 'known' ? [record.value] : []));
   const granting = identity.state === 'high_confidence' && stored.state === 'known' ? stored.value : null;
   const young =

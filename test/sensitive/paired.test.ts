@@ -40,6 +40,11 @@ const openers: Readonly<Record<'embedded' | 'redis', () => Promise<Opened>>> = {
       await store.close();
       await redis.stop();
     });
+    // Each connection looks up the names once, when it is there: from here on, what is counted is asked for by requests.
+    await store.putProfile('somebody', { attributes: {}, audiences: [] }, 60);
+    await store.deleteProfile('somebody');
+    await store.getProfile('somebody');
+    await observer.config('RESETSTAT');
     return {
       store,
       async commands() {

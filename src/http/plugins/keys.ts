@@ -110,9 +110,10 @@ function atThisMachine(request: FastifyRequest, listed: ReadonlySet<string>): Ca
 
 /**
  * Whether no page of somebody else's asks. Any page that is open in a browser here may have it send what needs no preflight, and writes
- * are done though the page never sees the answer. Who says neither where from nor how far is no browser.
+ * are done though the page never sees the answer; what only reads, it asks for in vain. Who says neither where from nor how far is no browser.
  */
-function isOwnOrListed({ headers }: FastifyRequest, listed: ReadonlySet<string>): boolean {
+function isOwnOrListed({ headers, method }: FastifyRequest, listed: ReadonlySet<string>): boolean {
+  if (method === 'GET') return true;
   const { origin, host = '' } = headers;
   if (origin === undefined) return headers['sec-fetch-site'] !== 'cross-site';
   return listed.has(origin) || /^https?:\/\/(.+)$/.exec(origin)?.[1] === host.toLowerCase();
