@@ -26,7 +26,7 @@ export function priorityMax(offer: Offer): number {
   return scoreWith(
     offer,
     offer.fromModel ? propensityPpmMax : offer.propensityPpm,
-    offer.context.map(({ perMille }) => perMille).filter((perMille) => perMille > 1000),
+    offer.context.map(({ perMille }) => Math.max(perMille, 1000)),
   ).priority;
 }
 
@@ -45,7 +45,6 @@ export interface Contender {
 
 /** The highest priority first; ties by a hash of offer and visitor, then by id, never by the order of the policy. */
 export function ranked<T extends Contender>(contenders: readonly T[], seed: string): readonly T[] {
-  if (contenders.length < 2) return contenders;
   const hashed = contenders.map((contender) => ({ contender, hash: stableHash(`${contender.id}\n${seed}`) }));
   hashed.sort(
     (a, b) => b.contender.score.priority - a.contender.score.priority || a.hash - b.hash || compareStrings(a.contender.id, b.contender.id),
@@ -73,8 +72,7 @@ const exactFactorsMax = 6;
 
 function product(factors: readonly number[]): number {
   if (factors.length <= exactFactorsMax) return factors.reduce(timesPerMille, 1000);
-  const exact = factors.reduce((sofar, perMille) => (sofar * BigInt(perMille)) / 1000n, 1000n);
-  return exact > BigInt(contextBounds.max) ? contextBounds.max : Number(exact);
+  return Number(factors.reduce((sofar, perMille) => (sofar * BigInt(perMille)) / 1000n, 1000n));
 }
 
 /**
@@ -88,5 +86,5 @@ export function timesPerMille(amount: number, perMille: number): number {
 }
 
 function clamp(value: number, { min, max }: { min: number; max: number }): number {
-  return value < min ? min : value > max ? max : value;
+  return Math.min(Math.max(value, min), max);
 }

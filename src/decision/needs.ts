@@ -34,9 +34,10 @@ export function needs(artefact: Artefact, question: Question): Needs {
   const audiencesComeApart = artefact.dependencies.audience.source !== null;
   for (const id of question.zones) {
     const prepared = preparedZone(artefact, id);
-    for (const rung of prepared?.rungs ?? []) {
+    if (prepared === undefined) continue;
+    for (const rung of prepared.rungs) {
       const { tier } = rung.rung;
-      if (prepared === undefined || tier === 'anonymous') continue;
+      if (tier === 'anonymous') continue;
       const reads = readsOf(rung, question.nowMs);
       if (tier === 'segment') consent ||= !artefact.contextualWithoutSignal || reads.beyondRequestFacts;
       else personal = true;

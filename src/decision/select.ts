@@ -19,7 +19,7 @@ export interface Selection {
 /** Offers and exclusion groups that the page already shows. */
 export interface Shown {
   readonly offers: Set<string>;
-  readonly groups: Set<string>;
+  readonly groups: Set<Offer['group']>;
 }
 
 /** The visitor on one rung. */
@@ -57,7 +57,6 @@ function choose({ rung, rules }: PreparedRung, stand: Stand, explain: Candidate[
     const lost = chosen !== null ? 'not_reached' : lossOf(rule.when, sensitivity, stand);
     if (lost === null) chosen = { variant: rule.variant, offer: null };
     explain?.push({ tier: rung.tier, offer: null, variant: rule.variant, lost, score: null });
-    if (chosen !== null && explain === null) return chosen;
   }
   return chosen;
 }
@@ -133,7 +132,7 @@ function offerLoss({ id, offer, sensitivity, isCandidate }: OfferEntry, stand: S
   if (!isCandidate) return 'below_lowest_tier';
   if (!isInWindow(offer, stand.nowMs)) return 'outside_window';
   if (shown.offers.has(id)) return 'already_on_page';
-  if (offer.group !== null && shown.groups.has(offer.group)) return 'group_on_page';
+  if (shown.groups.has(offer.group)) return 'group_on_page';
   return lossOf(offer.when, sensitivity, stand);
 }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { priorityMax, ranked, scoreOf, timesPerMille } from '../../src/decision/arbitration.ts';
+import { foremostOf, priorityMax, ranked, scoreOf, timesPerMille } from '../../src/decision/arbitration.ts';
 import type { Offer } from '../../src/decision/artefact.ts';
 import type { Scope } from '../../src/decision/evaluate.ts';
 import { stableHash } from '../../src/decision/hash.ts';
@@ -75,6 +75,50 @@ test('ranking does not depend on the order of the policy, and ties differ by vis
     }),
   );
   expect(new Set(Array.from({ length: 100 }, (_, index) => first(`visitor-${index}`))).size).toBeGreaterThan(10);
+});
+
+const times = (count: number, perMille: number) => Array.from({ length: count }, () => perMille);
+
+test.each([
+  ['none', [], 1000],
+  ['six that change nothing', times(6, 1000), 1000],
+  ['seven that change nothing', times(7, 1000), 1000],
+  ['seven, floored after each', times(7, 1100), 1948],
+  ['seven that are halved, floored after each', times(7, 500), 7],
+  ['more than may be', times(64, 100_000), 100_000],
+  ['less than may be', times(7, 0), 1],
+  ['up to 10^18 and down again, exact to the last digit', [...times(10, 100_000), ...times(7, 1)], 100],
+  ['up to 10^25 and down again, exact to the last digit', [...times(11, 100_000), ...times(7, 1)], 10_000],
+])('context factors: %s', (_, factors, contextPerMille) => {
+  const context = factors.map((perMille) => ({ when: { op: 'literal', value: true } as const, perMille }));
+  expect(scoreOf(offer({ value: 1, context }), 1, anybody).contextPerMille).toBe(contextPerMille);
+});
+
+test('the foremost is the first of those ranked', () => {
+  const contender = fc.record({ id: fc.constantFrom('a', 'b', 'c', 'd'), value: fc.integer({ min: 0, max: 2 }) });
+  fc.assert(
+    fc.property(fc.array(contender, { maxLength: 6 }), fc.string({ maxLength: 2 }), (drawn, seed) => {
+      const contenders = drawn.map(({ id, value }) => ({ id, score: scoreOf(offer({ value }), 1, anybody) }));
+      expect(foremostOf(contenders, seed)).toBe(ranked(contenders, seed)[0]);
+    }),
+  );
+});
+
+test('ids of one hash are told apart by their names, and of one id the earlier stays', () => {
+  const score = scoreOf(offer({ value: 1 }), 1, anybody);
+  const ids = ['offer-1730540', 'offer-619082'];
+  expect(new Set(ids.map((id) => stableHash(`${id}\nada`))).size).toBe(1);
+  for (const order of [ids, ids.toReversed()]) {
+    const contenders = order.map((id) => ({ id, score }));
+    expect(foremostOf(contenders, 'ada')?.id).toBe('offer-1730540');
+    expect(ranked(contenders, 'ada').map(({ id }) => id)).toEqual(ids);
+  }
+  const [first, second] = [
+    { id: 'same', score },
+    { id: 'same', score },
+  ];
+  expect(foremostOf([first, second], 'ada')).toBe(first);
+  expect(ranked([first, second], 'ada')[0]).toBe(first);
 });
 
 test('the hash is the same on every engine: published vectors', () => {

@@ -15,7 +15,7 @@ attributes:
   request: { country: { type: string, class: S0 } }
   session: { views: { type: int, class: S1 } }
   profile: { loyalty: { type: string, class: S1 } }
-audiences: { lapsed: { class: S1 } }
+audiences: { lapsed: { class: S1 }, newsletter: { class: S1, edge: true } }
 contextualWithoutSignal: ${open}
 ${sources ? "dependencies: { audience: { source: http, url: 'https://aud.example/{subject}', map: { audiences: response.names } }, model: { source: http, class: S1, method: POST, url: 'https://rec.example/', map: { propensityPpm: response.scores } } }" : ''}
 zones:
@@ -27,6 +27,7 @@ zones:
   user: { kind: content, ladder: [ { tier: user, choose: [ { when: 'profile.loyalty == "gold"', variant: other } ] }, ${last} ] }
   both: { kind: offer, ladder: [ { tier: user, choose: [ { when: 'profile.loyalty == "gold" && session.views > 3', variant: other } ] }, ${last} ] }
   member: { kind: content, ladder: [ { tier: user, choose: [ { when: '"lapsed" in audiences', variant: other } ] }, ${last} ] }
+  edge: { kind: content, ladder: [ { tier: user, choose: [ { when: '!("newsletter" in audiences)', variant: other } ] }, ${last} ] }
   rail: { kind: offer, ladder: [ { tier: user, arbitrate: { tag: rail } }, ${last} ] }
 variants: { plain: { content: plain }, other: { content: other } }
 offers: { one: { tags: [rail], class: S1, variant: other, ${sources ? 'propensity: model, ' : ''}propensityPpm: 1000, value: 10 } }
@@ -68,6 +69,7 @@ describe('what is to be read', () => {
     [['both'], { ...person, sessionKinds: ['offer'], profileKinds: ['offer'] }],
     [['user', 'user', 'both', 'session'], { ...person, sessionKinds: ['offer', 'content'], profileKinds: ['content', 'offer'] }],
     [['member'], { ...person, profileKinds: ['content'] }],
+    [['edge'], { ...person, profileKinds: ['content'] }],
     [['rail'], person],
   ] as const)('for %j', (zones, expected) => {
     expect(needs(open, ask(zones))).toStrictEqual(expected);
@@ -80,8 +82,16 @@ describe('what is to be read', () => {
 
   test('is audiences and a model apart, where they have sources of their own', () => {
     expect(needs(apart, ask(['member']))).toStrictEqual({ ...person, audienceKinds: ['content'] });
+    expect(needs(apart, ask(['edge']))).toStrictEqual({ ...person, audienceKinds: ['content'] });
     expect(needs(apart, ask(['rail']))).toStrictEqual({ ...person, modelKinds: ['offer'] });
     expect(needs(apart, ask(['user']))).toStrictEqual({ ...person, profileKinds: ['content'] });
+  });
+
+  test('is no session for a segment rung, whatever is written there', () => {
+    const zone = open.zones.session;
+    if (zone === undefined) throw new Error('no such zone');
+    const ladder = zone.ladder.map((rung) => (rung.tier === 'session' ? { ...rung, tier: 'segment' as const } : rung));
+    expect(needs({ ...open, zones: { session: { ...zone, ladder } } }, ask(['session']))).toStrictEqual(person);
   });
 
   test('is nothing for an answer that everybody gets', () => {
