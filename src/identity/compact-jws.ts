@@ -13,11 +13,11 @@ export interface CompactJws {
 }
 
 /** `EdDSA` on an Ed25519 key is Ed25519 under its older name. */
-const algorithmOfName: ReadonlyMap<unknown, KeyAlgorithm> = new Map([
-  ['EdDSA', 'Ed25519'],
-  ['Ed25519', 'Ed25519'],
-  ['ES256', 'ES256'],
-]);
+const algorithms: readonly Pick<CompactJws, 'alg' | 'algorithm'>[] = [
+  { alg: 'EdDSA', algorithm: 'Ed25519' },
+  { alg: 'Ed25519', algorithm: 'Ed25519' },
+  { alg: 'ES256', algorithm: 'ES256' },
+];
 
 /** Null unless it is three parts, each in its one spelling, under a header of these members and an algorithm of ours. */
 export function parseCompactJws(text: string, headerNames: readonly string[]): CompactJws | null {
@@ -27,16 +27,12 @@ export function parseCompactJws(text: string, headerNames: readonly string[]): C
   if (!header || !payload || !signature) return null;
   const members = parseStrictObject(header);
   if (members === null || !Object.keys(members).every((name) => headerNames.includes(name))) return null;
-  const { alg } = members;
-  const algorithm = algorithmOfName.get(alg);
-  return typeof alg === 'string' && algorithm !== undefined ? { header: members, alg, algorithm, payload } : null;
+  const named = algorithms.find(({ alg }) => alg === members.alg);
+  return named === undefined ? null : { header: members, ...named, payload };
 }
 
-const base64url = /^[A-Za-z0-9_-]+$/;
-
-/** Null unless this is the one spelling of its bytes: no padding, no whitespace, no stray bits in the last character. */
+/** Null unless this is the one spelling of some bytes: no other alphabet, no padding, no whitespace, no stray bits in the last character. */
 export function decodeCanonical(part: string): Uint8Array | null {
-  if (!base64url.test(part)) return null;
   const bytes = Buffer.from(part, 'base64url');
-  return bytes.toString('base64url') === part ? bytes : null;
+  return part !== '' && bytes.toString('base64url') === part ? bytes : null;
 }

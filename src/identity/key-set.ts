@@ -3,7 +3,7 @@
  * not at all: a new one that does not import leaves the old one standing.
  */
 import { readFile } from 'node:fs/promises';
-import { type CryptoKey, importJWK } from 'jose';
+import { type CryptoKey, importJWK, type JWK } from 'jose';
 import { isObject } from './strict-json.ts';
 
 export type KeyAlgorithm = 'Ed25519' | 'ES256';
@@ -103,10 +103,10 @@ export async function loadKeySet(path: string): Promise<KeySetInFile> {
 }
 
 async function readJson(path: string): Promise<unknown> {
-  const text = await readFile(path, 'utf8');
-  if (text.length > fileBytesMax) throw new KeySetError(`it is larger than ${fileBytesMax} bytes`);
+  const bytes = await readFile(path);
+  if (bytes.length > fileBytesMax) throw new KeySetError(`it is larger than ${fileBytesMax} bytes`);
   try {
-    return JSON.parse(text);
+    return JSON.parse(bytes.toString());
   } catch {
     // The parser's message quotes what it read, and the file may be a private key given by mistake: so no cause.
     throw new KeySetError('it is not JSON');
@@ -131,15 +131,20 @@ async function importKeys(jwks: unknown, naming: KeyNaming): Promise<ReadonlyMap
 interface CheckedKey {
   readonly kid: string;
   readonly algorithm: KeyAlgorithm;
-  readonly public: { readonly kty: string; readonly crv: string; readonly x: string; readonly y?: string };
+  readonly public: { readonly kty: string; readonly crv: string; readonly x: string; readonly y: unknown };
 }
 
-const algorithmsOfCurve: Readonly<
-  Record<string, { readonly kty: string; readonly algorithm: KeyAlgorithm; readonly names: readonly string[] }>
-> = {
-  Ed25519: { kty: 'OKP', algorithm: 'Ed25519', names: ['EdDSA', 'Ed25519'] },
-  'P-256': { kty: 'EC', algorithm: 'ES256', names: ['ES256'] },
-};
+interface Curve {
+  readonly crv: string;
+  readonly kty: string;
+  readonly algorithm: KeyAlgorithm;
+  readonly names: readonly unknown[];
+}
+
+const curves: readonly Curve[] = [
+  { crv: 'Ed25519', kty: 'OKP', algorithm: 'Ed25519', names: ['EdDSA', 'Ed25519'] },
+  { crv: 'P-256', kty: 'EC', algorithm: 'ES256', names: ['ES256'] },
+];
 
 /**
  * Null for a public key that serves something else (RSA, encryption, another curve): issuers publish mixed sets. A secret in the
@@ -149,17 +154,16 @@ function checkKey(jwk: unknown, name: string): CheckedKey | null {
   if (!isObject(jwk)) throw new KeySetError(`${name} is not an object`);
   if (jwk.kty === 'oct' || 'k' in jwk) throw new KeySetError(`${name} is symmetric: give the issuer's public keys only`);
   if ('d' in jwk) throw new KeySetError(`${name} is a private key: give its public half, without \`d\`, and consider it exposed`);
-  const curve = typeof jwk.crv === 'string' && Object.hasOwn(algorithmsOfCurve, jwk.crv) ? algorithmsOfCurve[jwk.crv] : undefined;
+  const curve = curves.find(({ crv }) => crv === jwk.crv);
   if (curve === undefined || jwk.kty !== curve.kty || !isForVerifying(jwk)) return null;
-  if (jwk.alg !== undefined && !curve.names.includes(String(jwk.alg))) {
+  if (jwk.alg !== undefined && !curve.names.includes(jwk.alg)) {
     throw new KeySetError(
-      `${name} is of curve \`${jwk.crv}\` and names another algorithm: \`alg\` must be ${curve.names.join(' or ')}, or absent`,
+      `${name} is of curve \`${curve.crv}\` and names another algorithm: \`alg\` must be ${curve.names.join(' or ')}, or absent`,
     );
   }
   if (typeof jwk.kid !== 'string' || jwk.kid === '') throw new KeySetError(`${name} has no \`kid\`: every key needs one`);
   if (typeof jwk.x !== 'string' || (jwk.kty === 'EC' && typeof jwk.y !== 'string')) throw new KeySetError(`${name} lacks its coordinates`);
-  const point = typeof jwk.y === 'string' && jwk.kty === 'EC' ? { x: jwk.x, y: jwk.y } : { x: jwk.x };
-  return { kid: jwk.kid, algorithm: curve.algorithm, public: { kty: curve.kty, crv: String(jwk.crv), ...point } };
+  return { kid: jwk.kid, algorithm: curve.algorithm, public: { kty: curve.kty, crv: curve.crv, x: jwk.x, y: jwk.y } };
 }
 
 function isForVerifying({ use, key_ops: operations }: Readonly<Record<string, unknown>>): boolean {
@@ -169,7 +173,7 @@ function isForVerifying({ use, key_ops: operations }: Readonly<Record<string, un
 
 async function importKey(checked: CheckedKey, name: string): Promise<CryptoKey> {
   try {
-    return (await importJWK(checked.public, checked.algorithm)) as CryptoKey;
+    return (await importJWK(checked.public as JWK, checked.algorithm)) as CryptoKey;
   } catch (cause) {
     throw new KeySetError(`${name} does not import: its coordinates are not a point of the curve`, { cause });
   }
