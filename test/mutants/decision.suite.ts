@@ -6,6 +6,7 @@ import '../decision/admit.test.ts';
 import '../decision/arbitration.test.ts';
 import '../decision/cache-key.test.ts';
 import '../decision/consent.test.ts';
+import '../decision/descent.test.ts';
 import '../decision/edges.test.ts';
 import '../decision/evaluate.test.ts';
 import '../decision/hash.test.ts';
