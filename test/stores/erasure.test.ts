@@ -1,107 +1,56 @@
 /** Erasing on both stores, and what only the servers can tell: which keys are left, which commands a read of somebody erased comes to. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { Redis } from 'ioredis';
-import { open } from 'lmdb';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { absent } from '../../src/decision/facts.ts';
-import { openEmbeddedStore } from '../../src/embedded/embedded-store.ts';
 import { encodeTombstone } from '../../src/records/erasure.ts';
 import { generationKey, identityKey, linksKey, profileKey, secretKey, tombstoneKey } from '../../src/records/keys.ts';
 import { linksPerSubjectMax, tombstoneLifeMs } from '../../src/records/limits.ts';
 import { readingBy, tagsOf } from '../../src/records/reading.ts';
 import type { Store } from '../../src/records/store.ts';
 import { NearCache } from '../../src/redis/near-cache.ts';
-import { keySecret, names } from '../support/key-names.ts';
-import { type RunningRedis, startRedis } from '../support/redis-server.ts';
-import { VirtualClock } from '../support/virtual-clock.ts';
+import { names } from '../support/key-names.ts';
+import { openBeneath } from './embedded-opening.ts';
 import { erasureCases, planFor, writeAll } from './erasure.cases.ts';
+import { redisOfSuite } from './redis-of-suite.ts';
 import { forCases, openPatiently, openRemembering, rememberingForCases } from './redis-opening.ts';
-import { daySeconds, goldProfile, type OpenedStore, openPermission } from './store.cases.ts';
+import { daySeconds, goldProfile, openPermission } from './store.cases.ts';
 
-let server: RunningRedis;
-let observer: Redis;
-
-beforeAll(async () => {
-  server = await startRedis();
-  observer = new Redis(server.url);
-});
-
-afterAll(async () => {
-  observer?.disconnect();
-  await server?.stop();
-});
-
-beforeEach(async () => {
-  await observer.flushall();
-});
+const redisHere = redisOfSuite();
 
 /** Without what the fleet has agreed on, which is of nobody. */
 async function recordKeys(): Promise<readonly string[]> {
-  return (await observer.keys('*')).filter((key) => key !== secretKey).sort();
+  return (await redisHere.observer.keys('*')).filter((key) => key !== secretKey).sort();
 }
 
-interface EmbeddedOpened extends OpenedStore {
-  readonly clock: VirtualClock;
-  /** Keys with the instant of their expiry. */
-  keys(): readonly (readonly [string, number])[];
-}
-
-async function embedded(): Promise<EmbeddedOpened> {
-  const directory = mkdtempSync(join(tmpdir(), 'stepwell-erasure-'));
-  const clock = new VirtualClock();
-  const store = openEmbeddedStore({ directory, clock, keySecret, repeat: () => () => {} });
-  const beneath = open<string, string>({ path: join(directory, 'store.mdb'), noSubdir: true, maxDbs: 4, encoding: 'string' });
-  const records = beneath.openDB<string, string>('records', { encoding: 'string' });
-  return {
-    store,
-    clock,
-    nowMs: () => clock.nowMs(),
-    keys() {
-      records.resetReadTxn();
-      return [...records.getRange()].map(({ key, value }) => [key, Number(value.slice(0, 16))] as const);
-    },
-    async plant(key, text) {
-      await records.put(key, String(clock.nowMs() + daySeconds * 1000).padStart(16, '0') + text);
-    },
-    async unplant(key) {
-      await records.remove(key);
-    },
-    async dispose() {
-      await beneath.close();
-      await store.close();
-      rmSync(directory, { recursive: true, force: true });
-    },
-  };
-}
-
-erasureCases('the embedded store', embedded);
-erasureCases('the Redis store', async () => forCases(await openPatiently(server.url), observer));
-erasureCases('the Redis store with a near cache that asks for versions', () => rememberingForCases(server.url, observer, 0));
-erasureCases('the Redis store with a near cache that trusts for a minute', () => rememberingForCases(server.url, observer, 60_000));
+erasureCases('the embedded store', openBeneath);
+erasureCases('the Redis store', async () => forCases(await openPatiently(redisHere.server.url), redisHere.observer));
+erasureCases('the Redis store with a near cache that asks for versions', () =>
+  rememberingForCases(redisHere.server.url, redisHere.observer, 0),
+);
+erasureCases('the Redis store with a near cache that trusts for a minute', () =>
+  rememberingForCases(redisHere.server.url, redisHere.observer, 60_000),
+);
 
 const annaTag = names.subject('anna');
 
 describe('after an erasure', () => {
   it('Redis holds the tombstone for 45 days, and of the rest only a generation that was raised', async () => {
-    const store = await openPatiently(server.url);
+    const store = await openPatiently(redisHere.server.url);
     onTestFinished(() => store.close());
     await writeAll(store, 'anna');
     expect(await recordKeys()).toHaveLength(6);
-    expect(await observer.scard(linksKey(annaTag))).toBe(3);
+    expect(await redisHere.observer.scard(linksKey(annaTag))).toBe(3);
     await store.raiseGeneration('anna');
     await store.erase('anna', { atMs: Date.now(), requestId: 'r-1' });
     await writeAll(store, 'anna');
     expect(await recordKeys()).toEqual([generationKey(annaTag), tombstoneKey(annaTag)]);
-    const left = await observer.pttl(tombstoneKey(annaTag));
+    const left = await redisHere.observer.pttl(tombstoneKey(annaTag));
     expect(left).toBeLessThanOrEqual(tombstoneLifeMs);
     expect(left).toBeGreaterThan(tombstoneLifeMs - daySeconds * 1000);
-    expect(await observer.get(tombstoneKey(annaTag))).not.toMatch(/anna|r-1/);
+    expect(await redisHere.observer.get(tombstoneKey(annaTag))).not.toMatch(/anna|r-1/);
   });
 
   it('the embedded store does, and forgets the tombstone when its time is over', async () => {
-    const { store, clock, keys, dispose } = await embedded();
+    const { store, clock, keys, dispose } = await openBeneath();
     onTestFinished(dispose);
     await writeAll(store, 'anna');
     expect(keys()).toHaveLength(6);
@@ -115,7 +64,7 @@ describe('after an erasure', () => {
   });
 
   it('45 days of late events leave no key', async () => {
-    const { store, clock, keys, dispose } = await embedded();
+    const { store, clock, keys, dispose } = await openBeneath();
     onTestFinished(dispose);
     await writeAll(store, 'anna');
     await store.erase('anna', { atMs: clock.nowMs(), requestId: null });
@@ -127,12 +76,12 @@ describe('after an erasure', () => {
   });
 
   it('that was cut short in Redis, the receipt says so, nothing is read, and the same request does what is left', async () => {
-    const store = await openPatiently(server.url);
+    const store = await openPatiently(redisHere.server.url);
     onTestFinished(() => store.close());
     await writeAll(store, 'anna');
     const requestedAtMs = Date.now() - 1000;
     const begun = encodeTombstone({ subjectTag: annaTag, requestTag: names.request('r-1'), requestedAtMs, completedAtMs: null });
-    await observer.set(tombstoneKey(annaTag), begun, 'EX', daySeconds);
+    await redisHere.observer.set(tombstoneKey(annaTag), begun, 'EX', daySeconds);
     const plan = planFor('nobody', { deviceId: 'device of anna' });
     expect(await store.getErasure({ subject: 'anna' })).toMatchObject({ requestedAtMs, completedAtMs: null });
     expect((await store.read(plan)).link).toBeNull();
@@ -142,43 +91,46 @@ describe('after an erasure', () => {
     expect(completedAtMs).toBeGreaterThanOrEqual(requestedAtMs + 1000);
     expect(await store.getErasure({ subject: 'anna' })).toMatchObject({ requestedAtMs, completedAtMs });
     expect(await recordKeys()).toEqual([tombstoneKey(annaTag)]);
-    expect(await observer.ttl(tombstoneKey(annaTag))).toBeLessThanOrEqual(daySeconds);
+    expect(await redisHere.observer.ttl(tombstoneKey(annaTag))).toBeLessThanOrEqual(daySeconds);
     expect(await store.liftErasure(annaTag)).toBe('lifted');
   });
 
   it('links that ended make room in the index', async () => {
-    const { store, clock, dispose } = await embedded();
+    const { store, clock, dispose } = await openBeneath();
     onTestFinished(dispose);
     const put = (to: Store, n: number) =>
       to.putIdentity('crm', `r-${n}`, { subject: 'anna', method: 'deterministic', confidencePpm: 1 }, n < 2 ? 10 : daySeconds);
-    const redis = await openPatiently(server.url);
+    const redis = await openPatiently(redisHere.server.url);
     onTestFinished(() => redis.close());
     for (const to of [store, redis]) {
       for (let n = 0; n < linksPerSubjectMax; n += 1) await put(to, n);
       expect(await put(to, 1000)).toBe('too_many_links');
     }
     clock.advance(10_000);
-    await observer.del(...[0, 1].map((n) => identityKey(names.identity('crm', `r-${n}`))));
+    await redisHere.observer.del(...[0, 1].map((n) => identityKey(names.identity('crm', `r-${n}`))));
     for (const to of [store, redis]) {
       expect([await put(to, 1000), await put(to, 1001), await put(to, 1002)]).toEqual(['created', 'created', 'too_many_links']);
     }
-    expect(await observer.scard(linksKey(annaTag))).toBe(linksPerSubjectMax);
+    expect(await redisHere.observer.scard(linksKey(annaTag))).toBe(linksPerSubjectMax);
   });
 
   it('the index of links ends with the last of them', async () => {
-    const store = await openPatiently(server.url);
+    const store = await openPatiently(redisHere.server.url);
     onTestFinished(() => store.close());
     const link = { subject: 'anna', method: 'deterministic', confidencePpm: 1 } as const;
     await store.putIdentity('device', 'a', link, 100);
     await store.putIdentity('device', 'b', link, 50);
-    expect(await observer.pttl(linksKey(annaTag))).toBeGreaterThan(50_000);
+    expect(await redisHere.observer.pttl(linksKey(annaTag))).toBeGreaterThan(50_000);
   });
 });
 
 describe('erasing under load', () => {
   it('leaves no key but tombstones, whoever writes late and wherever, and no read that starts afterwards sees anything', async () => {
     const caches = [new NearCache({ bytesMax: 2 ** 22 }), new NearCache({ bytesMax: 2 ** 22 })];
-    const stores = await Promise.all([...caches.map((cache) => openPatiently(server.url, cache)), openPatiently(server.url)]);
+    const stores = await Promise.all([
+      ...caches.map((cache) => openPatiently(redisHere.server.url, cache)),
+      openPatiently(redisHere.server.url),
+    ]);
     onTestFinished(async () => void (await Promise.all(stores.map((store) => store.close()))));
     const subjects = Array.from({ length: 60 }, (_, index) => `person-${index}`);
     const erased = new Set<string>();
@@ -222,7 +174,7 @@ describe('erasing under load', () => {
 /** How often the server ran each command, scripts' own included, while `work` ran. */
 async function commandsOf(work: () => Promise<unknown>): Promise<Readonly<Record<string, number>>> {
   const counts = async (): Promise<Record<string, number>> => {
-    const lines = (await observer.info('commandstats')).matchAll(/cmdstat_([^:]+):calls=(\d+)/g);
+    const lines = (await redisHere.observer.info('commandstats')).matchAll(/cmdstat_([^:]+):calls=(\d+)/g);
     return Object.fromEntries([...lines].map(([, name = '', calls]) => [name, Number(calls)]));
   };
   const before = await counts();
@@ -235,7 +187,7 @@ async function commandsOf(work: () => Promise<unknown>): Promise<Readonly<Record
 describe('a read of somebody erased', () => {
   it.each([0, 60_000])('comes to the commands of a read of somebody never seen, with trust for %i ms', async (freshnessMaxMs) => {
     // Its connections have introduced themselves by then.
-    const { store } = await openRemembering(server.url, freshnessMaxMs);
+    const { store } = await openRemembering(redisHere.server.url, freshnessMaxMs);
     onTestFinished(() => store.close());
     await writeAll(store, 'anna');
     await writeAll(store, 'bob');
@@ -274,12 +226,12 @@ describe('a read of somebody erased', () => {
   });
 
   it('whose records somebody put back behind the store’s back is still told nothing of them', async () => {
-    const store = await openPatiently(server.url);
+    const store = await openPatiently(redisHere.server.url);
     onTestFinished(() => store.close());
     await writeAll(store, 'anna');
-    const text = await observer.getBuffer(profileKey(annaTag));
+    const text = await redisHere.observer.getBuffer(profileKey(annaTag));
     await store.erase('anna', { atMs: Date.now(), requestId: null });
-    await observer.set(profileKey(annaTag), text ?? '', 'EX', daySeconds);
+    await redisHere.observer.set(profileKey(annaTag), text ?? '', 'EX', daySeconds);
     expect(await store.read(planFor('anna'))).toMatchObject({ erased: true, consent: null, profile: { state: 'absent' } });
     expect(await store.getProfile('anna')).toBeNull();
   });

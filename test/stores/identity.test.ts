@@ -2,31 +2,18 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Redis } from 'ioredis';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { openEmbeddedStore } from '../../src/embedded/embedded-store.ts';
 import { decodeIdentity, encodeIdentity, stampedIdentity } from '../../src/records/codec.ts';
 import { identityKey } from '../../src/records/keys.ts';
 import type { Store } from '../../src/records/store.ts';
 import { keySecret, names } from '../support/key-names.ts';
-import { type RunningRedis, startRedis } from '../support/redis-server.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
+import { redisOfSuite } from './redis-of-suite.ts';
 import { openPatiently } from './redis-opening.ts';
 import { noPlan } from './store.cases.ts';
 
-let server: RunningRedis;
-let observer: Redis;
-beforeAll(async () => {
-  server = await startRedis();
-  observer = new Redis(server.url);
-});
-afterAll(async () => {
-  observer?.disconnect();
-  await server?.stop();
-});
-beforeEach(async () => {
-  await observer.flushall();
-});
+const redisHere = redisOfSuite();
 
 const stores: readonly (readonly [string, () => Promise<Store>])[] = [
   [
@@ -44,7 +31,7 @@ const stores: readonly (readonly [string, () => Promise<Store>])[] = [
   [
     'Redis',
     async () => {
-      const store = await openPatiently(server.url);
+      const store = await openPatiently(redisHere.server.url);
       onTestFinished(() => store.close());
       return store;
     },
@@ -116,14 +103,17 @@ describe('a device that changes hands', () => {
   });
 
   it('is stamped by Redis as by the pure function, to the day', async () => {
-    const store = await openPatiently(server.url);
+    const store = await openPatiently(redisHere.server.url);
     onTestFinished(() => store.close());
     const tag = names.identity('device', 'tablet');
     for (const [agoMs, isShared] of [
       [30 * dayMs - 60_000, true],
       [30 * dayMs + 60_000, false],
     ] as const) {
-      await observer.set(identityKey(tag), stampedIdentity(encodeIdentity(tag, certain('anna'), names), null, Date.now() - agoMs));
+      await redisHere.observer.set(
+        identityKey(tag),
+        stampedIdentity(encodeIdentity(tag, certain('anna'), names), null, Date.now() - agoMs),
+      );
       await store.putIdentity('device', 'tablet', certain('bob'), 600);
       const { link } = await store.read({ ...noPlan, deviceId: 'tablet' });
       expect(link?.sharedSinceMs !== undefined, String(agoMs)).toBe(isShared);
@@ -131,23 +121,23 @@ describe('a device that changes hands', () => {
   });
 
   it('keeps nothing of whose it was', async () => {
-    const store = await openPatiently(server.url);
+    const store = await openPatiently(redisHere.server.url);
     onTestFinished(() => store.close());
     await store.putIdentity('device', 'tablet', certain('anna-the-first'), 600);
     await store.putIdentity('device', 'tablet', certain('bob'), 600);
-    const [key = ''] = await observer.keys('sw:identity:*');
-    const text = await observer.get(key);
+    const [key = ''] = await redisHere.observer.keys('sw:identity:*');
+    const text = await redisHere.observer.get(key);
     expect(text).not.toContain('anna');
     expect(text).not.toContain(names.subject('anna-the-first'));
   });
 });
 
 it('a claim leaves Redis by itself', async () => {
-  const store = await openPatiently(server.url);
+  const store = await openPatiently(redisHere.server.url);
   onTestFinished(() => store.close());
   await store.claimProof('holder\nproof', 120_000);
-  const [key = ''] = await observer.keys('sw:proof:*');
-  const leftMs = await observer.pttl(key);
+  const [key = ''] = await redisHere.observer.keys('sw:proof:*');
+  const leftMs = await redisHere.observer.pttl(key);
   expect(leftMs).toBeGreaterThan(0);
   expect(leftMs).toBeLessThanOrEqual(120_000);
   expect(key).not.toContain('holder');

@@ -2,36 +2,20 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Redis } from 'ioredis';
 import { open } from 'lmdb';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { openEmbeddedStore } from '../../src/embedded/embedded-store.ts';
 import { generationTtlMs } from '../../src/records/limits.ts';
 import type { Store } from '../../src/records/store.ts';
 import { openRateBoard, rateBoardKey } from '../../src/redis/rate-board.ts';
 import { openRedisStore } from '../../src/redis/redis-store.ts';
 import { until } from '../support/redis-deployments.ts';
-import { type RunningRedis, startRedis } from '../support/redis-server.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
+import { redisOfSuite } from './redis-of-suite.ts';
 import { patienceMs } from './redis-opening.ts';
 import { daySeconds, goldProfile } from './store.cases.ts';
 
-let server: RunningRedis;
-let observer: Redis;
-
-beforeAll(async () => {
-  server = await startRedis();
-  observer = new Redis(server.url);
-});
-
-afterAll(async () => {
-  observer?.disconnect();
-  await server?.stop();
-});
-
-beforeEach(async () => {
-  await observer.flushall();
-});
+const redisHere = redisOfSuite();
 
 type Reader =
   | 'kind'
@@ -81,24 +65,24 @@ async function writeEverything(store: Store, nowMs: number): Promise<void> {
 
 describe('every key has an expiry', () => {
   it('in Redis, also the secret of the names and what processes tell each other', async () => {
-    const store = openRedisStore({ url: server.url, commandTimeoutMs: patienceMs, silenceMaxMs: patienceMs });
+    const store = openRedisStore({ url: redisHere.server.url, commandTimeoutMs: patienceMs, silenceMaxMs: patienceMs });
     onTestFinished(() => store.close());
     expect(await store.connected(patienceMs)).toBe(true);
     await writeEverything(store, Date.now());
-    const board = openRateBoard({ url: server.url, heardForMs: 60_000 });
+    const board = openRateBoard({ url: redisHere.server.url, heardForMs: 60_000 });
     onTestFinished(() => board.close());
     await until('the board is written', async () => {
       await board.post('process', 'words').catch(() => {});
-      return (await observer.exists(rateBoardKey)) === 1;
+      return (await redisHere.observer.exists(rateBoardKey)) === 1;
     });
     const withoutEnd = async (): Promise<string[]> => {
-      const keys = await observer.keys('*');
-      const lives = await Promise.all(keys.map((key) => observer.pttl(key)));
+      const keys = await redisHere.observer.keys('*');
+      const lives = await Promise.all(keys.map((key) => redisHere.observer.pttl(key)));
       return keys.filter((_, index) => (lives[index] ?? -1) < 0);
     };
-    expect(await observer.dbsize()).toBeGreaterThan(15);
+    expect(await redisHere.observer.dbsize()).toBeGreaterThan(15);
     expect(await withoutEnd()).toEqual([]);
-    await observer.set('sw:planted', 'x');
+    await redisHere.observer.set('sw:planted', 'x');
     expect(await withoutEnd()).toEqual(['sw:planted']);
   });
 
