@@ -100,6 +100,12 @@ const matrix: readonly [name: string, bytes: string, status: number, code: strin
   ['headers too large', request('GET /v1/decide', { 'X-Large': 'x'.repeat(9000) }), 431, 'headers_too_large'],
   ['no host', 'GET /v1/decide?page=home HTTP/1.1\r\nConnection: close\r\n\r\n', 400, 'malformed_request'],
   ['two hosts', 'GET /v1/decide?page=home HTTP/1.1\r\nHost: localhost\r\nHost: b\r\nConnection: close\r\n\r\n', 400, 'malformed_request'],
+  [
+    'two keys',
+    'GET /v1/decide?page=home HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer a\r\nauthorization: Bearer b\r\nConnection: close\r\n\r\n',
+    400,
+    'malformed_request',
+  ],
   ['not HTTP', 'hello\r\n\r\n', 400, 'malformed_request'],
   ['an unknown expectation', request('GET /v1/decide?page=home', { Expect: 'miracles' }), 417, 'expectation_failed'],
   ['the document', request('GET /openapi.json'), 200, null],

@@ -36,7 +36,7 @@ export const safeDefaults = fastifyPlugin(async (app: FastifyInstance, { clock, 
     request.waitedMs = Math.max(queue.turnMs(), queue.lastingMs(), unreadMs, waitedBehindOthersMs(request.raw, nowMs));
     request.startedAtMs = nowMs - request.waitedMs;
     setSafeHeaders(request, reply);
-    done(hostProblem(request));
+    done(headerProblem(request));
   });
 });
 
@@ -46,13 +46,18 @@ export function setSafeHeaders(request: FastifyRequest, reply: FastifyReply): vo
   reply.header('stepwell-request-id', request.id);
 }
 
-/** One name for the server, no less and no more: proxies disagree about which of two counts. Node would refuse a missing one without our headers. */
-function hostProblem({ raw }: FastifyRequest): ProblemError | undefined {
+/**
+ * One name for the server, no less and no more, and one key of the caller's at most: proxies disagree about which of two counts. Node would
+ * refuse a missing name without our headers.
+ */
+function headerProblem({ raw }: FastifyRequest): ProblemError | undefined {
   let hosts = 0;
+  let keys = 0;
   for (let index = 0; index < raw.rawHeaders.length; index += 2) {
-    const name = raw.rawHeaders[index];
-    if (name?.length === 4 && name.toLowerCase() === 'host') hosts++;
+    const name = raw.rawHeaders[index] ?? '';
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts++;
+    else if (name.length === 13 && name.toLowerCase() === 'authorization') keys++;
   }
   const needed = raw.httpVersionMajor === 1 && raw.httpVersionMinor === 0 ? 0 : 1;
-  return hosts > 1 || hosts < needed ? new ProblemError('malformed_request') : undefined;
+  return hosts > 1 || hosts < needed || keys > 1 ? new ProblemError('malformed_request') : undefined;
 }
