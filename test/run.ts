@@ -1,15 +1,18 @@
 /**
- * What `npm test` runs: says which outside programs it found, fetches the missing ones where it may, runs every suite and ends
- * with a tally. `--long` then tries ten million generated cases and more, and every state of the state space. Other arguments go to vitest.
+ * What `npm test` runs: says which outside programs it found, fetches the missing ones and the packages of single suites where it may,
+ * runs every suite and ends with a tally. `--long` then tries ten million generated cases and more, and every state of the state
+ * space. Other arguments go to vitest.
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { installCommand, isInstalled, notInstalledSentence, testPackages } from './support/packages.ts';
 import { findProgram, missingSentence, type Program, programs } from './support/programs.ts';
 
 const repository = fileURLToPath(new URL('..', import.meta.url));
 const isLong = process.argv.includes('--long');
 
 preparePrograms();
+preparePackages();
 const passedOn = process.argv.slice(2).filter((argument) => argument !== '--long');
 const statuses = [runVitest(passedOn, isLong ? { STEPWELL_TEST_LONG: '1' } : {})];
 if (isLong) statuses.push(run('the long run', new URL('./oracle/long.ts', import.meta.url)));
@@ -27,6 +30,15 @@ function describe(program: Program): string {
   if (path !== null) return `${program.commands[0]}: ${path}`;
   const consequence = program.neededByTests ? 'Those suites will fail.' : 'The tests do without.';
   return `${program.commands[0]}: ${missingSentence(program)}. ${consequence}`;
+}
+
+/** A package that cannot be installed fails its own suites, and no other. */
+function preparePackages(): void {
+  for (const one of testPackages.filter((wanted) => !isInstalled(wanted))) {
+    console.log(`Installing what ${one.folder} locks, once.`);
+    const { status } = spawnSync('npm', [...installCommand(one)], { cwd: repository, stdio: ['ignore', 'ignore', 'inherit'] });
+    if (status !== 0) console.error(`  ${notInstalledSentence(one)}`);
+  }
 }
 
 /** Only where it asks nobody and surprises nobody: as root, on a system of Debian's kind. */
