@@ -22,6 +22,8 @@ export interface Scope {
   readonly request: Attributes | undefined;
   readonly session: Attributes | undefined;
   readonly profile: Attributes | undefined;
+  /** Absent wherever a server decides. */
+  readonly device?: Attributes | undefined;
   /** Audiences known to hold; undefined when nothing about them is known. */
   readonly audiences: readonly string[] | undefined;
   /** True when there may be more audiences than are listed: absence from the list then proves nothing. */
@@ -176,7 +178,7 @@ function isAmong(element: Value | Unknown, items: readonly Expression[], run: Ru
   let unknown = false;
   for (const expression of items) {
     const item = worth(expression, run, bindings);
-    const same = item === undefined ? undefined : equal(element, item);
+    const same = equal(element, item);
     if (same === true) return true;
     if (same === undefined) unknown = true;
   }
@@ -187,7 +189,7 @@ function membership(element: Value | Unknown, items: readonly (Value | Unknown)[
   if (element === undefined || items === undefined) return undefined;
   let unknown = open;
   for (const item of items) {
-    const same = item === undefined ? undefined : equal(element, item);
+    const same = equal(element, item);
     if (same === true) return true;
     if (same === undefined) unknown = true;
   }
@@ -223,7 +225,6 @@ function quantified(expression: Expression & { op: 'exists' | 'all' }, run: Run,
     const value = worth(expression.condition, run, { name: expression.variable, value: item, outer: bindings });
     if (value === decisive) return decisive;
     if (value !== !decisive) unknown = true;
-    if (run.stepsLeft < 0) return undefined;
   }
   return unknown ? undefined : !decisive;
 }
@@ -278,13 +279,13 @@ function binary(op: Exclude<BinaryOperator, 'in'>, left: Value | Unknown, right:
   }
 }
 
-/** Undefined for values of different types: the compiler lets none through, so the data is not what was declared. */
-function equal(left: Value, right: Value): boolean | Unknown {
+/** Undefined for values of different types, as of one that is unknown: the compiler lets none through, so the data is not what was declared. */
+function equal(left: Value, right: Value | Unknown): boolean | Unknown {
   if (typeof left !== 'object' || typeof right !== 'object') return typeof left === typeof right ? left === right : undefined;
   if (left.length !== right.length) return false;
   let unknown = false;
-  for (let index = 0; index < left.length; index++) {
-    const same = equal(left[index] as Value, right[index] as Value);
+  for (const [index, item] of left.entries()) {
+    const same = equal(item, right[index]);
     if (same === false) return false;
     if (same === undefined) unknown = true;
   }
@@ -328,7 +329,7 @@ function ordered(op: '<' | '<=' | '>' | '>=', difference: number | Unknown): boo
   }
 }
 
-/** Integers within ±(2^53 − 1): beyond that, and for a division by zero, the answer is unknown. */
+/** Integers within ±(2^53 − 1): beyond that the answer is unknown, and so is a division by zero, which is no integer. */
 function arithmetic(op: '+' | '-' | '*' | '/' | '%', left: number, right: number): number | Unknown {
   switch (op) {
     case '+':
@@ -338,8 +339,8 @@ function arithmetic(op: '+' | '-' | '*' | '/' | '%', left: number, right: number
     case '*':
       return integer(left * right);
     case '/':
-      return right === 0 ? undefined : integer((left - (left % right)) / right);
+      return integer((left - (left % right)) / right);
     case '%':
-      return right === 0 ? undefined : integer(left % right);
+      return integer(left % right);
   }
 }

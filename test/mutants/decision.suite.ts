@@ -18,6 +18,7 @@ import '../decision/session-consent.test.ts';
 import '../decision/sources.test.ts';
 import '../decision/special-features.test.ts';
 import '../decision/standing.test.ts';
+import '../decision/steps.test.ts';
 import { describe, expect, test } from 'vitest';
 import { decide } from '../../src/decision/decide.ts';
 import { emptyTally, enumerate, prepare } from '../enumeration/enumerate.ts';
