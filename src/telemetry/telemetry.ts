@@ -31,7 +31,7 @@ export interface DecisionOpening {
   readonly route: DecisionRoute;
 }
 
-export type DecisionRoute = 'post_decide' | 'get_decide';
+export type DecisionRoute = 'post_decide' | 'get_decide' | 'ofrep_flag' | 'ofrep_flags';
 
 export const stages = ['identity', 'consent', 'gather', 'arbitrate'] as const;
 export type Stage = (typeof stages)[number];
