@@ -1,0 +1,71 @@
+/** Pages in a real browser that keep a record of themselves: what moved, and what changed after it was painted. */
+import { mkdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { findProgram, missingSentence, programs } from '../../support/programs.ts';
+
+const args = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+export const desktop = { width: 1280, height: 800 } as const;
+export const phone = { width: 390, height: 844 } as const;
+
+export async function openBrowser(): Promise<Browser> {
+  const executablePath = findProgram(programs.chromium);
+  if (executablePath === null) throw new Error(missingSentence(programs.chromium));
+  return chromium.launch({ executablePath, args });
+}
+
+export interface ShownZone {
+  readonly zone: string;
+  readonly variant: string | null;
+  readonly tier: string | null;
+  readonly text: string;
+  readonly heightPx: number;
+  /** Whether some of it stands in the first screenful. */
+  readonly isInView: boolean;
+}
+
+export interface PageRecord {
+  /** The sum of all layout shifts: at least what web vitals would report, and 0 only where nothing moved. */
+  readonly shift: number;
+  readonly shifts: number;
+  readonly changes: readonly {
+    readonly zone: string;
+    readonly from: string;
+    readonly to: string | null;
+    readonly afterFirstPaint: boolean;
+    readonly isInView: boolean;
+  }[];
+}
+
+/** Must be called before a page is opened. */
+export async function recordPages(context: BrowserContext): Promise<void> {
+  await context.addInitScript({ path: fileURLToPath(new URL('./page-record.js', import.meta.url)) });
+}
+
+export async function recordOf(page: Page): Promise<PageRecord> {
+  await page.evaluate('pageRecord.drawn()');
+  return page.evaluate('pageRecord.read()');
+}
+
+export function shownZones(page: Page): Promise<readonly ShownZone[]> {
+  return page.evaluate('pageRecord.zones()');
+}
+
+/** For people to look at: nothing compares them. */
+export async function screenshot(page: Page, name: string): Promise<void> {
+  const folder = process.env.STEPWELL_SCREENSHOTS ?? join(tmpdir(), 'stepwell-screenshots');
+  mkdirSync(folder, { recursive: true });
+  await page.screenshot({ path: join(folder, `${name}.png`) });
+}
