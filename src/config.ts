@@ -42,6 +42,10 @@ export interface Config {
   readonly apiKeysPath: string | null;
   /** Whether `GET /v1/decide` may be called without a key. */
   readonly publicGet: boolean;
+  /** In which headers a cacheable answer says what it is purged by. */
+  readonly cacheTags: readonly CacheTagHeader[];
+  /** In which headers it tells CDNs alone how long it may be kept, besides `Cache-Control`. */
+  readonly cdnHeaders: readonly CdnHeader[];
   /** Origins whose pages may call from a browser, each in its one form; none: no page may. */
   readonly corsOrigins: readonly string[];
   /** Null: the service speaks plain HTTP, as behind a proxy that ends TLS. */
@@ -58,6 +62,14 @@ export interface TlsPaths {
   /** Whoever has no certificate of this authority is not let in; null: nobody is asked for one. */
   readonly clientAuthority: string | null;
 }
+
+/** Fastly · Cloudflare · Akamai · Varnish. */
+const cacheTagHeaders = ['surrogate-key', 'cache-tag', 'edge-cache-tag', 'xkey'] as const;
+export type CacheTagHeader = (typeof cacheTagHeaders)[number];
+export const defaultCacheTags: readonly CacheTagHeader[] = ['surrogate-key', 'cache-tag'];
+/** RFC 9213 · the Edge Architecture Specification. */
+const cdnHeaders = ['cdn-cache-control', 'surrogate-control'] as const;
+export type CdnHeader = (typeof cdnHeaders)[number];
 
 export const auditWords = { toStandardOutput: '-', off: 'off' } as const;
 
@@ -89,6 +101,8 @@ export const variables = {
     'secret of the names that records are stored under (absent: random, kept beside the records); with another one nothing stored is found again',
   STEPWELL_API_KEYS: 'path of a JSON file [{ "id", "sha256", "scopes": [] }]; read again when it changes and on SIGHUP',
   STEPWELL_PUBLIC_GET: '1: GET /v1/decide may be called without a key',
+  STEPWELL_CACHE_TAGS: `headers with the tags that a cacheable answer is purged by, of ${cacheTagHeaders.join(', ')}, or \`none\` (surrogate-key,cache-tag)`,
+  STEPWELL_CDN_HEADERS: `headers that tell CDNs alone how long a cacheable answer lives, of ${cdnHeaders.join(', ')} (absent: none)`,
   STEPWELL_CORS_ORIGINS: 'origins whose pages may call from a browser, comma-separated: https://www.shop.example (absent: none)',
   STEPWELL_TLS_CERT: 'path of a certificate chain in PEM: the service then speaks HTTPS only (absent: plain HTTP)',
   STEPWELL_TLS_KEY: 'path of its private key in PEM',
@@ -137,6 +151,8 @@ export function readConfig(env: Environment): Config {
     keySecret: read('STEPWELL_KEY_SECRET', null, secret(longSecret)),
     apiKeysPath: read('STEPWELL_API_KEYS', null, filePath),
     publicGet: read('STEPWELL_PUBLIC_GET', false, yesOrNo),
+    cacheTags: Object.freeze(read('STEPWELL_CACHE_TAGS', [...defaultCacheTags], headerList(cacheTagHeaders))),
+    cdnHeaders: Object.freeze(read('STEPWELL_CDN_HEADERS', [], headerList(cdnHeaders))),
     corsOrigins: Object.freeze(read('STEPWELL_CORS_ORIGINS', [], pageOriginList)),
     tls: tlsPathsOf(read, problems),
     auditLog: read('STEPWELL_AUDIT_LOG', null, filePath),
@@ -306,6 +322,18 @@ function originList(text: string): Parsed<string[]> {
   return origins.every((origin) => origin !== null)
     ? { value: [...new Set(origins)] }
     : { allowed: 'write origins, comma-separated, without path or user: `https://cdp.example, http://aud.internal:8080`', secret: true };
+}
+
+/** `none` alone is none of them. */
+function headerList<T extends string>(allowed: readonly T[]): Parser<T[]> {
+  return (text) => {
+    const names = listed(text).map((name) => name.toLowerCase());
+    if (names.join() === 'none') return { value: [] };
+    const known = allowed.filter((name) => names.includes(name));
+    return names.every((name) => allowed.some((one) => one === name))
+      ? { value: known }
+      : { allowed: `write some of ${allowed.join(', ')}, comma-separated, or none` };
+  };
 }
 
 /** A page's origin is what a browser says of it, to the letter; so it is kept as browsers write it. */

@@ -260,6 +260,8 @@ async function openService(config: Config, logger: Logger, ending: AsyncDisposab
     demoCredentials: isDemo(config) ? await createDemoCredentials({ config, store, sessionIds, clock }) : null,
     ...callers.parts,
     publicGet: config.publicGet,
+    cacheTags: config.cacheTags,
+    cdnHeaders: config.cdnHeaders,
   };
   const app = await buildApp(parts);
   // With certificates the server is one of TLS, which its type does not say.

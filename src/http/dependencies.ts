@@ -1,5 +1,6 @@
 /** What the service is built from: `main.ts` hands in the real parts, tests their own. */
 import type { FastifyBaseLogger } from 'fastify';
+import type { CacheTagHeader, CdnHeader } from '../config.ts';
 import type { PolicyInForce } from '../contract/convert.ts';
 import type { ApiKeys } from '../contract/key-scopes.ts';
 import type { ExampleCredentials } from '../contract/openapi-examples.ts';
@@ -38,6 +39,12 @@ export interface ServiceDependencies {
   readonly apiKeys: ApiKeys | null;
   /** Whether `GET /v1/decide` may be called without a key. */
   readonly publicGet: boolean;
+  /** The headers that tell caches what an answer is purged by. Absent: `Surrogate-Key` and `Cache-Tag`. */
+  readonly cacheTags?: readonly CacheTagHeader[];
+  /** The headers that tell CDNs alone how long. Absent: none, `Cache-Control` says it to all. */
+  readonly cdnHeaders?: readonly CdnHeader[];
+  /** Origins whose pages may call from a browser. Absent: none. */
+  readonly corsOrigins?: readonly string[];
   /** The `iss` of the tokens we accept: a revoked `jti` is filed under it. Null where there is none. */
   readonly tokenIssuer: string | null;
   /** What the examples of `/docs` are filled with, where this is a demo; null elsewhere. */

@@ -18,6 +18,7 @@ import { refusingLateRequests } from '../overload.ts';
 import type { Authority } from '../plugins/keys.ts';
 import { serverTiming } from '../plugins/server-timing.ts';
 import { policyInForce } from '../policy-in-force.ts';
+import { graceForEverybody, noGrace, type SharedAnswer, sendShared } from '../shared-headers.ts';
 import { traceCarrier } from '../trace-carrier.ts';
 
 export function decideSharedRoute(app: FastifyInstance, dependencies: ServiceDependencies, authority: Authority): void {
@@ -35,9 +36,9 @@ export function decideSharedRoute(app: FastifyInstance, dependencies: ServiceDep
     const endMs = clock.monotonicMs();
     const trace = telemetry.startDecision(traceCarrier(request), { startMs: startedAtMs, route: 'get_decide' });
 
-    reply.headers({ ...answer.headers, 'server-timing': serverTiming([{ name: 'decide', startMs, endMs }]) });
-    if (isFresh(request.headers['if-none-match'], answer.etag)) reply.code(304).send();
-    else reply.header('content-type', 'application/json; charset=utf-8').send(answer.body);
+    reply.header('server-timing', serverTiming([{ name: 'decide', startMs, endMs }]));
+    if (answer.shared === null) reply.header('cache-control', 'no-store').type('application/json; charset=utf-8').send(answer.body);
+    else sendShared(reply, request.headers['if-none-match'], answer.shared, dependencies);
 
     const { revision } = policy.artefact;
     const { zones, scope } = answer;
@@ -46,38 +47,32 @@ export function decideSharedRoute(app: FastifyInstance, dependencies: ServiceDep
   });
 }
 
-interface SharedAnswer {
+interface DecidedAnswer {
   readonly zones: readonly ZoneDecision[];
   readonly scope: Scope;
   readonly body: string;
-  /** Null where the answer may not be kept. */
-  readonly etag: string | null;
-  readonly headers: Readonly<Record<string, string>>;
+  /** Null where it may not be kept. */
+  readonly shared: SharedAnswer | null;
 }
 
 /** The same question and policy give the same bytes. */
-function sharedAnswer(question: Question, policy: PolicyInForce): SharedAnswer {
+function sharedAnswer(question: Question, policy: PolicyInForce): DecidedAnswer {
   const { zones } = decide(policy.artefact, question, noEvidence);
   const body = answerText(toSharedEnvelope(policy), zones);
   const scope = narrowest(zones);
-  if (scope !== 'public' && scope !== 'segment') return { zones, scope, body, etag: null, headers: { 'cache-control': 'no-store' } };
-  const etag = `"${hash('sha256', body, 'base64url')}"`;
-  const tags = [...new Set(zones.flatMap(({ cache }) => cache.tags))].sort();
+  if (scope !== 'public' && scope !== 'segment') return { zones, scope, body, shared: null };
   const maxAgeSeconds = Math.min(...zones.map(({ cache }) => cache.maxAgeSeconds));
-  const headers = {
-    'cache-control': `public, max-age=0, s-maxage=${maxAgeSeconds}, ${maxAgeSeconds === 0 ? graceOf.segment : graceOf[scope]}`,
-    etag,
-    'surrogate-key': tags.join(' '),
-    'cache-tag': tags.join(','),
+  const tags = [...new Set(zones.flatMap(({ cache }) => cache.tags))].sort();
+  const shared = {
+    body,
+    etag: etagOf(body),
+    maxAgeSeconds,
+    grace: scope === 'public' && maxAgeSeconds > 0 ? graceForEverybody : noGrace,
+    tags,
+    coarseTags: tags.filter((tag) => !tag.startsWith('zone-')),
   };
-  return { zones, scope, body, etag, headers };
+  return { zones, scope, body, shared };
 }
-
-/** An answer for everybody may be served a little old while a new one is fetched; one for a segment, or of no age at all, may not. */
-const graceOf = {
-  segment: 'stale-while-revalidate=0, stale-if-error=0',
-  public: 'stale-while-revalidate=30, stale-if-error=300',
-} as const;
 
 function narrowest(zones: readonly ZoneDecision[]): Scope {
   const scopes: readonly Scope[] = ['none', 'private', 'segment', 'public'];
@@ -85,14 +80,11 @@ function narrowest(zones: readonly ZoneDecision[]): Scope {
 }
 
 /** As it was sent: the framework's own reading would hide repeats and order. */
-function queryOf(url: string): string {
+export function queryOf(url: string): string {
   const mark = url.indexOf('?');
   return mark < 0 ? '' : url.slice(mark + 1);
 }
 
-/** RFC 9110, 13.1.2: for a GET the weak comparison serves. */
-function isFresh(ifNoneMatch: string | undefined, etag: string | null): boolean {
-  if (ifNoneMatch === undefined || etag === null) return false;
-  if (ifNoneMatch.trim() === '*') return true;
-  return ifNoneMatch.split(',').some((given) => given.trim().replace(/^W\//, '') === etag);
+export function etagOf(body: string): string {
+  return `"${hash('sha256', body, 'base64url')}"`;
 }

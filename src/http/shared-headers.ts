@@ -1,0 +1,72 @@
+/**
+ * The headers of an answer that shared caches may keep, and nothing else may carry: how long, what it is purged by, and when what is held
+ * is still right. Caches of different makes read different headers, so which of them are sent is the operator's to say.
+ */
+import type { FastifyReply } from 'fastify';
+import { type CacheTagHeader, defaultCacheTags } from '../config.ts';
+import type { ServiceDependencies } from './dependencies.ts';
+
+export interface SharedAnswer {
+  readonly body: string;
+  /** Strong, in quotes. */
+  readonly etag: string;
+  readonly maxAgeSeconds: number;
+  /** For how long caches may serve it when it is older: while they fetch a new one, and while they cannot. */
+  readonly grace: Grace;
+  /** Each opaque: of ids that the policy's author chose for pages and zones, never of anybody or anything shown. */
+  readonly tags: readonly string[];
+  /** Those that cover all of it, where a header cannot hold them all. */
+  readonly coarseTags: readonly string[];
+}
+
+interface Grace {
+  readonly whileRevalidatingSeconds: number;
+  readonly ifErrorSeconds: number;
+}
+
+/** An answer for everybody may be served a little old while a new one is fetched; one for a segment, or of no age at all, may not. */
+export const noGrace: Grace = { whileRevalidatingSeconds: 0, ifErrorSeconds: 0 };
+export const graceForEverybody: Grace = { whileRevalidatingSeconds: 30, ifErrorSeconds: 300 };
+
+type Delivery = Pick<ServiceDependencies, 'cacheTags' | 'cdnHeaders' | 'corsOrigins'>;
+
+/** With a status: 304 where the caller holds it already, and then too with every header that says how long. */
+export function sendShared(reply: FastifyReply, ifNoneMatch: string | undefined, answer: SharedAnswer, delivery: Delivery): void {
+  reply.headers(sharedHeaders(answer, delivery));
+  if (isHeld(ifNoneMatch, answer.etag)) reply.code(304).send();
+  else reply.header('content-type', 'application/json; charset=utf-8').send(answer.body);
+}
+
+export function sharedHeaders(answer: SharedAnswer, { cacheTags = defaultCacheTags, cdnHeaders = [], corsOrigins = [] }: Delivery) {
+  const { etag, maxAgeSeconds, grace, tags, coarseTags } = answer;
+  const old = `stale-while-revalidate=${grace.whileRevalidatingSeconds}, stale-if-error=${grace.ifErrorSeconds}`;
+  const headers: Record<string, string> = { 'cache-control': `public, max-age=0, s-maxage=${maxAgeSeconds}, ${old}`, etag };
+  for (const name of cdnHeaders) headers[name] = `max-age=${maxAgeSeconds}, ${old}`;
+  for (const name of cacheTags) headers[name] = tagsFor(name, tags, coarseTags);
+  // What says which page may read the answer differs by page, so what is kept for one is not for another.
+  if (corsOrigins.length > 0) headers.vary = 'Origin';
+  return headers;
+}
+
+const separators: Readonly<Record<CacheTagHeader, string>> = { 'surrogate-key': ' ', 'cache-tag': ',', 'edge-cache-tag': ',', xkey: ' ' };
+
+/**
+ * CDNs take 16 KB of tags (Akamai 128 of them, of 128 characters each), but a proxy on the way may have room for 4 KiB of headers in all,
+ * as nginx has, and answers 502 to more.
+ */
+const tagCharsMax = 1024;
+const tagsMax = 128;
+const tagLengthMax = 128;
+
+function tagsFor(name: CacheTagHeader, tags: readonly string[], coarseTags: readonly string[]): string {
+  const text = tags.join(separators[name]);
+  const fits = text.length <= tagCharsMax && tags.length <= tagsMax && tags.every(({ length }) => length <= tagLengthMax);
+  return fits ? text : coarseTags.join(separators[name]);
+}
+
+/** RFC 9110, 13.1.2: for a GET the weak comparison serves. Our tags hold no comma, so a list may be cut at every one. */
+function isHeld(ifNoneMatch: string | undefined, etag: string): boolean {
+  if (ifNoneMatch === undefined) return false;
+  if (ifNoneMatch.trim() === '*') return true;
+  return ifNoneMatch.split(',').some((given) => given.trim().replace(/^W\//, '') === etag);
+}
