@@ -4,6 +4,7 @@ import type { Evidence, RequestConsent, SessionIdEvidence, TokenEvidence } from 
 import type { Needs } from '../decision/needs.ts';
 import type { Attributes } from '../decision/value.ts';
 import type { Store } from '../records/store.ts';
+import type { TraceCall } from '../sources/call-trace.ts';
 import type { SourceDependency, Sources } from '../sources/sources.ts';
 import type { Clock } from '../time/clock.ts';
 import type { StoreDependency } from './plan.ts';
@@ -12,6 +13,8 @@ export interface GatherRequest {
   readonly artefact: Artefact;
   /** The HTTP sources that the artefact names. One that is missing here has failed. */
   readonly sources?: Sources | undefined;
+  /** Follows each request to a source. Absent: nobody does. */
+  readonly traceCall?: TraceCall;
   readonly needs: Needs;
   /** As the caller gave them; an empty string is as good as none. */
   readonly identity: PresentedIdentity;

@@ -126,7 +126,9 @@ export class SourceAsks {
     const answered = (fact: Fact<ValueOf<D>>) => {
       if (this.#takes(dependency, asked, fact)) onAnswer();
     };
-    answerOf(source, { ...about, request: this.#request.attributes ?? {}, leftMs }).then(answered, () => answered(failed));
+    const { attributes = {}, traceCall } = this.#request;
+    const trace = traceCall && (() => traceCall(dependency));
+    answerOf(source, { ...about, request: attributes, leftMs, trace }).then(answered, () => answered(failed));
     return asked;
   }
 

@@ -123,6 +123,8 @@ const ownHeaders = [
   'accept-encoding',
   'expect',
   'stepwell-deadline-ms',
+  'traceparent',
+  'tracestate',
 ];
 const environmentName = /^STEPWELL_SOURCE_[A-Z0-9_]{1,100}$/;
 

@@ -7,6 +7,7 @@ import type { Attributes } from '../decision/value.ts';
 import type { Variable } from '../policy/source-variables.ts';
 import type { Clock } from '../time/clock.ts';
 import { type Breaker, createBreaker } from './breaker.ts';
+import type { CallTrace } from './call-trace.ts';
 import type { Reader } from './mapped.ts';
 import type { RequestTemplate, SourceRequest } from './request-template.ts';
 import { createRetrier, type Retrier } from './retry.ts';
@@ -21,6 +22,8 @@ export interface SourceAsk {
   readonly request: Attributes;
   /** What is left of the budget and the deadline. */
   readonly leftMs: number;
+  /** For each request that this comes to. Absent: nobody follows it. */
+  readonly trace?: (() => CallTrace) | undefined;
 }
 
 export interface HttpSource<T> {
@@ -101,23 +104,32 @@ export function createHttpSource<T>(options: HttpSourceOptions<T>): HttpSource<T
     return leftMs >= askingFloorMs && leftMs >= (typicalMs() ?? 0);
   }
 
-  function send(request: SourceRequest, leftMs: number, isProbe: boolean): Promise<Answer> {
+  function send({ request, trace }: Sending, leftMs: number, isProbe: boolean): Promise<Answer> {
     tally.calls += 1;
+    const call = trace?.();
+    const traced = call === undefined ? request : { ...request, headers: [...request.headers, ...call.headers] };
     const sentAtMs = clock.monotonicMs();
     // Late within half a budget, a source may still keep the whole; a probe's outcome is all there is to go by.
     const isBlamed = isProbe || budgetMs === null || leftMs >= halfBudgetMs;
-    return transport.exchange(request, leftMs, isBlamed).then((answer) => {
-      typical.answered(clock.monotonicMs() - sentAtMs);
-      return answer;
-    });
+    return transport.exchange(traced, leftMs, isBlamed).then(
+      (answer) => {
+        typical.answered(clock.monotonicMs() - sentAtMs);
+        call?.ended(null);
+        return answer;
+      },
+      (error: unknown) => {
+        call?.ended(codeOf(error));
+        throw error;
+      },
+    );
   }
 
-  function answerTo(request: SourceRequest, leftMs: number, isProbe: boolean): Promise<Answer> {
-    if (isProbe) return breaker.probe(() => send(request, leftMs, true));
+  function answerTo(sending: Sending, leftMs: number, isProbe: boolean): Promise<Answer> {
+    if (isProbe) return breaker.probe(() => send(sending, leftMs, true));
     const endMs = clock.monotonicMs() + leftMs;
     const left = () => Math.max(0, endMs - clock.monotonicMs());
     const mayAskAgain = () => isEnough(left()) && !breaker.isOpen && !transport.isFull;
-    return retrier.run(retries, mayAskAgain, () => breaker.run(() => send(request, left(), false)));
+    return retrier.run(retries, mayAskAgain, () => breaker.run(() => send(sending, left(), false)));
   }
 
   function factOf(answer: Answer): Fact<T> {
@@ -127,7 +139,7 @@ export function createHttpSource<T>(options: HttpSourceOptions<T>): HttpSource<T
   }
 
   function factOfError(error: unknown): Fact<T> {
-    const code = error instanceof SourceFault ? error.code : 'unreachable';
+    const code = codeOf(error);
     if (code === 'overloaded') return overloaded;
     if (code === 'circuit_open') return circuitOpen;
     health.isFaulty(code, speaksAgainstSource(error));
@@ -145,7 +157,7 @@ export function createHttpSource<T>(options: HttpSourceOptions<T>): HttpSource<T
       if (admission === 'refuse') return Promise.resolve(circuitOpen);
       // Seen here, before a breaker takes what our own limit says for a probe's answer.
       if (transport.isFull) return Promise.resolve(overloaded);
-      return answerTo(request, ask.leftMs, admission === 'probe')
+      return answerTo({ request, trace: ask.trace }, ask.leftMs, admission === 'probe')
         .then(factOf)
         .catch(factOfError);
     },
@@ -153,6 +165,15 @@ export function createHttpSource<T>(options: HttpSourceOptions<T>): HttpSource<T
     status: () => ({ ...health.status(), breaker: breaker.isOpen ? 'open' : 'closed' }),
     counts: () => ({ ...tally }),
   };
+}
+
+interface Sending {
+  readonly request: SourceRequest;
+  readonly trace: SourceAsk['trace'];
+}
+
+function codeOf(error: unknown): SourceFaultCode {
+  return error instanceof SourceFault ? error.code : 'unreachable';
 }
 
 /** What the status page says of a source. */

@@ -2,25 +2,16 @@
  * The spans of one decision. An unsampled decision costs one sampling verdict: no child, no attribute and no text is made
  * for it.
  */
-import {
-  type Attributes,
-  type Context,
-  type PropagationAPI,
-  ROOT_CONTEXT,
-  type Span,
-  SpanKind,
-  SpanStatusCode,
-  type Tracer,
-  trace,
-} from '@opentelemetry/api';
+import { type Attributes, type Context, ROOT_CONTEXT, type Span, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
 import type { ZoneDecision } from '../decision/decision.ts';
 import type { Clock } from '../time/clock.ts';
 import { attributeKeys, nothing, spanNames } from './names.ts';
 import type { DecisionClosing, DecisionOpening, DecisionTrace, TraceCarrier } from './telemetry.ts';
+import { type Propagation, randomFlag, sampledFlag, type TraceContext, writeTraceparent } from './trace-context.ts';
 
 export interface Tracing {
   readonly tracer: Tracer;
-  readonly propagation: PropagationAPI;
+  readonly propagation: Propagation;
   readonly clock: Clock;
 }
 
@@ -31,18 +22,36 @@ export function startDecisionSpan(
   opening: DecisionOpening,
   onEnd: (closing: DecisionClosing | null) => void,
 ): DecisionTrace {
-  const parent = carrier.traceparent === undefined ? ROOT_CONTEXT : propagation.extract(ROOT_CONTEXT, carrier);
+  const caller = propagation.read(carrier);
+  const parent = contextIn(caller);
   // Spans want the wall clock and the service measures with the monotonic one: one offset per decision keeps a child inside its root.
   const epochMs = clock.nowMs() - clock.monotonicMs();
   const root = tracer.startSpan(spanNames.decide, { kind: SpanKind.SERVER, startTime: hrTime(epochMs + opening.startMs) }, parent);
   const recording = root.isRecording();
   return {
     recording,
-    traceparent: traceparentOf(root),
+    traceparent: writeTraceparent(contextOf(root, caller)),
     stage(name, startMs, endMs) {
       if (!recording) return;
-      const span = tracer.startSpan(spanNames[name], { startTime: hrTime(epochMs + startMs) }, contextOf(root, parent));
+      const span = tracer.startSpan(spanNames[name], { startTime: hrTime(epochMs + startMs) }, trace.setSpan(parent, root));
       span.end(hrTime(epochMs + endMs));
+    },
+    call(dependency) {
+      // Not recorded, it has an id of its own all the same: no two requests have one place in a trace.
+      const span = tracer.startSpan(
+        spanNames.call,
+        { kind: SpanKind.CLIENT, startTime: hrTime(clock.nowMs()) },
+        trace.setSpan(parent, root),
+      );
+      return {
+        headers: propagation.headersOf(contextOf(span, caller)),
+        ended(fault) {
+          if (!span.isRecording()) return;
+          span.setAttributes({ [attributeKeys.called]: dependency, [attributeKeys.fault]: fault ?? nothing });
+          if (fault !== null) span.setStatus({ code: SpanStatusCode.ERROR });
+          span.end(hrTime(clock.nowMs()));
+        },
+      };
     },
     end(closing) {
       if (recording) {
@@ -61,13 +70,18 @@ export function startDecisionSpan(
   };
 }
 
-function contextOf(span: Span, parent: Context): Context {
-  return trace.setSpan(parent, span);
+/** Without the caller's `tracestate`: our spans would take it to a collector, and it may hold anything. */
+function contextIn(caller: TraceContext | null): Context {
+  if (caller === null) return ROOT_CONTEXT;
+  const { traceId, spanId, flags } = caller;
+  return trace.setSpanContext(ROOT_CONTEXT, { traceId, spanId, traceFlags: flags & sampledFlag, isRemote: true });
 }
 
-function traceparentOf(span: Span): string {
+/** The span's place as others are told it. A trace that begins here has an id drawn by chance. */
+function contextOf(span: Span, caller: TraceContext | null): TraceContext {
   const { traceId, spanId, traceFlags } = span.spanContext();
-  return `00-${traceId}-${spanId}-${traceFlags & 1 ? '01' : '00'}`;
+  const random = caller === null ? randomFlag : caller.flags & randomFlag;
+  return { traceId, spanId, flags: (traceFlags & sampledFlag) | random, tracestate: caller?.tracestate ?? null };
 }
 
 /** As seconds and nanoseconds: the SDK takes a small number for a reading of its own monotonic clock. */

@@ -7,7 +7,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../time/clock.ts';
 import { isDisabled, wants } from './environment.ts';
 import type { TelemetryOptions } from './start.ts';
-import { type DecisionTrace, type Metrics, noTelemetry, type Telemetry } from './telemetry.ts';
+import { type DecisionClosing, type Metrics, noTelemetry, type Telemetry } from './telemetry.ts';
+import { type Propagation, propagationOf } from './trace-context.ts';
+import { untraced } from './untraced.ts';
 
 export interface LateTelemetry extends Telemetry {
   load(): Promise<void>;
@@ -29,7 +31,11 @@ const causeLengthMax = 300;
 export async function openTelemetry(options: TelemetryOptions): Promise<LateTelemetry> {
   const { env, clock, warn } = options;
   if (isDisabled(env)) return { ...noTelemetry, load: async () => {} };
-  const late = createLateTelemetry(async () => (await import('./start.ts')).startTelemetry(options), { clock, warn });
+  const late = createLateTelemetry(async () => (await import('./start.ts')).startTelemetry(options), {
+    clock,
+    warn,
+    propagation: propagationOf(env),
+  });
   if (wants(env, 'TRACES') || wants(env, 'METRICS')) await late.load();
   return late;
 }
@@ -40,10 +46,12 @@ export interface LateTelemetryParts {
   readonly clock: Pick<Clock, 'monotonicMs'>;
   /** Hears why telemetry cannot be had, or why something is not counted. Each once. */
   readonly warn?: ((message: string) => void) | undefined;
+  /** Until telemetry is loaded. Absent: as W3C has it. */
+  readonly propagation?: Propagation;
 }
 
 /** Never rejects: where telemetry cannot be started the service goes on without, and the next who asks for it tries again. */
-export function createLateTelemetry(start: () => Promise<Telemetry>, { clock, warn }: LateTelemetryParts): LateTelemetry {
+export function createLateTelemetry(start: () => Promise<Telemetry>, { clock, warn, propagation }: LateTelemetryParts): LateTelemetry {
   let loaded: Telemetry | null = null;
   let loading: Promise<Telemetry> | null = null;
   /** Null: it could not be started, and nobody knows whether it ever will. */
@@ -113,7 +121,8 @@ export function createLateTelemetry(start: () => Promise<Telemetry>, { clock, wa
   return {
     startDecision(carrier, opening) {
       if (loaded !== null) return loaded.startDecision(carrier, opening);
-      return untraced((closing) => tell((telemetry) => telemetry.startDecision(carrier, opening).end(closing)));
+      const count = (closing: DecisionClosing) => tell((telemetry) => telemetry.startDecision(carrier, opening).end(closing));
+      return untraced(carrier, (closing) => closing !== null && count(closing), propagation);
     },
     metrics: forwarding(tell),
     showService(read) {
@@ -124,10 +133,6 @@ export function createLateTelemetry(start: () => Promise<Telemetry>, { clock, wa
     metricsText: async () => (await loadOnce()).metricsText(),
     shutdown: async () => (await loading)?.shutdown(),
   };
-}
-
-function untraced(end: DecisionTrace['end']): DecisionTrace {
-  return { recording: false, traceparent: null, stage() {}, end, abandon() {} };
 }
 
 /** Each of the metrics, whichever there are. */

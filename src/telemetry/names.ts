@@ -38,9 +38,11 @@ export const spanNames = {
   consent: 'consent',
   gather: 'gather',
   arbitrate: 'arbitrate',
+  /** One request to an HTTP source. */
+  call: 'call',
 } as const;
 
-/** Attributes of the `decide` span. Those of zones are lists of one length, in the order of the answer. */
+/** Attributes of the `decide` span, and of `call`. Those of zones are lists of one length, in the order of the answer. */
 export const attributeKeys = {
   route: 'stepwell.route',
   page: 'stepwell.page',
@@ -56,6 +58,8 @@ export const attributeKeys = {
   dependency: 'stepwell.dependency',
   /** Followed by the dependency's name. */
   factPrefix: 'stepwell.fact.',
+  called: 'stepwell.called',
+  fault: 'stepwell.fault',
 } as const;
 
 /** Milliseconds. Fine where budgets lie: a decision takes fractions of one, a store a few, a deadline tens. */

@@ -2,7 +2,7 @@
  * Starts OpenTelemetry for the process. Nothing connects anywhere unless a standard `OTEL_*` variable names an exporter or an
  * endpoint; the Prometheus text is always there, read from the management port and served by no port of its own.
  */
-import { context, DiagLogLevel, diag, type Meter, metrics, propagation, trace } from '@opentelemetry/api';
+import { context, DiagLogLevel, diag, propagation as globalPropagation, type Meter, metrics, trace } from '@opentelemetry/api';
 import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import type { NodeSDKConfiguration } from '@opentelemetry/sdk-node';
@@ -14,7 +14,9 @@ import { createInstruments } from './instruments.ts';
 import { metricNames } from './names.ts';
 import { createDefaultSampler } from './sampler.ts';
 import { createServiceStateInstruments } from './service-state.ts';
-import { type DecisionClosing, type DecisionTrace, noTelemetry, type Telemetry } from './telemetry.ts';
+import { type DecisionClosing, noTelemetry, type Telemetry } from './telemetry.ts';
+import { propagationOf } from './trace-context.ts';
+import { untraced } from './untraced.ts';
 
 export interface TelemetryOptions {
   readonly clock: Clock;
@@ -44,6 +46,7 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
   const { clock } = options;
   const inFlight = createInFlight(clock);
   showInFlight(meters, inFlight);
+  const propagation = propagationOf(options.env);
   const tracing = exporting.traces ? { tracer: trace.getTracer(scopeName), propagation, clock } : null;
   return {
     startDecision(carrier, opening) {
@@ -52,7 +55,7 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
         inFlight.ended();
         if (closing !== null) instruments.decided(opening.route, closing);
       };
-      return tracing === null ? untraced(onEnd) : startDecisionSpan(tracing, carrier, opening, onEnd);
+      return tracing === null ? untraced(carrier, onEnd, propagation) : startDecisionSpan(tracing, carrier, opening, onEnd);
     },
     metrics: instruments,
     showService: serviceState.show,
@@ -63,12 +66,6 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
     },
   };
 }
-
-function untraced(onEnd: (closing: DecisionClosing | null) => void): DecisionTrace {
-  return { recording: false, traceparent: null, stage: ignore, end: onEnd, abandon: () => onEnd(null) };
-}
-
-function ignore(): void {}
 
 function startPrometheus() {
   const reader = new PrometheusExporter({ preventServerStart: true });
@@ -128,7 +125,7 @@ function listenToComplaints(warn: (message: string) => void): void {
 function letGoOfGlobals(): void {
   trace.disable();
   metrics.disable();
-  propagation.disable();
+  globalPropagation.disable();
   context.disable();
   diag.disable();
 }

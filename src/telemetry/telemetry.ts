@@ -5,6 +5,8 @@
 import type { ZoneDecision } from '../decision/decision.ts';
 import type { Fact } from '../decision/facts.ts';
 import type { Dependency, Scope } from '../decision/vocabulary.ts';
+import type { TraceCall } from '../sources/call-trace.ts';
+import { untraced } from './untraced.ts';
 
 export interface Telemetry {
   /** Opens the root span of a decision, as a child of the caller's context where the carrier brings a valid one. Never throws. */
@@ -43,6 +45,11 @@ export interface DecisionTrace {
   readonly traceparent: string | null;
   /** A child span for a stage that has ended; costs nothing unless the root records. */
   stage(name: Stage, startMs: number, endMs: number): void;
+  /**
+   * A request to an HTTP source: a child span of its own, and what is sent so that the source's spans belong to it. Without telemetry, what
+   * the caller sent is handed on.
+   */
+  readonly call: TraceCall;
   /** Closes the root span and counts the decision. Call it once, after the answer is known. */
   end(closing: DecisionClosing): void;
   /** Closes the root span of a request that got a problem instead of a decision: counts nothing. */
@@ -122,11 +129,11 @@ export interface NearCacheState {
 
 /** Keeps nothing and costs nothing: for tests, and to measure what telemetry costs. */
 export const noTelemetry: Telemetry = {
-  startDecision: () => noTrace,
+  startDecision: (carrier) => (carrier.traceparent === undefined ? noTrace : untraced(carrier, () => {})),
   metrics: { dependencyAnswered() {}, requestShed() {}, requestLimited() {}, replyAbandoned() {} },
   showService() {},
   metricsText: async () => '',
   shutdown: async () => {},
 };
 
-const noTrace: DecisionTrace = { recording: false, traceparent: null, stage() {}, end() {}, abandon() {} };
+const noTrace: DecisionTrace = untraced({}, () => {});

@@ -167,7 +167,7 @@ describe('spans', () => {
     'a malformed traceparent %j starts a trace of its own',
     async (traceparent) => {
       const decision = (await start({ spanProcessors: [createSpanKeeper()] })).startDecision({ traceparent }, opening);
-      expect(decision.traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$/);
+      expect(decision.traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-0[0-3]$/);
       expect(decision.traceparent).not.toContain(callerTrace);
     },
   );
