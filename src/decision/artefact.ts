@@ -17,6 +17,8 @@ export interface Artefact {
     readonly request: Readonly<Record<string, AttributeDeclaration>>;
     readonly session: Readonly<Record<string, AttributeDeclaration>>;
     readonly profile: Readonly<Record<string, AttributeDeclaration>>;
+    /** Signals that a device keeps to itself. Absent: the policy declares none. */
+    readonly device?: Readonly<Record<string, AttributeDeclaration>>;
   };
   readonly audiences: Readonly<Record<string, AudienceDeclaration>>;
   /** Whether the segment rung may be taken without any consent signal. */
@@ -31,7 +33,18 @@ export interface Artefact {
   readonly zones: Readonly<Record<string, Zone>>;
   readonly variants: Readonly<Record<string, Variant>>;
   readonly offers: Readonly<Record<string, Offer>>;
+  /** What devices are given to decide by. Absent: as `deviceDefaults` says. */
+  readonly device?: DeviceSettings;
 }
+
+export interface DeviceSettings {
+  /** False: no device is given anything, and those that ask are told to forget what they have. */
+  readonly enabled: boolean;
+  /** How long what a device was given may be used without asking again. */
+  readonly maxAgeHours: number;
+}
+
+export const deviceDefaults: DeviceSettings = { enabled: true, maxAgeHours: 24 };
 
 export type AttributeType = 'string' | 'int' | 'bool' | 'timestamp' | 'strings';
 
@@ -167,6 +180,8 @@ export interface Reads {
   /** True for any use of `audiences`. */
   readonly audiences: boolean;
   readonly now: boolean;
+  /** It reads `device.*`, which no server knows: there it never applies, and counts for nothing. */
+  readonly device?: true;
 }
 
 export interface Rule {
@@ -176,6 +191,8 @@ export interface Rule {
   /** The highest of what it reads, what it declares and what its variant declares. */
   readonly sensitivity: Sensitivity;
   readonly reads: Reads;
+  /** It may go to a visitor's device. */
+  readonly device?: true;
 }
 
 export interface Variant {
@@ -205,4 +222,6 @@ export interface Offer {
   readonly reads: Reads;
   /** The lowest tier whose rung may read all that it reads: below it the offer is no candidate. */
   readonly lowestTier: Tier;
+  /** It may go to a visitor's device. */
+  readonly device?: true;
 }

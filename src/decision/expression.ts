@@ -42,7 +42,8 @@ export const binaryOperators = [
 ] as const;
 export type BinaryOperator = (typeof binaryOperators)[number];
 
-export const attributeSources = ['request', 'session', 'profile'] as const;
+/** `device`: what only the visitor's own device knows. A server never knows any of it. */
+export const attributeSources = ['request', 'session', 'profile', 'device'] as const;
 export type AttributeSource = (typeof attributeSources)[number];
 
 /** The compiler refuses deeper expressions, so that evaluating one can never exhaust the stack. */

@@ -47,7 +47,7 @@ export interface PreparedRung {
   readonly offers: readonly OfferEntry[];
   /** The candidates among them, those that may reach the highest priority first. */
   readonly candidates: readonly OfferEntry[];
-  /** Rules, and candidate offers, of enabled classes; those with a window apart, because they come and go. */
+  /** Rules, and candidate offers, of enabled classes that a server can decide; those with a window apart, because they come and go. */
   readonly always: readonly Entry[];
   readonly windowed: readonly OfferEntry[];
   readonly alwaysReads: RungReads;
@@ -140,13 +140,12 @@ function* prepareRung(artefact: Artefact, zone: Zone, rung: Rung): Generator<und
       edgesMs: edgesOf([offer.when, ...offer.context.map(({ when }) => when)]),
     });
   }
-  const candidates = offers.filter(({ isCandidate, sensitivity }) => isCandidate && isEnabled(sensitivity, artefact.sensitiveCategories));
+  // What only a device knows keeps a rule or an offer from counting here at all, whatever else of its condition may hold.
+  const counts = ({ reads, sensitivity }: Entry) => reads.device === undefined && isEnabled(sensitivity, artefact.sensitiveCategories);
+  const candidates = offers.filter((entry) => entry.isCandidate && counts(entry));
   candidates.sort((a, b) => b.priorityMax - a.priorityMax);
   const isWindowed = ({ offer }: OfferEntry) => offer.fromMs !== null || offer.untilMs !== null;
-  const always = [
-    ...rules.filter(({ sensitivity }) => isEnabled(sensitivity, artefact.sensitiveCategories)),
-    ...candidates.filter((entry) => !isWindowed(entry)),
-  ];
+  const always = [...rules.filter(counts), ...candidates.filter((entry) => !isWindowed(entry))];
   return { rung, rules, offers, candidates, always, windowed: candidates.filter(isWindowed), alwaysReads: allReads(always) };
 }
 

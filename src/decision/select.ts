@@ -1,10 +1,9 @@
 /** What a rung offers this visitor: the first rule that applies, or the winner of the arbitration; and, if asked, why not the others. */
 
 import { type Contender, foremostOf, ranked, scoreOf } from './arbitration.ts';
-import type { Offer, Sensitivity, Zone } from './artefact.ts';
+import type { Offer, Rule, Sensitivity, Zone } from './artefact.ts';
 import type { Candidate, LossReason, Score } from './decision.ts';
 import { holds, type Scope } from './evaluate.ts';
-import type { Expression } from './expression.ts';
 import type { Propensities } from './facts.ts';
 import { isInWindow, type OfferEntry, type PreparedRung } from './reading.ts';
 import { type Clearance, classLoss } from './sensitivity.ts';
@@ -54,7 +53,7 @@ export function select(
 function choose({ rung, rules }: PreparedRung, stand: Stand, explain: Candidate[] | null): Selection | null {
   let chosen: Selection | null = null;
   for (const { rule, sensitivity } of rules) {
-    const lost = chosen !== null ? 'not_reached' : lossOf(rule.when, sensitivity, stand);
+    const lost = chosen !== null ? 'not_reached' : lossOf(rule, sensitivity, stand);
     if (lost === null) chosen = { variant: rule.variant, offer: null };
     explain?.push({ tier: rung.tier, offer: null, variant: rule.variant, lost, score: null });
   }
@@ -133,19 +132,23 @@ function offerLoss({ id, offer, sensitivity, isCandidate }: OfferEntry, stand: S
   if (!isInWindow(offer, stand.nowMs)) return 'outside_window';
   if (shown.offers.has(id)) return 'already_on_page';
   if (shown.groups.has(offer.group)) return 'group_on_page';
-  return lossOf(offer.when, sensitivity, stand);
+  return lossOf(offer, sensitivity, stand);
 }
 
+type Conditional = Pick<Rule, 'when' | 'reads'>;
+
 /** The class comes before the condition: of what may not be used, not even whether it would apply is computed. */
-function lossOf(when: Expression | null, sensitivity: Sensitivity, { scope, clearance }: Stand): LossReason | null {
+function lossOf({ when, reads }: Conditional, sensitivity: Sensitivity, { scope, clearance }: Stand): LossReason | null {
   const loss = classLoss(sensitivity, clearance);
   if (loss !== null) return loss;
+  // `device.x == 1 || request.y == 2` may hold here. What it means to say is the device's to say.
+  if (reads.device !== undefined) return 'condition_unknown';
   const outcome = holds(when, scope);
   return outcome === 'true' ? null : `condition_${outcome}`;
 }
 
-/** Ties are broken the same way for the same person or visit; below that, the same way for everybody. */
-function tieSeed({ identity }: Standing, tier: Tier): string {
+/** Ties are broken the same way for the same person or visit; below that, for the same word of the caller's, or else for everybody. */
+function tieSeed({ identity, question: { tieBreak = '' } }: Standing, tier: Tier): string {
   if (tier === 'user') return identity.token?.subject ?? '';
-  return tier === 'session' ? (identity.sessionId ?? '') : '';
+  return tier === 'session' ? (identity.sessionId ?? '') : tieBreak;
 }

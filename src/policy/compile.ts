@@ -16,7 +16,14 @@ import { warnOfTellingVariants } from './opaque-ids.ts';
 import { type PolicyProblem, problemReport, type Report } from './problems.ts';
 import { type Fields, readFields, readText, required } from './read.ts';
 import { deepFreeze, freezeForWriting, revisionOf } from './revision.ts';
-import { readConsent, readContextualWithoutSignal, readDeadline, readFreshnessMaxMs, readSensitiveCategories } from './settings.ts';
+import {
+  readConsent,
+  readContextualWithoutSignal,
+  readDeadline,
+  readDevice,
+  readFreshnessMaxMs,
+  readSensitiveCategories,
+} from './settings.ts';
 import { readVariants } from './variants.ts';
 import { checkWork } from './work.ts';
 import { readPages, readZones } from './zones.ts';
@@ -47,6 +54,7 @@ const sections = [
   'freshness',
   'sensitive',
   'deadline',
+  'device',
   'dependencies',
   'pages',
   'zones',
@@ -90,6 +98,8 @@ function readPolicy(report: Report, root: Fields, text: string, nowMs: number): 
       request: mapById(declarations.attributes.request),
       session: mapById(declarations.attributes.session),
       profile: mapById(declarations.attributes.profile),
+      // Policies that say nothing of devices keep the revision they always had.
+      ...(declarations.attributes.device.size > 0 ? { device: mapById(declarations.attributes.device) } : {}),
     },
     audiences: mapById(declarations.audiences),
     contextualWithoutSignal: readContextualWithoutSignal(report, root),
@@ -102,6 +112,7 @@ function readPolicy(report: Report, root: Fields, text: string, nowMs: number): 
     zones: mapById(zones),
     variants: mapById([...variants].map(([id, { content }]) => [id, { content }] as const)),
     offers: mapById([...offers].map(([id, { offer }]) => [id, offer] as const)),
+    ...readDevice(report, root),
   };
 }
 

@@ -50,6 +50,7 @@ function constantOf(expression: Expression): boolean | null {
     request: undefined,
     session: undefined,
     profile: undefined,
+    device: undefined,
     audiences: undefined,
     audiencesOpen: true,
     nowMs: Number.NaN,
@@ -87,6 +88,7 @@ export function readsOf(uses: Uses, declarations: Declarations): Reads {
     model: false,
     audiences: uses.everyAudience || audiences.length > 0,
     now: uses.now,
+    ...(uses.attributes.device.size > 0 ? { device: true } : {}),
   };
 }
 
@@ -107,17 +109,29 @@ export function sensitivityOf(uses: Uses, declarations: Declarations): Sensitivi
 /** The lowest tier whose rung may read all of it. */
 export function lowestTierOf(reads: Reads): Tier {
   if (reads.profile || reads.audience || reads.model) return 'user';
-  return reads.session ? 'session' : 'segment';
+  return reads.session || reads.device !== undefined ? 'session' : 'segment';
 }
 
 /** What of it a rung of this tier may not read, in words; empty when all is allowed. */
 export function readBeyond(tier: Tier, uses: Uses, declarations: Declarations): readonly string[] {
   const beyond: string[] = [];
-  if (tierHeight(tier) < tierHeight('user')) {
-    beyond.push(...[...uses.attributes.profile].map((name) => `profile.${name}`));
-    const personal = audiencesRead(uses, declarations).filter((name) => declarations.audiences.get(name)?.edge === false);
-    beyond.push(...personal.map((name) => `"${name}" in audiences`));
-  }
+  if (tierHeight(tier) < tierHeight('user')) beyond.push(...personalReads(uses, declarations));
   if (tierHeight(tier) < tierHeight('session')) beyond.push(...[...uses.attributes.session].map((name) => `session.${name}`));
+  if (tier !== 'session') beyond.push(...deviceSignals(uses));
   return beyond;
+}
+
+/** What of it a device does not have, in words. */
+export function beyondDevice(uses: Uses, declarations: Declarations): readonly string[] {
+  return [...[...uses.attributes.session].map((name) => `session.${name}`), ...personalReads(uses, declarations)];
+}
+
+/** What of it only a device knows, in words. */
+export function deviceSignals(uses: Uses): readonly string[] {
+  return [...uses.attributes.device].map((name) => `device.${name}`);
+}
+
+function personalReads(uses: Uses, declarations: Declarations): readonly string[] {
+  const memberships = audiencesRead(uses, declarations).filter((name) => declarations.audiences.get(name)?.edge === false);
+  return [...[...uses.attributes.profile].map((name) => `profile.${name}`), ...memberships.map((name) => `"${name}" in audiences`)];
 }

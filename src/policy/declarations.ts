@@ -7,7 +7,7 @@ import { readNamed } from './names.ts';
 import { warnIfTelling } from './opaque-ids.ts';
 import type { Report } from './problems.ts';
 import { type Fields, readBoolean, readFields, readOneOf, readTexts, required } from './read.ts';
-import { readLabel, unlabelled } from './sensitivity.ts';
+import { isSensitive, readLabel, unlabelled } from './sensitivity.ts';
 import { optionalInteger } from './settings.ts';
 import { hasHttpSource } from './sources.ts';
 
@@ -23,6 +23,7 @@ const fieldsOfSource: Readonly<Record<AttributeSource, readonly string[]>> = {
   request: ['specialFeature'],
   session: [],
   profile: ['retentionDays'],
+  device: [],
 };
 
 /** Parameters of the cacheable call and members of a request's context: an attribute of that name could not be told from them. */
@@ -47,6 +48,7 @@ function readAttributes(
     request: new Map<string, AttributeDeclaration>(),
     session: new Map<string, AttributeDeclaration>(),
     profile: new Map<string, AttributeDeclaration>(),
+    device: new Map<string, AttributeDeclaration>(),
   };
   if (node === undefined || (node.kind === 'scalar' && node.value === null)) return attributes;
   const fields = readFields(report, node, '`attributes`', attributeSources);
@@ -69,10 +71,18 @@ function readAttributes(
       const also = fieldsOfSource[source];
       const attribute = readAttribute(report, declared, { what: `attribute \`${source}.${id}\``, also, untyped });
       warnIfTelling(report, { what: `a ${source} attribute`, id, at, sensitivity: attribute.sensitivity, example: 'a_31' });
+      if (source === 'device') checkDeviceClass(report, declared, id, attribute);
       attributes[source].set(id, attribute);
     }
   }
   return attributes;
+}
+
+/** Whoever holds the device can read what it keeps. */
+function checkDeviceClass(report: Report, node: Node, id: string, { sensitivity }: AttributeDeclaration): void {
+  if (!isSensitive(sensitivity)) return;
+  const message = `attribute \`device.${id}\` is of class ${sensitivity.class}, and a device keeps nothing above S1: write \`class: S1\`, or leave it out`;
+  report.error('device-not-allowed', node.at, message);
 }
 
 interface AttributePlace {

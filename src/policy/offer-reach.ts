@@ -19,13 +19,32 @@ export function checkOfferReach(
       const advice = near === null ? `write \`arbitrate: { tag: ${tag} }\` on a rung, or remove the tag` : `did you mean \`${near}\`?`;
       report.warning('tag-unselected', tagAt, `no rung selects tag \`${tag}\` of ${what}: ${advice}`);
     }
-    const highest = highestTier(tags.flatMap(({ tag }) => [...(tiersByTag.get(tag) ?? [])]));
+    const selecting = tags.flatMap(({ tag }) => [...(tiersByTag.get(tag) ?? [])]);
+    const highest = highestTier(selecting);
     if (highest === null) continue;
+    checkDeviceReach(report, { what, at: tags[0]?.at ?? at, offer, selecting });
     if (tierHeight(highest) < tierHeight(offer.lowestTier)) {
       const message = `${what} reads what only a ${offer.lowestTier} rung may, and its tags are selected no higher than on a ${highest} rung: select one of its tags on a ${offer.lowestTier} rung, or let it read less`;
       report.error('offer-never-reached', tags[0]?.at ?? at, message);
     }
     if (labelled) warnIfNeverEligible(report, { ...around, at, what, sensitivity: offer.sensitivity, tier: highest });
+  }
+}
+
+interface OnDevice extends Pick<DeclaredOffer, 'offer' | 'at'> {
+  readonly what: string;
+  readonly selecting: readonly Tier[];
+}
+
+/** A user rung is never decided on a device, and a segment rung by nothing that only a device knows. */
+function checkDeviceReach(report: Report, { what, at, offer, selecting }: OnDevice): void {
+  if (offer.device === undefined) return;
+  if (offer.reads.device !== undefined && !selecting.includes('session')) {
+    const message = `${what} reads what only a device knows, and its tags are selected on no session rung: select one of its tags on a session rung, or let it read less`;
+    report.error('offer-never-reached', at, message);
+  } else if (!selecting.some((tier) => tier === 'session' || tier === 'segment')) {
+    const advice = 'select one of its tags on a session or segment rung, or leave the mark out';
+    report.warning('device-unreached', at, `${what} is marked \`device: true\`, and no rung that a device decides selects it: ${advice}`);
   }
 }
 

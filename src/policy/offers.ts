@@ -11,6 +11,7 @@ import {
   sensitivityOf,
   warnIfConstant,
 } from './condition.ts';
+import { readDeviceMark } from './device-marks.ts';
 import type { Node } from './document.ts';
 import { checkName, readDefinedName, readNamed } from './names.ts';
 import { warnIfTelling } from './opaque-ids.ts';
@@ -69,6 +70,7 @@ const known = [
   'context',
   'levers',
   'group',
+  'device',
   'from',
   'until',
 ];
@@ -111,6 +113,16 @@ function readOffer(report: Report, fields: Fields, what: string, around: OfferSu
     around.variants.get(variant ?? '')?.sensitivity ?? harmless,
     (fromModel ? around.model : null) ?? harmless,
   ];
+  const sensitivity = highest(sensitivities);
+  const mark = readDeviceMark(report, fields, {
+    what,
+    uses,
+    declarations: around.declarations,
+    sensitivity,
+    tier: null,
+    fromModel,
+    conditionAt: when?.at ?? fields.at,
+  });
   return {
     variant: variant ?? '',
     when: when?.expression ?? null,
@@ -121,9 +133,10 @@ function readOffer(report: Report, fields: Fields, what: string, around: OfferSu
     leversPerMille: readLevers(report, fields.get('levers'), what),
     group: readGroup(report, fields.get('group'), what),
     ...readWindow(report, fields, what),
-    sensitivity: highest(sensitivities),
+    sensitivity,
     reads,
     lowestTier: lowestTierOf(reads),
+    ...mark,
   };
 }
 

@@ -1,8 +1,9 @@
 /** The rules of a `choose` rung: first match, each naming its variant, none behind one that always applies. */
-import type { Rule } from '../decision/artefact.ts';
+import type { Rule, Sensitivity } from '../decision/artefact.ts';
 import type { Tier } from '../decision/vocabulary.ts';
 import { noUses } from './cel/lowering.ts';
 import { type Condition, type Declarations, readBeyond, readCondition, readsOf, sensitivityOf, warnIfConstant } from './condition.ts';
+import { readDeviceMark } from './device-marks.ts';
 import type { Node } from './document.ts';
 import { warnIfNeverEligible } from './eligibility.ts';
 import { readDefinedName } from './names.ts';
@@ -19,6 +20,8 @@ export interface RuleSurroundings {
   readonly declarations: Declarations;
   readonly variants: Variants;
   readonly enabledCategories: readonly string[];
+  /** What the zone declares. Absent: nothing. */
+  readonly ofZone?: Sensitivity;
 }
 
 export function readRules(report: Report, node: Node, tier: Tier, what: string, around: RuleSurroundings): readonly Rule[] {
@@ -29,7 +32,7 @@ export function readRules(report: Report, node: Node, tier: Tier, what: string, 
   let unconditional = false;
   return list.items.map((item, index) => {
     const where = `rule ${index + 1} of ${what}`;
-    const fields = readFields(report, item, where, ['when', 'variant', 'class', 'category']);
+    const fields = readFields(report, item, where, ['when', 'variant', 'class', 'category', 'device']);
     if (unconditional) {
       report.error(
         'rule-unreachable',
@@ -72,8 +75,17 @@ function readRule(report: Report, fields: Fields, tier: Tier, what: string, arou
     variants.get(variant)?.sensitivity ?? harmless,
   ]);
   warnIfNeverEligible(report, { ...around, at: fields.at, what, sensitivity, tier });
+  const mark = readDeviceMark(report, fields, {
+    what,
+    uses,
+    declarations,
+    sensitivity: highest([sensitivity, around.ofZone ?? harmless]),
+    tier,
+    fromModel: false,
+    conditionAt: when?.at ?? fields.at,
+  });
   return {
-    rule: { when: when?.expression ?? null, variant, sensitivity, reads: readsOf(uses, declarations) },
+    rule: { when: when?.expression ?? null, variant, sensitivity, reads: readsOf(uses, declarations), ...mark },
     isUnconditional: whenNode === undefined || when?.constant === true,
   };
 }
@@ -81,7 +93,7 @@ function readRule(report: Report, fields: Fields, tier: Tier, what: string, arou
 function checkReach(report: Report, when: Condition, tier: Tier, what: string, declarations: Declarations): void {
   const beyond = readBeyond(tier, when.uses, declarations);
   if (beyond.length === 0) return;
-  const higher = beyond.every((name) => name.startsWith('session.')) ? 'session' : 'user';
+  const higher = beyond.every((name) => /^(?:session|device)\./.test(name)) ? 'session' : 'user';
   report.error(
     'rung-reads-too-much',
     when.at,

@@ -11,6 +11,11 @@ export const harmless: Sensitivity = { class: 'S0', categories: [], uncategorise
 /** What an unlabelled attribute, audience or offer is: special, of no category that anybody could consent to. */
 export const unlabelled: Sensitivity = { class: 'S3', categories: [], uncategorised: true };
 
+/** S2 and S3: for the user rung alone, and for no device. */
+export function isSensitive(sensitivity: Sensitivity): boolean {
+  return sensitivity.class === 'S2' || sensitivity.class === 'S3';
+}
+
 export function highest(all: readonly Sensitivity[]): Sensitivity {
   return {
     class: all.reduce((highestSoFar, one) => higherClass(highestSoFar, one.class), harmless.class),

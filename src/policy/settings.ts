@@ -1,5 +1,5 @@
 /** The sections that hold numbers and switches. What is left out gets a default that asks for nothing and grants nothing. */
-import type { Artefact, ConsentSettings } from '../decision/artefact.ts';
+import { type Artefact, type ConsentSettings, type DeviceSettings, deviceDefaults } from '../decision/artefact.ts';
 import { dayMs } from '../time/units.ts';
 import type { Node } from './document.ts';
 import { checkName } from './names.ts';
@@ -8,6 +8,8 @@ import { type Bounds, type Fields, readBoolean, readFields, readInteger, readMap
 
 export const budgetMsBounds: Bounds = { min: 0, max: 60_000 };
 export const deadlineMsBounds: Bounds = { min: 1, max: 60_000 };
+/** What a device was given ends by itself within a week, also where it never comes back. */
+const deviceHoursBounds: Bounds = { min: 1, max: 168 };
 
 const regimes = ['us_opt_out', 'opt_in'] as const;
 const country = /^[A-Z]{2}$/;
@@ -88,6 +90,16 @@ export function readDeadline(report: Report, root: Fields): Artefact['deadline']
 export function readFreshnessMaxMs(report: Report, root: Fields): number {
   const fields = section(report, root, 'freshness', ['maxMs']);
   return optionalInteger(report, fields, 'maxMs', '`freshness`', { min: 0, max: dayMs }) ?? 0;
+}
+
+/** What devices are given to decide by, and for how long. */
+export function readDevice(report: Report, root: Fields): { readonly device?: DeviceSettings } {
+  const fields = section(report, root, 'device', ['enabled', 'maxAgeHours']);
+  if (fields === undefined) return {};
+  const enabledNode = fields.get('enabled');
+  const enabled = (enabledNode && readBoolean(report, enabledNode, '`enabled` of `device`')) ?? deviceDefaults.enabled;
+  const maxAgeHours = optionalInteger(report, fields, 'maxAgeHours', '`device`', deviceHoursBounds) ?? deviceDefaults.maxAgeHours;
+  return { device: { enabled, maxAgeHours } };
 }
 
 export function readContextualWithoutSignal(report: Report, root: Fields): boolean {

@@ -118,7 +118,7 @@ function costOf(expression: Expression, attributes: Attributes, variables: Varia
     case 'literal':
       return { ...oneStep, ...sizeOfLiteral(expression.value) };
     case 'attribute':
-      return ofAttribute(attributes[expression.source][expression.name]?.type);
+      return ofAttribute(attributes[expression.source]?.[expression.name]?.type);
     case 'audiences':
       return { ...oneStep, items: audiencesMax, length: textLengthMax };
     case 'has':

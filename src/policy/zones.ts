@@ -47,7 +47,7 @@ function readZone(report: Report, node: Node, what: string, around: LadderSurrou
     late: (lateNode && readOneOf(report, lateNode, `\`late\` of ${what}`, lateModes)) ?? 'fallback',
     sensitivity,
     maxAgeSeconds: optionalInteger(report, cache, 'maxAgeSeconds', `\`cache\` of ${what}`, { min: 0, max: 31_536_000 }) ?? null,
-    ladder: ladderNode === undefined ? [] : readLadder(report, ladderNode, what, around),
+    ladder: ladderNode === undefined ? [] : readLadder(report, ladderNode, what, { ...around, ofZone: sensitivity }),
   };
 }
 

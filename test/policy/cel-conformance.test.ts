@@ -9,7 +9,7 @@ import type { Environment } from '../../src/policy/cel/lowering.ts';
 import { type Case, conformanceCases } from './cel-suite.ts';
 
 const nothingDeclared: Environment = {
-  attributes: { request: new Map(), session: new Map(), profile: new Map() },
+  attributes: { request: new Map(), session: new Map(), profile: new Map(), device: new Map() },
   audiences: new Map(),
   untyped: new Set(),
 };

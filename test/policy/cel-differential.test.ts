@@ -7,7 +7,7 @@ import { lowerExpression } from '../../src/policy/cel/lower.ts';
 
 const library = new Library({ homogeneousAggregateLiterals: false });
 const nothingDeclared = {
-  attributes: { request: new Map(), session: new Map(), profile: new Map() },
+  attributes: { request: new Map(), session: new Map(), profile: new Map(), device: new Map() },
   audiences: new Map(),
   untyped: new Set<never>(),
 };

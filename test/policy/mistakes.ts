@@ -992,14 +992,14 @@ export const mistakes: readonly Mistake[] = [
     name: 'a place behind an escaped quote',
     change: user('"profile.loyalty == \\"gold\\" && nobody"'),
     problems: [
-      'unknown-attribute 22:53 error: in `when` of rule 1 of the user rung of zone `hero`, there is no name `nobody`; write one of `request`, `session`, `profile`, `audiences`, `now`',
+      'unknown-attribute 22:53 error: in `when` of rule 1 of the user rung of zone `hero`, there is no name `nobody`; write one of `request`, `session`, `profile`, `device`, `audiences`, `now`',
     ],
   },
   {
     name: 'a place behind a doubled quote',
     change: user("'profile.loyalty == ''gold'' && nobody'"),
     problems: [
-      'unknown-attribute 22:53 error: in `when` of rule 1 of the user rung of zone `hero`, there is no name `nobody`; write one of `request`, `session`, `profile`, `audiences`, `now`',
+      'unknown-attribute 22:53 error: in `when` of rule 1 of the user rung of zone `hero`, there is no name `nobody`; write one of `request`, `session`, `profile`, `device`, `audiences`, `now`',
     ],
   },
   {
@@ -1009,7 +1009,7 @@ export const mistakes: readonly Mistake[] = [
         '- variant: gold\n            when: |\n              profile.loyalty == "gold" &&\n                nobody',
     },
     problems: [
-      'unknown-attribute 25:17 error: in `when` of rule 1 of the user rung of zone `hero`, there is no name `nobody`; write one of `request`, `session`, `profile`, `audiences`, `now`',
+      'unknown-attribute 25:17 error: in `when` of rule 1 of the user rung of zone `hero`, there is no name `nobody`; write one of `request`, `session`, `profile`, `device`, `audiences`, `now`',
     ],
   },
   {
@@ -1081,5 +1081,240 @@ export const mistakes: readonly Mistake[] = [
     problems: [
       'expression-too-large 22:307 error: in `when` of rule 1 of the user rung of zone `hero`, a condition may nest 64 levels deep: split it into several rules',
     ],
+  },
+  {
+    name: 'a rule for the device is fine',
+    change: {
+      'attributes:\n': 'attributes:\n  device: { recent: { type: strings, class: S1 }, visits: { type: int, class: S0 } }\n',
+      '      - tier: segment\n':
+        '      - tier: session\n        choose:\n          - { when: \'"shoes" in device.recent && device.visits > 2\', variant: gold, device: true }\n      - tier: segment\n',
+    },
+    problems: [],
+  },
+  {
+    name: 'a mark on what a server decides too is fine',
+    change: { '\'request.country == "DE"\', variant: plain }': '\'request.country == "DE"\', variant: plain, device: true }' },
+    problems: [],
+  },
+  {
+    name: 'a mark that says no is none',
+    change: { '\'request.country == "DE"\', variant: plain }': '\'request.country == "DE"\', variant: plain, device: false }' },
+    problems: [],
+  },
+  {
+    name: 'a mark that is no truth',
+    change: { '\'request.country == "DE"\', variant: plain }': '\'request.country == "DE"\', variant: plain, device: yes please }' },
+    problems: ['wrong-type 25:72 error: `device` of rule 1 of the segment rung of zone `hero` must be true or false, not text'],
+  },
+  {
+    name: 'a rule that only a device can decide, without the mark',
+    change: {
+      'attributes:\n': 'attributes:\n  device: { recent: { type: strings, class: S1 }, visits: { type: int, class: S0 } }\n',
+      '      - tier: segment\n':
+        "      - tier: session\n        choose:\n          - { when: 'device.visits > 2', variant: gold }\n      - tier: segment\n",
+    },
+    problems: [
+      'device-unmarked 26:21 error: rule 1 of the session rung of zone `hero` reads `device.visits`, which only a device knows: write `device: true` beside it, or let it read less',
+    ],
+  },
+  {
+    name: 'a rule that only a device can decide, on a segment rung',
+    change: {
+      'attributes:\n': 'attributes:\n  device: { recent: { type: strings, class: S1 }, visits: { type: int, class: S0 } }\n',
+      '\'request.country == "DE"\', variant: plain }': "'device.visits > 2', variant: plain, device: true }",
+    },
+    problems: [
+      'rung-reads-too-much 26:21 error: rule 1 of the segment rung of zone `hero` reads `device.visits`, which a segment rung may not: move the rule to the session rung',
+    ],
+  },
+  {
+    name: 'a rule that only a device can decide, on a user rung',
+    change: {
+      'attributes:\n': 'attributes:\n  device: { recent: { type: strings, class: S1 }, visits: { type: int, class: S0 } }\n',
+      '\'profile.loyalty == "gold"\', variant: gold }': "'has(device.recent)', variant: gold, device: true }",
+    },
+    problems: [
+      'rung-reads-too-much 23:21 error: rule 1 of the user rung of zone `hero` reads `device.recent`, which a user rung may not: move the rule to the session rung',
+      'device-not-allowed 23:58 error: rule 1 of the user rung of zone `hero` is marked `device: true` and stands on a user rung, which no device decides: move it to the session or the segment rung, or leave the mark out',
+    ],
+  },
+  {
+    name: 'a rule for the device that reads the profile',
+    change: { '\'profile.loyalty == "gold"\', variant: gold }': '\'profile.loyalty == "gold"\', variant: gold, device: true }' },
+    problems: [
+      'device-not-allowed 22:65 error: rule 1 of the user rung of zone `hero` is marked `device: true` and reads `profile.loyalty`, which no device is told: read `device.<attribute>`, declared under `attributes.device`, or leave the mark out',
+    ],
+  },
+  {
+    name: 'a rule for the device that stands on a user rung',
+    change: { '\'profile.loyalty == "gold"\', variant: gold }': '\'request.country == "DE"\', variant: gold, device: true }' },
+    problems: [
+      'device-not-allowed 22:63 error: rule 1 of the user rung of zone `hero` is marked `device: true` and stands on a user rung, which no device decides: move it to the session or the segment rung, or leave the mark out',
+    ],
+  },
+  {
+    name: 'a rule for the device that reads the session',
+    change: {
+      'attributes:\n': 'attributes:\n  device: { recent: { type: strings, class: S1 }, visits: { type: int, class: S0 } }\n',
+      '      - tier: segment\n':
+        "      - tier: session\n        choose:\n          - { when: 'session.pages > 2 && device.visits > 2', variant: gold, device: true }\n      - tier: segment\n",
+    },
+    problems: [
+      'device-not-allowed 26:78 error: rule 1 of the session rung of zone `hero` is marked `device: true` and reads `session.pages`, which no device is told: read `device.<attribute>`, declared under `attributes.device`, or leave the mark out',
+    ],
+  },
+  {
+    name: 'a rule for the device that reads memberships',
+    change: {
+      'attributes:\n': 'attributes:\n  device: { recent: { type: strings, class: S1 }, visits: { type: int, class: S0 } }\n',
+      '      - tier: segment\n':
+        '      - tier: session\n        choose:\n          - { when: \'"lapsed" in audiences\', variant: gold, device: true }\n      - tier: segment\n',
+    },
+    problems: [
+      'rung-reads-too-much 26:21 error: rule 1 of the session rung of zone `hero` reads `"lapsed" in audiences`, which a session rung may not: move the rule to the user rung',
+      'device-not-allowed 26:61 error: rule 1 of the session rung of zone `hero` is marked `device: true` and reads `"lapsed" in audiences`, which no device is told: read `device.<attribute>`, declared under `attributes.device`, or leave the mark out',
+    ],
+  },
+  {
+    name: 'a rule for the device that reads an audience of the edge is fine',
+    change: {
+      'attributes:\n': 'attributes:\n  device: { recent: { type: strings, class: S1 }, visits: { type: int, class: S0 } }\n',
+      '      - tier: segment\n':
+        '      - tier: session\n        choose:\n          - { when: \'"newsletter" in audiences\', variant: gold, device: true }\n      - tier: segment\n',
+    },
+    problems: [],
+  },
+  {
+    name: 'a rule for the device that shows what is sensitive',
+    change: {
+      'attributes:\n': 'attributes:\n  device: { recent: { type: strings, class: S1 }, visits: { type: int, class: S0 } }\n',
+      '      - tier: segment\n':
+        "      - tier: session\n        choose:\n          - { when: 'device.visits > 2', variant: v-1, device: true }\n      - tier: segment\n",
+    },
+    problems: [
+      'class-above-rung 26:13 warning: rule 1 of the session rung of zone `hero` is of class S2, which only the user rung may show: move it there',
+      'device-not-allowed 26:56 error: rule 1 of the session rung of zone `hero` is marked `device: true` and is of class S2, by what it reads or by what it, its variant or its zone declares, and nothing above S1 goes to a device: write `class: S1` where that is true, or leave the mark out',
+    ],
+  },
+  {
+    name: 'a rule for the device in a zone that is sensitive',
+    change: {
+      'attributes:\n': 'attributes:\n  device: { recent: { type: strings, class: S1 }, visits: { type: int, class: S0 } }\n',
+      '      - tier: segment\n':
+        "      - tier: session\n        choose:\n          - { when: 'device.visits > 2', variant: gold, device: true }\n      - tier: segment\n",
+      '    kind: content\n': '    kind: content\n    class: S2\n',
+    },
+    problems: [
+      'id-not-opaque 18:3 warning: the id of a zone of class S2 looks like words, and ids reach more eyes than what they stand for: write one that tells nothing, such as `z-31`, and what it means in a comment',
+      'device-not-allowed 27:57 error: rule 1 of the session rung of zone `hero` is marked `device: true` and is of class S2, by what it reads or by what it, its variant or its zone declares, and nothing above S1 goes to a device: write `class: S1` where that is true, or leave the mark out',
+    ],
+  },
+  {
+    name: 'a signal of a device that is sensitive, and one without a class',
+    change: { 'attributes:\n': 'attributes:\n  device: { steps: { type: int, class: S2 }, recent: { type: strings } }\n' },
+    problems: [
+      'id-not-opaque 4:13 warning: the id of a device attribute of class S2 looks like words, and ids reach more eyes than what they stand for: write one that tells nothing, such as `a_31`, and what it means in a comment',
+      'device-not-allowed 4:20 error: attribute `device.steps` is of class S2, and a device keeps nothing above S1: write `class: S1`, or leave it out',
+      'device-not-allowed 4:54 error: attribute `device.recent` is of class S3, and a device keeps nothing above S1: write `class: S1`, or leave it out',
+    ],
+  },
+  {
+    name: 'a signal that nobody declared',
+    change: {
+      'attributes:\n': 'attributes:\n  device: { recent: { type: strings, class: S1 }, visits: { type: int, class: S0 } }\n',
+      '      - tier: segment\n':
+        "      - tier: session\n        choose:\n          - { when: 'device.recnt == []', variant: gold, device: true }\n      - tier: segment\n",
+    },
+    problems: [
+      'unknown-attribute 26:29 error: in `when` of rule 1 of the session rung of zone `hero`, no attribute `recnt` is declared under `attributes.device`; did you mean `recent`?',
+    ],
+  },
+  {
+    name: 'a device as a whole',
+    change: {
+      'attributes:\n': 'attributes:\n  device: { recent: { type: strings, class: S1 }, visits: { type: int, class: S0 } }\n',
+      '      - tier: segment\n':
+        "      - tier: session\n        choose:\n          - { when: 'size(device) > 2', variant: gold, device: true }\n      - tier: segment\n",
+    },
+    problems: [
+      'unknown-attribute 26:27 error: in `when` of rule 1 of the session rung of zone `hero`, `device` lacks its source: write `request.device`',
+    ],
+  },
+  {
+    name: 'an offer for the device that no rung of it selects',
+    change: {
+      'attributes:\n': 'attributes:\n  device: { recent: { type: strings, class: S1 }, visits: { type: int, class: S0 } }\n',
+      '    class: S1\n    variant: gold\n': '    class: S1\n    device: true\n    variant: gold\n',
+    },
+    problems: [
+      'device-unreached 42:12 warning: offer `ring` is marked `device: true`, and no rung that a device decides selects it: select one of its tags on a session or segment rung, or leave the mark out',
+    ],
+  },
+  {
+    name: 'an offer for the device that a model scores',
+    change: {
+      '    class: S1\n    variant: gold\n    propensityPpm: 1000\n':
+        '    class: S1\n    device: true\n    variant: gold\n    propensityPpm: 1000\n    propensity: model\n',
+      'pages:\n':
+        'dependencies: { model: { source: http, url: "https://m.example/{subject}", map: { propensityPpm: response.p } } }\npages:\n',
+    },
+    problems: [
+      'class-not-enabled 14:24 warning: dependency `model` declares no class, so every offer that asks it counts as S3 and is never eligible: write `class: S1`',
+      'class-not-enabled 41:3 warning: offer `ring` is of class S3 without a category, by what it reads or declares, and is never eligible: label what it reads with a class',
+      'device-unreached 42:12 warning: offer `ring` is marked `device: true`, and no rung that a device decides selects it: select one of its tags on a session or segment rung, or leave the mark out',
+      'device-not-allowed 44:5 error: offer `ring` is marked `device: true` and has its propensity from a model, which no device is told: write `propensityPpm` alone, or leave the mark out',
+    ],
+  },
+  {
+    name: 'an offer for the device without a class',
+    change: { '    class: S1\n    variant: gold\n': '    device: true\n    variant: gold\n' },
+    problems: [
+      'class-not-enabled 41:5 warning: offer `ring` declares no class, so it counts as S3 and is never eligible: write `class: S1`',
+      'device-unreached 41:12 warning: offer `ring` is marked `device: true`, and no rung that a device decides selects it: select one of its tags on a session or segment rung, or leave the mark out',
+      'device-not-allowed 42:5 error: offer `ring` is marked `device: true` and is of class S3, by what it reads or by what it, its variant or its zone declares, and nothing above S1 goes to a device: write `class: S1` where that is true, or leave the mark out',
+    ],
+  },
+  {
+    name: 'an offer that only a device can decide, selected on a user rung',
+    change: {
+      'attributes:\n': 'attributes:\n  device: { recent: { type: strings, class: S1 }, visits: { type: int, class: S0 } }\n',
+      '    class: S1\n    variant: gold\n': "    class: S1\n    device: true\n    when: 'device.visits > 2'\n    variant: gold\n",
+    },
+    problems: [
+      'offer-never-reached 42:12 error: offer `ring` reads what only a device knows, and its tags are selected on no session rung: select one of its tags on a session rung, or let it read less',
+    ],
+  },
+  {
+    name: 'an offer that only a device can decide, without the mark',
+    change: {
+      'attributes:\n': 'attributes:\n  device: { recent: { type: strings, class: S1 }, visits: { type: int, class: S0 } }\n',
+      '    class: S1\n    variant: gold\n':
+        "    class: S1\n    context: [ { when: 'device.visits > 2', perMille: 1200 } ]\n    variant: gold\n",
+    },
+    problems: [
+      'device-unmarked 42:5 error: offer `ring` reads `device.visits`, which only a device knows: write `device: true` beside it, or let it read less',
+    ],
+  },
+  {
+    name: 'an offer for the device is fine',
+    change: {
+      'attributes:\n': 'attributes:\n  device: { recent: { type: strings, class: S1 }, visits: { type: int, class: S0 } }\n',
+      '    class: S1\n    variant: gold\n': "    class: S1\n    device: true\n    when: 'device.visits > 2'\n    variant: gold\n",
+      '      - tier: user\n        arbitrate: { tag: rail }\n': '      - tier: session\n        arbitrate: { tag: rail }\n',
+    },
+    problems: [],
+  },
+  {
+    name: 'what devices are given, for longer than a week',
+    change: { 'pages:\n': 'device: { enabled: perhaps, maxAgeHours: 169 }\npages:\n' },
+    problems: [
+      'wrong-type 14:20 error: `enabled` of `device` must be true or false, not text',
+      'out-of-bounds 14:42 error: `maxAgeHours` of `device` is 169: write a whole number from 1 to 168',
+    ],
+  },
+  {
+    name: 'what devices are given is switched off',
+    change: { 'pages:\n': 'device: { enabled: false }\npages:\n' },
+    problems: [],
   },
 ];

@@ -32,7 +32,7 @@ export interface Uses {
 
 export function noUses(): Uses {
   return {
-    attributes: { request: new Set(), session: new Set(), profile: new Set() },
+    attributes: { request: new Set(), session: new Set(), profile: new Set(), device: new Set() },
     audiences: new Set(),
     everyAudience: false,
     now: false,

@@ -1,4 +1,4 @@
-/** Names in a condition: attributes of the three sources, `audiences`, `now`, and the variables of list macros. */
+/** Names in a condition: attributes of the four sources, `audiences`, `now`, and the variables of list macros. */
 import { type AttributeSource, attributeSources } from '../../decision/expression.ts';
 import { didYouMean, names } from '../suggest.ts';
 import { complain, type Lowering, type Typed } from './lowering.ts';
@@ -19,10 +19,10 @@ export function lowerName(syntax: Syntax & { op: 'id' }, context: Lowering): Typ
     context.uses.everyAudience = true;
     return { expression: { op: 'audiences' }, type: { kind: 'list', item: anyString } };
   }
-  if (isSource(name)) {
+  const homes = attributeSources.filter((source) => context.environment.attributes[source].has(name));
+  if (isSource(name) && homes.length === 0) {
     return complain(context, syntax, 'expression-type', `\`${name}\` has no value of its own: write \`${name}.<attribute>\``);
   }
-  const homes = attributeSources.filter((source) => context.environment.attributes[source].has(name));
   if (homes.length > 0) {
     return complain(
       context,
@@ -96,7 +96,7 @@ function refuseAccess(syntax: Syntax & { op: '.' | '[]' }, owner: Syntax, contex
     context,
     syntax.pos,
     'expression-type',
-    `this has no field \`${syntax.args[1]}\`: only request, session and profile have attributes`,
+    `this has no field \`${syntax.args[1]}\`: only request, session, profile and device have attributes`,
   );
 }
 
