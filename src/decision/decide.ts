@@ -13,7 +13,7 @@ import { failure } from './gate-failure.ts';
 import { gateFailure } from './gates.ts';
 import type { Question } from './question.ts';
 import { type PreparedRung, type PreparedZone, preparedZone } from './reading.ts';
-import { type Selection, type Shown, select } from './select.ts';
+import { type Shown, select } from './select.ts';
 import { type Standing, weigh } from './standing.ts';
 import type { LateMode, Render } from './vocabulary.ts';
 import { gpcUseCases, lateModes, tierHeight } from './vocabulary.ts';
@@ -51,7 +51,7 @@ function decideZone(standing: Standing, id: string, shown: Shown): ZoneDecision 
     const render = renderOf(standing, zone.late, downgrade);
     const isShown = render !== 'suppress';
     // What a suppressed zone would have shown is free for the others of the page.
-    if (isShown) remember(standing.artefact, selection, shown);
+    if (isShown) remember(standing.artefact, selection.offer, shown);
     return {
       zone: id,
       tier,
@@ -101,11 +101,10 @@ function stricter(a: LateMode, b: LateMode): LateMode {
 /** Zones choose in order of criticality, then of the page (of the request, where none is named). */
 function choosingOrder({ artefact, question }: Standing): readonly string[] {
   const { page, zones } = question;
-  const onPage = page !== null && Object.hasOwn(artefact.pages, page) ? artefact.pages[page]?.zones : undefined;
-  if (onPage === undefined) return byCriticality(artefact, zones);
-  if (zones !== onPage)
-    return byCriticality(artefact, [...onPage.filter((id) => zones.includes(id)), ...zones.filter((id) => !onPage.includes(id))]);
-  return orderOfPage(artefact, page ?? '', onPage);
+  if (page === null || !Object.hasOwn(artefact.pages, page)) return byCriticality(artefact, zones);
+  const onPage = artefact.pages[page]?.zones ?? [];
+  if (zones === onPage) return orderOfPage(artefact, page, onPage);
+  return byCriticality(artefact, [...onPage.filter((id) => zones.includes(id)), ...zones.filter((id) => !onPage.includes(id))]);
 }
 
 /** For a page that is asked for whole, as most are. */
@@ -132,11 +131,11 @@ function byCriticality(artefact: Artefact, ids: readonly string[]): readonly str
 
 function shownBefore({ artefact, question }: Standing): Shown {
   const shown: Shown = { offers: new Set(), groups: new Set() };
-  for (const offer of question.shownOffers) remember(artefact, { variant: '', offer }, shown);
+  for (const offer of question.shownOffers) remember(artefact, offer, shown);
   return shown;
 }
 
-function remember(artefact: Artefact, { offer }: Selection, shown: Shown): void {
+function remember(artefact: Artefact, offer: string | null, shown: Shown): void {
   if (offer === null) return;
   shown.offers.add(offer);
   const group = Object.hasOwn(artefact.offers, offer) ? artefact.offers[offer]?.group : undefined;
