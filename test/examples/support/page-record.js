@@ -47,6 +47,7 @@
     zones() {
       return boxes().map((box) => {
         const { variant = null, tier = null } = shownIn(box)?.dataset ?? {};
+        // biome-ignore lint/performance/useDomNodeTextContent: what is hidden from a reader must not count as shown.
         const text = box.innerText.replace(/\s+/g, ' ').trim();
         return { zone: box.dataset.zone, variant, tier, text, heightPx: box.getBoundingClientRect().height, isInView: isInView(box) };
       });
