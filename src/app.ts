@@ -32,6 +32,7 @@ import { erasureRoutes } from './http/routes/erasures.ts';
 import { exportRoutes } from './http/routes/exports.ts';
 import { gpcRoute } from './http/routes/gpc.ts';
 import { identityRoutes } from './http/routes/identities.ts';
+import { ofrepRoutes } from './http/routes/ofrep.ts';
 import { profileRoutes } from './http/routes/profiles.ts';
 import { revocationRoutes } from './http/routes/revocations.ts';
 import { sessionRoutes } from './http/routes/sessions.ts';
@@ -92,6 +93,7 @@ export async function buildApp(given: AppDependencies): Promise<FastifyInstance>
 
   decideRoute(app, dependencies, authority);
   decideSharedRoute(app, dependencies, authority);
+  ofrepRoutes(app, dependencies, authority);
   profileRoutes(app, dependencies, authority);
   identityRoutes(app, dependencies, authority);
   consentRoutes(app, dependencies, authority);

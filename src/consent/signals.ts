@@ -28,6 +28,8 @@ export interface WireConsent {
   readonly usPrivacy?: string | undefined;
   readonly googleConsentMode?: { readonly [key: string]: unknown } | undefined;
   readonly useCases?: { readonly [useCase in UseCase]?: ConsentState | undefined } | undefined;
+  /** There was more, and it could not be read. Never on the wire. */
+  readonly isUnreadable?: true;
 }
 
 export interface HearingOptions {
@@ -80,6 +82,7 @@ function hearSignals(wire: WireConsent, options: HearingOptions, outcomes: Outco
     }
   };
   hear('useCases', explicitReadings(wire.useCases));
+  if (wire.isUnreadable === true) hear('useCases', [invalidReading('malformed')]);
   if (isSaid(wire.usPrivacy)) hear('usPrivacy', [usPrivacySignal(wire.usPrivacy, context.regime)]);
   hear('googleConsentMode', consentModeSignals(wire.googleConsentMode));
 

@@ -48,7 +48,7 @@ function cacheText(cache: CacheAnswer): string {
 /** Of objects that never change. */
 const texts = new WeakMap<object, string>();
 
-function knownText(value: unknown): string {
+export function knownText(value: unknown): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   let text = texts.get(value);
   if (text === undefined) {

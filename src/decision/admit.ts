@@ -46,6 +46,7 @@ export function admitQuestion(given: Question): Question {
     audiences: Array.isArray(question.audiences) ? strings(question.audiences) : null,
     explain: question.explain === true,
     ...(question.onlyProved === undefined ? {} : { onlyProved: true as const }),
+    ...(typeof question.tieBreak === 'string' ? { tieBreak: question.tieBreak } : {}),
   };
 }
 

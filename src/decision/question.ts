@@ -24,4 +24,6 @@ export interface Question {
    * proved. Absent: the caller is somebody we know.
    */
   readonly onlyProved?: true;
+  /** Breaks ties where no verified subject or session does, and nothing else: it proves nobody. Absent: everybody's ties fall alike. */
+  readonly tieBreak?: string;
 }

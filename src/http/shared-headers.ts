@@ -65,7 +65,7 @@ function tagsFor(name: CacheTagHeader, tags: readonly string[], coarseTags: read
 }
 
 /** RFC 9110, 13.1.2: for a GET the weak comparison serves. Our tags hold no comma, so a list may be cut at every one. */
-function isHeld(ifNoneMatch: string | undefined, etag: string): boolean {
+export function isHeld(ifNoneMatch: string | undefined, etag: string): boolean {
   if (ifNoneMatch === undefined) return false;
   if (ifNoneMatch.trim() === '*') return true;
   return ifNoneMatch.split(',').some((given) => given.trim().replace(/^W\//, '') === etag);

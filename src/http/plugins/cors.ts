@@ -14,7 +14,16 @@ const preflightMaxAgeSeconds = 600;
 
 const opened: FastifyCorsOptions = {
   methods: ['GET', 'POST', 'DELETE'],
-  allowedHeaders: ['authorization', 'content-type', 'dpop', 'if-none-match', 'stepwell-deadline-ms', 'traceparent', 'tracestate'],
+  allowedHeaders: [
+    'authorization',
+    'content-type',
+    'dpop',
+    'if-none-match',
+    'stepwell-deadline-ms',
+    'traceparent',
+    'tracestate',
+    'x-api-key',
+  ],
   exposedHeaders: ['etag', 'retry-after', 'server-timing', 'stepwell-request-id', 'traceparent'],
   maxAge: preflightMaxAgeSeconds,
   strictPreflight: false,

@@ -29,6 +29,10 @@ declare module 'fastify' {
     /** Null: nobody asked who it is, or it is nobody we let in. */
     caller: Caller | null;
   }
+  interface FastifyContextConfig {
+    /** A key may come as `X-API-Key` too, as clients of other protocols send it. */
+    readonly takesApiKeyHeader?: boolean;
+  }
 }
 
 export const callers = fastifyPlugin(async (app: FastifyInstance) => {
@@ -59,7 +63,7 @@ export function createAuthority({ keys, corsOrigins = [], clock, limits, badKeys
 
   function admitted(request: FastifyRequest): Caller {
     if (hashed === null) return atThisMachine(request, listed);
-    const key = matching(hashed(), request.headers.authorization);
+    const key = matching(hashed(), presentedBy(request));
     if (key === null || clock.nowMs() >= (key.notAfterMs ?? Number.POSITIVE_INFINITY)) throw notAdmitted(request, key);
     const waitSeconds = limits.take(key);
     if (waitSeconds !== null) throw limited('key', waitSeconds);
@@ -69,8 +73,8 @@ export function createAuthority({ keys, corsOrigins = [], clock, limits, badKeys
   }
 
   /** Who brings no key is told so as often as they like: it costs us nothing and tells them nothing. */
-  function notAdmitted({ headers, socket }: FastifyRequest, expired: ApiKey | null): ProblemError {
-    const waitSeconds = headers.authorization === undefined ? null : badKeys.from(socket.remoteAddress);
+  function notAdmitted(request: FastifyRequest, expired: ApiKey | null): ProblemError {
+    const waitSeconds = isWithoutKey(request) ? null : badKeys.from(request.socket.remoteAddress);
     if (waitSeconds !== null) return limited('address', waitSeconds);
     return new ProblemError('unauthenticated', expired === null ? undefined : 'the API key has expired');
   }
@@ -139,10 +143,28 @@ function hashedNow(keys: ApiKeys): () => readonly HashedKey[] {
   };
 }
 
+/** Null: none, or nothing that could be a key. Two keys are one too many, for proxies disagree about which of them counts. */
+function presentedBy(request: FastifyRequest): string | null {
+  const { authorization } = request.headers;
+  const named = apiKeyHeader(request);
+  if (authorization !== undefined && named !== undefined) throw new ProblemError('malformed_request', 'send one API key, in one header');
+  const shape = named === undefined ? /^Bearer ([\x21-\x7e]{1,512})$/i : /^([\x21-\x7e]{1,512})$/;
+  return shape.exec(named ?? authorization ?? '')?.[1] ?? null;
+}
+
+function isWithoutKey(request: FastifyRequest): boolean {
+  return request.headers.authorization === undefined && apiKeyHeader(request) === undefined;
+}
+
+/** Several lines of it are joined with what no key holds. */
+function apiKeyHeader({ headers, routeOptions }: FastifyRequest): string | undefined {
+  const header = routeOptions.config.takesApiKeyHeader === true ? headers['x-api-key'] : undefined;
+  return Array.isArray(header) ? header.join(', ') : header;
+}
+
 /** Compares with every key, so that the time tells nothing about which one came close. */
-function matching(keys: readonly HashedKey[], authorization: string | undefined): ApiKey | null {
-  const presented = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(authorization ?? '')?.[1];
-  if (presented === undefined) return null;
+function matching(keys: readonly HashedKey[], presented: string | null): ApiKey | null {
+  if (presented === null) return null;
   const presentedHash = hash('sha256', presented, 'buffer');
   let found: ApiKey | null = null;
   for (const { hash: known, key } of keys) {

@@ -49,17 +49,38 @@ export const unserved = fastifyPlugin(async (app: FastifyInstance) => {
   });
 });
 
-/** Takes back whatever a route has said about caching. */
+/** How a problem is told. */
+export interface ProblemForm {
+  readonly status: number;
+  readonly mediaType: string;
+  readonly body: object;
+  readonly retryAfterSeconds: number | null;
+}
+
 function sendProblem(problem: ProblemError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  request.problemCode = problem.code;
+  const { status } = problem;
+  const retryAfterSeconds = problem.retryAfterSeconds ?? (status === 503 ? overloadRetryAfterSeconds : null);
+  return sendAs({ status, mediaType, body: problemBody(problem, request.id), retryAfterSeconds }, problem.code, request, reply);
+}
+
+/** For a route whose protocol has a form of its own for what goes wrong. */
+export function answersErrorsAs(formOf: (problem: ProblemError, request: FastifyRequest) => ProblemForm) {
+  return (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    const problem = problemOf(error, request);
+    return sendAs(formOf(problem, request), problem.code, request, reply);
+  };
+}
+
+/** Takes back whatever a route has said about caching. */
+function sendAs(form: ProblemForm, code: ProblemCode, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  request.problemCode = code;
   setSafeHeaders(request, reply);
   for (const name of ['etag', 'surrogate-key', 'cache-tag', 'server-timing']) reply.removeHeader(name);
-  if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
-  const retryAfterSeconds = problem.retryAfterSeconds ?? (problem.status === 503 ? overloadRetryAfterSeconds : null);
-  if (retryAfterSeconds !== null) reply.header('retry-after', retryAfterSeconds);
-  // As bytes: to text the framework would add a charset, which this media type does not have.
-  const body = Buffer.from(JSON.stringify(problemBody(problem, request.id)));
-  return reply.code(problem.status).header('content-type', mediaType).send(body);
+  if (form.status === 401) reply.header('www-authenticate', 'Bearer');
+  if (form.retryAfterSeconds !== null) reply.header('retry-after', form.retryAfterSeconds);
+  // As bytes: to text the framework would add a charset, which the media type of problems does not have.
+  const body = Buffer.from(JSON.stringify(form.body));
+  return reply.code(form.status).header('content-type', form.mediaType).send(body);
 }
 
 function problemOf(error: unknown, request: FastifyRequest): ProblemError {

@@ -1,0 +1,74 @@
+/**
+ * OpenFeature's Remote Evaluation Protocol, 0.3.0: a zone is a flag. It is the same walk as `POST /v1/decide`, and every degraded outcome is
+ * a 200 with a value. What goes wrong is told in OFREP's form, by the statuses that its clients know.
+ */
+import { hash } from 'node:crypto';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { WireConsent } from '../../consent/signals.ts';
+import { flagsText, flagText, ofrepError, unknownFlag } from '../../contract/ofrep-answer.ts';
+import { hearContext, readContext } from '../../contract/ofrep-request.ts';
+import type { ZoneDecision } from '../../decision/decision.ts';
+import { decideForVisitor } from '../decide-for-visitor.ts';
+import type { ServiceDependencies } from '../dependencies.ts';
+
+import { refusingLateRequests } from '../overload.ts';
+import type { Authority } from '../plugins/keys.ts';
+import { answersErrorsAs } from '../plugins/problems.ts';
+import { policyInForce } from '../policy-in-force.ts';
+import { isHeld } from '../shared-headers.ts';
+
+const json = 'application/json; charset=utf-8';
+
+export function ofrepRoutes(app: FastifyInstance, dependencies: ServiceDependencies, authority: Authority): void {
+  const options = {
+    onRequest: [refusingLateRequests(dependencies), authority.demanding('decide')],
+    errorHandler: answersErrorsAs((problem, request) => ({ ...ofrepError(problem, keyOf(request)), mediaType: json })),
+    config: { takesApiKeyHeader: true },
+  };
+  app.post('/ofrep/v1/evaluate/flags/:key', options, (request, reply) => evaluate(request, reply, keyOf(request)));
+  app.post('/ofrep/v1/evaluate/flags', options, (request, reply) => evaluate(request, reply, null));
+
+  /** `key` null: every flag of the context's page, or of the policy. */
+  async function evaluate(request: FastifyRequest, reply: FastifyReply, key: string | null): Promise<FastifyReply> {
+    const context = readContext(request.body);
+    const policy = policyInForce(dependencies);
+    const { artefact } = policy;
+    if (key !== null && !Object.hasOwn(artefact.zones, key)) throw unknownFlag();
+    const { asking, identity, consent, ignored } = hearContext(context, key, artefact, dependencies.clock.nowMs());
+    const textOf = (zones: readonly ZoneDecision[]): string => {
+      const [only] = zones;
+      return key !== null && only !== undefined ? flagText(only, artefact, ignored) : flagsText(zones, artefact, ignored);
+    };
+    if (asking.zones.length === 0) return sendFresh(request, reply, textOf([]));
+    const route = key === null ? 'ofrep_flags' : 'ofrep_flag';
+    const visit = { route, policy, asking, identity, consent: consent as WireConsent | undefined } as const;
+    await decideForVisitor({ request, reply }, dependencies, visit, () => ({
+      zones() {},
+      end({ zones }, _deadline, timing) {
+        reply.header('server-timing', timing);
+        sendFresh(request, reply, textOf(zones));
+      },
+      fail(error) {
+        throw error;
+      },
+    }));
+    return reply;
+  }
+}
+
+function keyOf({ params }: FastifyRequest): string | null {
+  const { key } = (params ?? {}) as { readonly key?: string };
+  return key ?? null;
+}
+
+/**
+ * The validator is of the very bytes, so it moves with the context, with consent and with whatever else changed the answer, and with nothing
+ * else. Only `If-None-Match` brings a 304: what a change notice said of some configuration never does. May be kept by the client alone, and
+ * shown again only after asking.
+ */
+function sendFresh(request: FastifyRequest, reply: FastifyReply, text: string): FastifyReply {
+  const etag = `"${hash('sha256', text, 'base64url')}"`;
+  reply.headers({ 'cache-control': 'private, no-cache', etag });
+  if (isHeld(request.headers['if-none-match'], etag)) return reply.code(304).send();
+  return reply.header('content-type', json).send(text);
+}
