@@ -3,12 +3,25 @@
  * the demo policy answers; a running demo fills in a token and a session id that hold.
  */
 import { z } from 'zod';
-import { idLengthMax } from '../records/limits.ts';
 import { type ExampleCredentials, examples } from './openapi-examples.ts';
-import { type ProblemCode, problemTable, problemType } from './problem.ts';
+import {
+  always,
+  answer,
+  body,
+  commonHeaders,
+  done,
+  header,
+  headerParameter,
+  type Json,
+  pathParameter,
+  problemResponseOf,
+  problems,
+  ref,
+  storing,
+  withBody,
+} from './openapi-parts.ts';
+import { type ProblemCode, problemTable } from './problem.ts';
 import * as wire from './schemas.ts';
-
-type Json = Record<string, unknown>;
 
 export function openApiDocument(credentials: ExampleCredentials | null) {
   return {
@@ -102,20 +115,6 @@ export function openApiDocument(credentials: ExampleCredentials | null) {
     },
   };
 }
-
-const always: readonly ProblemCode[] = [
-  'invalid_request',
-  'malformed_request',
-  'unauthenticated',
-  'scope_missing',
-  'host_not_allowed',
-  'origin_not_allowed',
-  'rate_limited',
-  'headers_too_large',
-  'internal_error',
-];
-const withBody: readonly ProblemCode[] = ['malformed_json', 'body_too_large', 'unsupported_media_type', 'request_timeout'];
-const storing: readonly ProblemCode[] = ['store_unavailable', 'address_too_long'];
 
 function postDecide(credentials: ExampleCredentials | null): Json {
   return {
@@ -363,68 +362,6 @@ function remove(operationId: string, summary: string, also: readonly ProblemCode
     summary,
     responses: { 204: done('Deleted'), ...problems([...always, ...storing, 'no_such_record', ...also]) },
   };
-}
-
-/** Several problems may share a status: the response then names them all. */
-function problems(codes: readonly ProblemCode[]): Json {
-  const statuses = [...new Set(codes.map((code) => problemTable[code].status))].sort();
-  return Object.fromEntries(
-    statuses.map((status) => {
-      const [first, ...others] = codes.filter((code) => problemTable[code].status === status);
-      if (first === undefined || others.length === 0) return [status, { $ref: `#/components/responses/${first}` }];
-      const all = [first, ...others];
-      return [status, problemResponse(all.map((code) => `\`${code}\`: ${problemTable[code].sentence}`).join('; '), all)];
-    }),
-  );
-}
-
-function problemResponseOf(code: ProblemCode): Json {
-  return problemResponse(problemTable[code].sentence, [code]);
-}
-
-function problemResponse(description: string, codes: readonly ProblemCode[]): Json {
-  const examplesByCode = codes.map((code) => {
-    const { title, status, sentence } = problemTable[code];
-    return [code, { value: { type: problemType(code), title, status, detail: sentence, code, requestId: '01KAJ2M3N4P5Q6R7S8T9V0W1X2' } }];
-  });
-  return {
-    description,
-    headers: commonHeaders,
-    content: { 'application/problem+json': { schema: ref('Problem'), examples: Object.fromEntries(examplesByCode) } },
-  };
-}
-
-function body(schema: string, example: Json, required = true): Json {
-  return { required, content: { 'application/json': { schema: ref(schema), example } } };
-}
-
-function answer(description: string, schema: string): Json {
-  return { description, headers: commonHeaders, content: { 'application/json': { schema: ref(schema) } } };
-}
-
-function done(description: string): Json {
-  return { description, headers: commonHeaders };
-}
-
-function header(description: string): Json {
-  return { description, schema: { type: 'string' } };
-}
-
-const commonHeaders: Json = {
-  'Cache-Control': header('on every answer; `private, no-store` unless said otherwise'),
-  'Stepwell-Request-Id': header('quote it when you ask for help'),
-};
-
-function headerParameter(name: string, description: string, schema: Json): Json {
-  return { name, in: 'header', required: false, description, schema };
-}
-
-function pathParameter(name: string, description: string, example: string): Json {
-  return { name, in: 'path', required: true, description, schema: { type: 'string', minLength: 1, maxLength: idLengthMax }, example };
-}
-
-function ref(name: string): Json {
-  return { $ref: `#/components/schemas/${name}` };
 }
 
 /** By the name each has in the document. */
