@@ -77,11 +77,11 @@ export interface DeviceOffer {
 export const factorsMax = 6;
 
 /**
- * A condition, as short as it can be written: a scalar is itself, anything else a list whose first member names the operation.
+ * A condition: a scalar is itself, anything else a list whose first member names the operation. There are only as many operations as
+ * it takes to write all of the policy's with:
  *
- * `['r', name]` an attribute of the request · `['d', name]` a local signal · `['hr', name]`, `['hd', name]` whether it is there ·
- * `['a']` the audiences · `['n']` the time in milliseconds · `['$', name]` a variable · `['[', …]` a list · `['&', …]`, `['|', …]` ·
- * `['!', x]`, `['~', x]` (negate), `['#', x]` (size) · `['?', if, then, else]` · `['E', list, name, condition]` (exists),
- * `['A', …]` (all) · and `[operator, left, right]` with the operators as the policy writes them.
+ * `['.', 'r' | 'd', name]` an attribute of the request, a local signal · `['h', 'r' | 'd', name]` whether it is there · `['c', name]`:
+ * `now`, `audiences`, or a variable after a `$` · `['[', …]` a list · `['|', …]` or · `['?', if, then, else]` · `['E', list, variable, condition]`
+ * exists · `['#', x]` size · and `[operator, left, right]` for `in == < + * / % startsWith endsWith includes`. Not x is `['==', x, false]`.
  */
 export type Condition = string | number | boolean | readonly [string, ...Condition[]];
