@@ -342,6 +342,7 @@ describe('numbers', () => {
     ['a time beyond counting is unknown', { op: 'now' }, undefined, { nowMs: 2 ** 53 }],
     ['texts are not joined', binary(literal('1'), '+', literal('2')), undefined],
     ['nor is a text and a number', binary(literal('1'), '+', literal(2)), undefined],
+    ['nor is a number taken from a text', binary(literal('2'), '-', literal(1)), undefined],
     ['nor a number and a text', binary(literal(2), '-', literal('1')), undefined],
     ['truths are not counted', binary(literal(true), '+', literal(true)), undefined],
     ['texts are not multiplied', binary(literal('2'), '*', literal('2')), undefined],

@@ -113,6 +113,7 @@ const ofUnknown: readonly (readonly [says: string, expression: Expression, steps
   ['an order of what is unknown', binary(unknown, '<', text(1000)), 3],
   ['a search for what is unknown', binary(text(1000), 'contains', unknown), 3],
   ['a search in what is unknown', binary(unknown, 'contains', text(1000)), 3],
+  ['a search for a number', binary(text(1000), 'contains', literal(1)), 3],
   ['a search in a number', binary(literal(1), 'contains', text(1000)), 3],
   ['an order of texts and numbers', binary(text(1000), '<', literal(1)), 3],
   ['an order of numbers and texts', binary(literal(1), '<', text(1000)), 3],

@@ -14,6 +14,7 @@ import '../decision/evaluate.test.ts';
 import '../decision/hash.test.ts';
 import '../decision/identity.test.ts';
 import '../decision/needs.test.ts';
+import '../decision/reading.test.ts';
 import '../decision/select.test.ts';
 import '../decision/sensitivity.test.ts';
 import '../decision/session-consent.test.ts';
