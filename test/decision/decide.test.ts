@@ -130,6 +130,14 @@ describe('zones that compete', () => {
     expect(offers(['third', 'first', 'second'], { page })).toEqual(['best', 'better', 'good']);
   });
 
+  test('mind no page that was not named, or is not of the policy', () => {
+    const home = artefact.pages.home as Artefact['pages'][string];
+    const unnamed = { ...artefact, pages: { null: home } };
+    expect(offers(['third', 'second', 'first'], { by: unnamed })).toEqual(['best', 'better', 'good']);
+    const inherited = { ...artefact, pages: Object.create({ home }) as Artefact['pages'] };
+    expect(offers(['third', 'second', 'first'], { by: inherited, page: 'home' })).toEqual(['best', 'better', 'good']);
+  });
+
   test('choose by how critical they are, before all else', () => {
     const by = compiled(3);
     expect(offers(['first', 'second', 'third'], { by })).toEqual(['better', 'good', 'best']);
