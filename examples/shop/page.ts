@@ -6,15 +6,15 @@ import { readFileSync } from 'node:fs';
 import { renderZone } from './render.ts';
 import { approved } from './zones.ts';
 
-/** As they stand on the page. What comes before `foldAt` is seen at once, and must be right when it is first painted. */
+/** As they stand on the page. Those above the fold are seen at once, and must be right when they are first painted. */
 export const pageZones = ['service_banner', 'hero', 'offer_rail', 'promo_tile', 'category_tiles', 'recently_viewed', 'newsletter_box'];
 export const aboveFold: ReadonlySet<string> = new Set(['service_banner', 'hero', 'offer_rail', 'promo_tile']);
 
 const style = readFileSync(new URL('./page.css', import.meta.url), 'utf8');
 
 /** `inside` says what stands in each zone's box. */
-export function page(inside: (zone: string) => string, extra: { head?: string; start?: string; end?: string } = {}): string {
-  return [pageStart(extra), ...pageZones.map((zone) => box(zone, inside(zone))), pageEnd(extra.end)].join('');
+export function page(inside: (zone: string) => string, extra: { head?: string; start?: string } = {}): string {
+  return [pageStart(extra), ...pageZones.map((zone) => box(zone, inside(zone))), pageFooter(), pageEnd()].join('');
 }
 
 export function pageStart({ head = '', start = '' }: { head?: string; start?: string } = {}): string {
@@ -37,8 +37,13 @@ export function box(zone: string, inside: string): string {
   return `<section class="zone ${zone}" data-zone="${zone}">${inside}</section>\n`;
 }
 
-export function pageEnd(end = ''): string {
-  return `</main>\n<footer>Halden Outdoor · shops in eleven towns</footer>\n${end}</body>\n</html>\n`;
+/** What stands below the last box. After it, `pageEnd`. */
+export function pageFooter(): string {
+  return '</main>\n<footer>Halden Outdoor · shops in eleven towns</footer>\n';
+}
+
+export function pageEnd(): string {
+  return '</body>\n</html>\n';
 }
 
 /** What a box holds when nobody has been asked, or nobody has answered. */

@@ -16,7 +16,8 @@ function partsOf(content: unknown, hue: number): readonly string[] {
   if (typeof image === 'string') parts.push(`<div class="picture" style="--hue:${hue}"></div>`);
   if (isWords(headline ?? title)) parts.push(`<h2>${text(headline ?? title)}</h2>`);
   if (isWords(words)) parts.push(`<p>${text(words)}</p>`);
-  if (Array.isArray(items)) parts.push(`<ul>${items.map((item) => `<li>${text(String(item).replaceAll('-', ' '))}</li>`).join('')}</ul>`);
+  const named = Array.isArray(items) ? items.filter(isWords) : [];
+  if (named.length > 0) parts.push(`<ul>${named.map((item) => `<li>${text(item.replaceAll('-', ' '))}</li>`).join('')}</ul>`);
   if (isOwnLink(link)) parts.push(`<p><a href="${text(link)}">${text(isWords(cta) ? cta : 'Have a look')}</a></p>`);
   return parts.length > 0 ? parts : [`<p>${ownWords}</p>`];
 }

@@ -1,0 +1,117 @@
+/** The shop's own server with an edge in front that puts its pages together, and what such an edge must hold when it is the shop that fails. */
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { createShop, type Markup } from '../../../examples/shop/shop.ts';
+import type { EdgeProcess } from './edge-process.ts';
+import { type Outage, openMisbehavingService, outages } from './misbehaving-service.ts';
+import { approvedBoxes, boxesOf } from './page-check.ts';
+import { openShopService, type ShopService } from './shop-service.ts';
+
+/** Below the times that the edges give a shop that hangs. */
+const budgetMs = 100;
+
+export interface EdgeParts {
+  readonly name: string;
+  readonly markup: Markup;
+  startEdge(shopPort: number): Promise<EdgeProcess>;
+}
+
+interface RunningShop {
+  readonly port: number;
+  /** The paths that it was asked for, in order. */
+  readonly askedFor: string[];
+  stop(): Promise<void>;
+}
+
+export async function startEdgeWithShop({ markup, startEdge }: EdgeParts, serviceUrl: string): Promise<EdgeProcess> {
+  const shop = await startShop(markup, serviceUrl);
+  const edge = await startEdge(shop.port);
+  return {
+    ...edge,
+    async stop() {
+      await edge.stop();
+      await shop.stop();
+    },
+  };
+}
+
+async function startShop(markup: Markup, serviceUrl: string): Promise<RunningShop> {
+  const server = createShop({ markup, service: { url: serviceUrl }, budgetMs });
+  const askedFor: string[] = [];
+  server.on('request', ({ url }) => askedFor.push(url ?? ''));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    askedFor,
+    async stop() {
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+/** A shop that goes on sending for ever is not among them: neither edge has a deadline for a whole answer, which is why the shop keeps its own. */
+const shopOutages: readonly Outage[] = ['dead', 'slow', 'resetting', 'resetting midway', 'cut short', 'empty', 'failing'];
+const breaksOff: readonly Outage[] = ['resetting midway', 'cut short'];
+
+export function holdsWhatAnEdgeMust(parts: EdgeParts): void {
+  const { name, markup, startEdge } = parts;
+  let service: ShopService;
+  let shop: RunningShop;
+  let between: Awaited<ReturnType<typeof openMisbehavingService>>;
+  let edge: EdgeProcess;
+  const ends: (() => Promise<void>)[] = [];
+
+  beforeAll(async () => {
+    service = await openShopService();
+    ends.push(() => service.stop());
+    shop = await startShop(markup, service.url);
+    ends.push(() => shop.stop());
+    between = await openMisbehavingService(`http://127.0.0.1:${shop.port}`);
+    ends.push(() => between.stop());
+    edge = await startEdge(Number(new URL(between.url).port));
+    ends.push(() => edge.stop());
+  });
+  afterAll(async () => {
+    for (const end of ends.reverse()) await end();
+  });
+  const pageOf = async (path = '/', headers: Readonly<Record<string, string>> = service.visitors.user.headers) =>
+    boxesOf(await (await fetch(`${edge.url}${path}`, { headers })).text(), service.contents);
+
+  describe(`${name}: the shell`, () => {
+    it('is asked for once and shown to everybody, whatever they bring', async () => {
+      await pageOf();
+      shop.askedFor.length = 0;
+      for (const { headers } of Object.values(service.visitors)) await pageOf('/', headers);
+      await pageOf('/?utm_source=letter');
+      expect(shop.askedFor).not.toContain('/');
+      expect(shop.askedFor.filter((path) => path.startsWith('/_zones/')).length).toBeGreaterThanOrEqual(5);
+    });
+
+    it('keeps what goes into its boxes from who asks for that alone', async () => {
+      for (const path of ['/_zones/home', '/_zones/home/hero']) {
+        const response = await fetch(`${edge.url}${path}`, { headers: service.visitors.user.headers });
+        expect(response.status).toBe(404);
+        expect(await response.text()).not.toContain('hero-gold');
+      }
+    });
+  });
+
+  describe(`${name}: a shop in trouble`, () => {
+    for (const outage of shopOutages) {
+      it(`shows approved words in every box while the shop ${outages[outage]}, and the visitor’s own right after`, async () => {
+        const before = await pageOf();
+        await between.behave(outage);
+        onTestFinished(() => between.behave('well'));
+        // A piece that came whole before the rest broke off was decided, and may be shown.
+        const boxes = await pageOf();
+        if (breaksOff.includes(outage))
+          for (const [at, box] of boxes.entries()) expect([before[at], approvedBoxes[at]]).toContainEqual(box);
+        else expect(boxes).toEqual(approvedBoxes);
+        await between.behave('well');
+        await expect.poll(async () => (await pageOf()).find(({ zone }) => zone === 'hero')).toMatchObject(service.visitors.user.hero);
+      });
+    }
+  });
+}
