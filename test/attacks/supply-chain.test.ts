@@ -1,8 +1,9 @@
 /** What is installed is what was looked at: locked, whole, above the floors, and running nothing at install but what is named. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { root } from '../cli/run-stepwell.ts';
+import { testPackages } from '../support/packages.ts';
 
 interface Locked {
   readonly version: string;
@@ -18,20 +19,36 @@ interface Locked {
 }
 
 interface Manifest {
-  readonly allowScripts: Readonly<Record<string, boolean>>;
-  readonly dependencies: Readonly<Record<string, string>>;
-  readonly devDependencies: Readonly<Record<string, string>>;
+  readonly allowScripts?: Readonly<Record<string, boolean>>;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
+}
+
+/** What is installed on its own: the service, or what single suites and examples are tried against. */
+interface Installed {
+  readonly folder: string;
+  readonly manifest: Manifest;
+  readonly lock: { readonly lockfileVersion: number; readonly packages: Readonly<Record<string, Locked>> };
+  readonly locked: readonly (readonly [path: string, entry: Locked])[];
+  /** Lines of its `.npmrc`. */
+  readonly settings: readonly string[];
 }
 
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
-const manifest = JSON.parse(read('package.json')) as Manifest;
-const lock = JSON.parse(read('package-lock.json')) as {
-  readonly lockfileVersion: number;
-  readonly packages: Readonly<Record<string, Locked>>;
-};
-const locked = Object.entries(lock.packages).filter(([path]) => path !== '');
+const lockfiles = globSync('**/package-lock.json', { cwd: root, exclude: ['**/node_modules', '**/.*'] }).sort();
+const installs = lockfiles.map((path): Installed => {
+  const folder = dirname(path);
+  const lock = JSON.parse(read(path)) as Installed['lock'];
+  return {
+    folder,
+    manifest: JSON.parse(read(join(folder, 'package.json'))) as Manifest,
+    lock,
+    locked: Object.entries(lock.packages).filter(([inside]) => inside !== ''),
+    settings: read(join(folder, '.npmrc')).trim().split('\n'),
+  };
+});
+const service = installs.find(({ folder }) => folder === '.') as Installed;
 const nameOf = (path: string): string => path.split('node_modules/').at(-1) ?? '';
-const registry = 'https://registry.npmjs.org/';
 
 interface Floor {
   readonly name: string;
@@ -68,59 +85,68 @@ function isForAnotherPlatform({ optional = false, os = [], cpu = [], libc = [] }
   return !(isLinux && isGlibc && isServers);
 }
 
-describe('the lockfile', () => {
-  it('names one version, a checksum and no place but the registry for every package', () => {
+it('looks at the lockfile of the service, and at every other there is', () => {
+  expect(lockfiles).toContain('package-lock.json');
+  for (const { folder } of testPackages) expect(lockfiles).toContain(join(folder, 'package-lock.json'));
+});
+
+describe.each(installs)('the lockfile of $folder', ({ manifest, lock, locked }) => {
+  it('names one version and a checksum for every package, and no place: whose registry it is, the installer alone says', () => {
     expect(lock.lockfileVersion).toBe(3);
-    expect(locked.length).toBeGreaterThan(100);
+    expect(locked.length).toBeGreaterThan(0);
     for (const [path, entry] of locked) {
-      expect(entry.resolved === undefined || entry.resolved.startsWith(registry), path).toBe(true);
+      expect(entry.resolved, path).toBe(undefined);
       expect(entry.link ?? false, path).toBe(false);
       if (!isForAnotherPlatform(entry, path)) expect(entry.integrity, path).toMatch(/^sha512-[A-Za-z0-9+/]{86}==$/);
     }
   });
 
-  it('holds nothing below the floors, and they are a table that is not empty', () => {
-    expect(floors.map(({ name }) => name)).toEqual(expect.arrayContaining(['fastify', 'ioredis', 'jose', 'undici', 'node']));
+  it('holds nothing below the floors, and none of those that are never here', () => {
     expect(belowFloor(locked)).toEqual([]);
-    for (const { name } of floors)
-      expect(
-        locked.some(([path]) => nameOf(path) === name),
-        `${name} is locked`,
-      ).toBe(true);
-    // The comparison can fail: by one in the last place too, and not by letters.
-    expect(belowFloor([['node_modules/fastify', { version: '5.8.4' }]])).toEqual(['fastify 5.8.4']);
-    expect(belowFloor([['a/node_modules/ioredis', { version: '5.11.0' }]])).toEqual(['ioredis 5.11.0']);
-    expect(belowFloor([['node_modules/fastify', { version: '5.12.0' }]])).toEqual([]);
-  });
-
-  it('holds none of those that are never here', () => {
-    expect(forbidden).toHaveLength(5);
     expect(locked.map(([path]) => nameOf(path)).filter((name) => forbidden.includes(name))).toEqual([]);
   });
 
   it('is asked for in exact versions', () => {
     for (const [name, wanted] of Object.entries({ ...manifest.dependencies, ...manifest.devDependencies })) {
-      expect(wanted, name).toMatch(/^\d+\.\d+\.\d+$/);
-      expect(lock.packages[`node_modules/${name}`]?.version, name).toBe(wanted);
+      // `npm:` is another package, or another version, under a name of its own.
+      const version = /^(?:npm:@?[^@]+@)?(\d+\.\d+\.\d+)$/.exec(wanted)?.[1];
+      expect(version, name).toBeDefined();
+      expect(lock.packages[`node_modules/${name}`]?.version, name).toBe(version);
     }
   });
 });
 
-describe('an install', () => {
-  it('runs nothing but what is named, and names nothing that is not there', () => {
-    const running = locked.filter(([, { hasInstallScript }]) => hasInstallScript === true).map(([path]) => nameOf(path));
-    expect([...new Set(running)].sort()).toEqual(Object.keys(manifest.allowScripts).sort());
-    expect(
-      Object.entries(manifest.allowScripts)
-        .filter(([, isAllowed]) => isAllowed)
-        .map(([name]) => name)
-        .sort(),
-    ).toEqual(['lmdb', 'msgpackr-extract', 'node']);
+describe('the floors', () => {
+  it('are a table that is not empty, and each is of something that the service has', () => {
+    expect(service.locked.length).toBeGreaterThan(100);
+    expect(floors.map(({ name }) => name)).toEqual(expect.arrayContaining(['fastify', 'ioredis', 'jose', 'undici', 'node']));
+    const names = service.locked.map(([path]) => nameOf(path));
+    expect(floors.filter(({ name }) => !names.includes(name))).toEqual([]);
+    expect(forbidden).toHaveLength(5);
+  });
+
+  it('are compared by number, in the last place too, and not by letters', () => {
+    expect(belowFloor([['node_modules/fastify', { version: '5.8.4' }]])).toEqual(['fastify 5.8.4']);
+    expect(belowFloor([['a/node_modules/ioredis', { version: '5.11.0' }]])).toEqual(['ioredis 5.11.0']);
+    expect(belowFloor([['node_modules/fastify', { version: '5.12.0' }]])).toEqual([]);
+  });
+});
+
+const runningIn = ({ locked }: Installed): readonly string[] => [
+  ...new Set(locked.filter(([, { hasInstallScript }]) => hasInstallScript === true).map(([path]) => nameOf(path))),
+];
+
+describe.each(installs)('an install of $folder', (installed) => {
+  const { allowScripts = {} } = installed.manifest;
+
+  it('runs nothing but what is named', () => {
+    expect(Object.keys(allowScripts)).toEqual(expect.arrayContaining([...runningIn(installed)]));
+    const allowed = Object.keys(allowScripts).filter((name) => allowScripts[name] !== false);
+    expect(['lmdb', 'msgpackr-extract', 'node']).toEqual(expect.arrayContaining(allowed));
   });
 
   it('takes packages from the registry alone, and stops where a script is not named', () => {
-    const settings = read('.npmrc').trim().split('\n');
-    expect(settings).toEqual(
+    expect(installed.settings).toEqual(
       expect.arrayContaining([
         'strict-allow-scripts=true',
         'allow-git=none',
@@ -129,6 +155,12 @@ describe('an install', () => {
         'allow-directory=none',
       ]),
     );
+  });
+});
+
+describe('an install', () => {
+  it('of the service names no script that is not there', () => {
+    expect(Object.keys(service.manifest.allowScripts ?? {}).toSorted()).toEqual(runningIn(service).toSorted());
   });
 
   it('is an `npm ci` in the image, without what only development needs', () => {

@@ -199,10 +199,10 @@ describe('a GPP string that the library wrote', () => {
 
   it('would be found to differ by one value', () => {
     const said = saidByGpp('DBABLA~CVVVkkkkkpFY.YA');
-    const library = saidByLibrary('DBABLA~CVVVkkkkkpFY.YA');
-    if ('error' in said || library === null) throw new Error('unreadable');
-    expect(agrees(said, library)).toBe(true);
+    const theirs = saidByLibrary('DBABLA~CVVVkkkkkpFY.YA');
+    if ('error' in said || theirs === null) throw new Error('unreadable');
+    expect(agrees(said, theirs)).toBe(true);
     for (const wrong of [{ SaleOptOut: 2 }, { SensitiveDataProcessing: [0] }, { Gpc: false }])
-      expect(agrees(said, { usnat: { ...library.usnat, ...wrong } })).toBe(false);
+      expect(agrees(said, { usnat: { ...theirs.usnat, ...wrong } })).toBe(false);
   });
 });
