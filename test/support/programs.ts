@@ -19,12 +19,20 @@ export const programs = {
     usedBy: 'the browser suite',
     neededByTests: true,
   },
+  nginx: { commands: ['nginx'], debianPackage: 'nginx-light', usedBy: 'the suites of shared caches', neededByTests: true },
+  varnish: { commands: ['varnishd'], debianPackage: 'varnish', usedBy: 'the suites of shared caches', neededByTests: true },
+  trafficserver: { commands: ['traffic_server'], debianPackage: 'trafficserver', usedBy: '`npm run caches`', neededByTests: false },
+  haproxy: { commands: ['haproxy'], debianPackage: 'haproxy', usedBy: '`npm run caches`', neededByTests: false },
+  squid: { commands: ['squid'], debianPackage: 'squid', usedBy: '`npm run caches`', neededByTests: false },
   wrk: { commands: ['wrk'], debianPackage: 'wrk', usedBy: 'the benchmarks, beside autocannon', neededByTests: false },
 } as const satisfies Record<string, Program>;
 
-/** The full path of the program, or null when it is not on the search path. */
+/** Where Debian puts servers, and whoever is not root has no search path to. */
+const foldersOfServers = ['/usr/sbin', '/usr/local/sbin'];
+
+/** The full path of the program, or null when it is nowhere to be found. */
 export function findProgram(program: Program): string | null {
-  const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
+  const folders = [...(process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== ''), ...foldersOfServers];
   for (const command of program.commands) {
     const found = folders.map((folder) => join(folder, command)).find(isExecutable);
     if (found !== undefined) return found;

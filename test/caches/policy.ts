@@ -1,0 +1,54 @@
+/** The policy behind the caches: what faults are tried on, whose answers name whom they are for, and pages that a cache may keep. */
+import { policyText } from '../../bench/faults/people.ts';
+
+export const countries = ['DE', 'FR', 'NL'] as const;
+export const devices = ['desktop', 'mobile'] as const;
+
+const approved = { by: 'Caches', on: '2026-01-01', until: '2099-01-01' };
+const anonymous = (variant: string) => ({ tier: 'anonymous', variant, approved });
+
+/** Of so few seconds that answers grow old and are fetched anew while the caches are asked. */
+const briefly = { maxAgeSeconds: 1 };
+
+export function cachedPolicyText(): string {
+  const policy = JSON.parse(policyText());
+  const banners = countries.flatMap((country) => devices.map((device) => ({ country, device, variant: `banner-${country}-${device}` })));
+  const chosen = banners.slice(1).map(({ country, device, variant }) => ({
+    when: `request.country == "${country}" && request.device == "${device}"`,
+    variant,
+  }));
+  Object.assign(policy.attributes.request, { device: { type: 'string', values: [...devices], class: 'S0' } });
+  Object.assign(policy, { audiences: { newsletter: { class: 'S0', edge: true } } });
+  Object.assign(policy.zones, {
+    banner: { kind: 'content', ladder: [{ tier: 'segment', choose: chosen }, anonymous('plain')], cache: briefly },
+    letter: {
+      kind: 'content',
+      ladder: [{ tier: 'segment', choose: [{ when: '"newsletter" in audiences', variant: 'letter' }] }, anonymous('plain')],
+    },
+    strip: { kind: 'content', ladder: [anonymous('strip')], cache: briefly },
+    notice: { kind: 'content', ladder: [anonymous('notice')], cache: { maxAgeSeconds: 0 } },
+  });
+  Object.assign(policy.pages, {
+    shelf: { deadlineMs: 60, zones: ['banner', 'letter'] },
+    plain: { deadlineMs: 60, zones: ['strip'] },
+    never: { deadlineMs: 60, zones: ['strip', 'notice'] },
+  });
+  for (const id of ['plain', 'letter', 'strip', 'notice', ...banners.map(({ variant }) => variant)])
+    policy.variants[id] = { content: { says: id } };
+  return JSON.stringify(policy);
+}
+
+/** Every shared question of these pages that has an answer, canonical. */
+export function sharedQueries(): readonly string[] {
+  const queries = ['page=plain', 'page=never', 'page=home', 'page=shelf', 'page=shelf&audiences=newsletter', 'page=plain&zones=strip'];
+  for (const country of countries) {
+    queries.push(`page=home&country=${country}`, `page=home&zones=footer,greeting&country=${country}`);
+    for (const device of devices)
+      queries.push(
+        `page=shelf&country=${country}&device=${device}`,
+        `page=shelf&audiences=newsletter&country=${country}&device=${device}`,
+        `page=home&country=${country}&device=${device}`,
+      );
+  }
+  return queries;
+}
