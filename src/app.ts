@@ -24,6 +24,7 @@ import { promptClose } from './http/plugins/prompt-close.ts';
 import { quietLogger, requestLog } from './http/plugins/request-log.ts';
 import { safeDefaults } from './http/plugins/safe-defaults.ts';
 import { createQueueGauge, type QueueGauge } from './http/queue-gauge.ts';
+import { classesRoute } from './http/routes/classes.ts';
 import { consentRoutes } from './http/routes/consents.ts';
 import { decideRoute } from './http/routes/decide.ts';
 import { decideSharedRoute } from './http/routes/decide-shared.ts';
@@ -93,6 +94,7 @@ export async function buildApp(given: AppDependencies): Promise<FastifyInstance>
 
   decideRoute(app, dependencies, authority);
   decideSharedRoute(app, dependencies, authority);
+  classesRoute(app, dependencies, authority);
   ofrepRoutes(app, dependencies, authority);
   profileRoutes(app, dependencies, authority);
   identityRoutes(app, dependencies, authority);

@@ -13,6 +13,7 @@ const floors: Readonly<Record<string, number>> = {
   files: 0,
   records: 1,
   policy: 1,
+  classes: 1,
   redis: 2,
   embedded: 2,
   demo: 2,

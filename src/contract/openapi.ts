@@ -41,6 +41,7 @@ export function openApiDocument(credentials: ExampleCredentials | null) {
     security: [{}, { apiKey: [] }],
     paths: {
       '/v1/decide': { post: postDecide(credentials), get: getDecide() },
+      '/v1/decide/classes': { get: getClasses() },
       '/v1/profiles/{subject}': {
         parameters: [pathParameter('subject', 'a person’s pseudonym', 'demo-ada')],
         put: write('putProfile', 'Put a profile', 'ProfileWrite', {
@@ -183,6 +184,38 @@ function getDecide(): Json {
       },
       304: { description: 'What is held is still right', headers: commonHeaders },
       ...problems([...always, 'unknown_page', 'unknown_zone', 'no_policy']),
+    },
+  };
+}
+
+function getClasses(): Json {
+  const query = (name: string, description: string, example?: string): Json => ({
+    name,
+    in: 'query',
+    required: false,
+    description,
+    schema: { type: 'string' },
+    ...(example === undefined ? {} : { example }),
+  });
+  return {
+    operationId: 'decideClasses',
+    tags: ['decide'],
+    summary: 'Which visitors get the same shared answer',
+    description:
+      'A table by which an edge turns what it knows of a visitor into the one query of their class, and asks `GET /v1/decide` with that: there are then as many addresses as different answers. It holds until `validUntil`, for this revision of the policy.',
+    parameters: [
+      query('page', 'a page of the policy; `page` or `zones` is needed', 'home'),
+      query('zones', 'sorted, comma-separated; absent: the zones of the page'),
+      headerParameter('If-None-Match', 'an `ETag` that is still held', { type: 'string' }),
+    ],
+    responses: {
+      200: {
+        description: 'The table; how it is walked stands in docs/cache-delivery.md',
+        headers: { ...commonHeaders, ETag: header('strong') },
+        content: { 'application/json': { schema: ref('ClassTable') } },
+      },
+      304: { description: 'What is held is still right', headers: commonHeaders },
+      ...problems([...always, 'unknown_page', 'unknown_zone', 'no_policy', 'overloaded']),
     },
   };
 }
@@ -371,6 +404,7 @@ const named = {
   DecideEnvelope: wire.decideEnvelope,
   SharedResponse: wire.sharedResponse,
   ZoneDecision: wire.zoneDecision,
+  ClassTable: wire.classTable,
   ProfileWrite: wire.profileSchema,
   Profile: wire.profileRead,
   IdentityWrite: wire.identitySchema,

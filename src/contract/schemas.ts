@@ -179,6 +179,26 @@ export const decideEnvelope = z.strictObject({
 export const decideResponse = z.strictObject({ ...decideEnvelope.shape, zones: z.array(zoneDecision) });
 export const sharedResponse = z.strictObject({ policy: policyAnswer, zones: z.array(zoneDecision) });
 
+const classAttribute = z
+  .looseObject({ name: z.string(), type: z.enum(['string', 'int', 'bool', 'timestamp', 'strings']) })
+  .describe('how a value of this attribute becomes a class, a whole number; `raw: true`: it stands in the query as it is');
+/** Its members are told in full where the table is made: `src/classes/table.ts`. */
+export const classTable = z.strictObject({
+  format: z.literal(1),
+  policy: z.strictObject({ id: z.string(), revision: z.string() }),
+  page: z.string().nullable(),
+  zones: z.array(z.string()).nullable(),
+  validUntil: z.string().nullable().describe('RFC 3339; null: while this revision is in force'),
+  merging: z.enum(['answers', 'attributes']).describe('`answers`: as many queries as different answers'),
+  because: z.enum(['reads_raw', 'reads_the_time', 'too_rich']).nullable().describe('why not `answers`'),
+  query: z.string().describe('what every query begins with'),
+  attributes: z.array(classAttribute),
+  decision: z
+    .strictObject({ start: z.int(), nodes: z.array(z.array(z.int())), queries: z.array(z.string()) })
+    .nullable()
+    .describe('a node is the place of its attribute and a target for each class of it; −1 is the first of `queries`, −2 the second'),
+});
+
 export const subjectSchema = z
   .string()
   .min(1)

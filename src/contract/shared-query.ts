@@ -18,15 +18,42 @@ import { unknownMember } from './wording.ts';
 export function readSharedQuery(query: string, artefact: Artefact, nowMs: number): Question {
   const parameters = readParameters(query);
   checkOrder(parameters);
-  const page = parameters.get('page') ?? null;
-  const zones = parameters.get('zones');
-  if (page === null && zones === undefined) throw wrong('', '`page` or `zones` is needed');
-  const onPage = page === null ? [] : zonesOfPage(artefact, page, { in: 'query', pointer: '/page' });
-  const ids = zones === undefined ? onPage : readList('zones', zones);
-  if (ids.length > zonesMax) throw wrong('zones', `at most ${zonesMax} zones are allowed`);
-  checkZones(artefact, ids, () => ({ in: 'query', pointer: '/zones' }));
+  const { page, zones } = readPlace(parameters, artefact);
   const { request, audiences } = readContext(parameters, artefact);
+  const ids = zones ?? zonesOfKnownPage(artefact, page);
   return { nowMs, audience: 'shared', page, zones: ids, shownOffers: [], request, audiences, explain: false };
+}
+
+/** Where an answer goes: what it is about without who asks. */
+export interface SharedPlace {
+  readonly page: string | null;
+  /** Null: those of the page. */
+  readonly zones: readonly string[] | null;
+}
+
+/** Of a question about every visitor: it has a place, and nothing that is known of anybody. */
+export function readClassesQuery(query: string, artefact: Artefact): SharedPlace {
+  const parameters = readParameters(query);
+  checkOrder(parameters);
+  for (const name of parameters.keys()) {
+    if (name !== 'page' && name !== 'zones') throw wrong(tellableName(name), unknownMember(name, ['page', 'zones'], 'parameters'));
+  }
+  return readPlace(parameters, artefact);
+}
+
+function readPlace(parameters: ReadonlyMap<string, string>, artefact: Artefact): SharedPlace {
+  const page = parameters.get('page') ?? null;
+  const given = parameters.get('zones');
+  if (page === null && given === undefined) throw wrong('', '`page` or `zones` is needed');
+  const onPage = page === null ? [] : zonesOfPage(artefact, page, { in: 'query', pointer: '/page' });
+  const zones = given === undefined ? null : readList('zones', given);
+  if ((zones ?? onPage).length > zonesMax) throw wrong('zones', `at most ${zonesMax} zones are allowed`);
+  checkZones(artefact, zones ?? onPage, () => ({ in: 'query', pointer: '/zones' }));
+  return { page, zones };
+}
+
+function zonesOfKnownPage(artefact: Artefact, page: string | null): readonly string[] {
+  return page === null ? [] : (artefact.pages[page]?.zones ?? []);
 }
 
 function readParameters(query: string): ReadonlyMap<string, string> {

@@ -2,6 +2,7 @@
  * The headers of an answer that shared caches may keep, and nothing else may carry: how long, what it is purged by, and when what is held
  * is still right. Caches of different makes read different headers, so which of them are sent is the operator's to say.
  */
+import { hash } from 'node:crypto';
 import type { FastifyReply } from 'fastify';
 import { type CacheTagHeader, defaultCacheTags } from '../config.ts';
 import type { ServiceDependencies } from './dependencies.ts';
@@ -69,4 +70,14 @@ export function isHeld(ifNoneMatch: string | undefined, etag: string): boolean {
   if (ifNoneMatch === undefined) return false;
   if (ifNoneMatch.trim() === '*') return true;
   return ifNoneMatch.split(',').some((given) => given.trim().replace(/^W\//, '') === etag);
+}
+
+export function etagOf(body: string): string {
+  return `"${hash('sha256', body, 'base64url')}"`;
+}
+
+/** As it was sent: the framework's own reading would hide repeats and order. */
+export function queryOf(url: string): string {
+  const mark = url.indexOf('?');
+  return mark < 0 ? '' : url.slice(mark + 1);
 }

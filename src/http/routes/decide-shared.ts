@@ -2,7 +2,6 @@
  * `GET /v1/decide`: the cacheable half. INVARIANT: the answer is a function of the query and the policy alone, so the deciding
  * part is handed nothing else of the request: no credentials, no cookie, no body, no client address.
  */
-import { hash } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import { answerText } from '../../contract/answer-text.ts';
 import { type PolicyInForce, toSharedEnvelope } from '../../contract/convert.ts';
@@ -18,7 +17,7 @@ import { refusingLateRequests } from '../overload.ts';
 import type { Authority } from '../plugins/keys.ts';
 import { serverTiming } from '../plugins/server-timing.ts';
 import { policyInForce } from '../policy-in-force.ts';
-import { graceForEverybody, noGrace, type SharedAnswer, sendShared } from '../shared-headers.ts';
+import { etagOf, graceForEverybody, noGrace, queryOf, type SharedAnswer, sendShared } from '../shared-headers.ts';
 import { traceCarrier } from '../trace-carrier.ts';
 
 export function decideSharedRoute(app: FastifyInstance, dependencies: ServiceDependencies, authority: Authority): void {
@@ -77,14 +76,4 @@ function sharedAnswer(question: Question, policy: PolicyInForce): DecidedAnswer 
 function narrowest(zones: readonly ZoneDecision[]): Scope {
   const scopes: readonly Scope[] = ['none', 'private', 'segment', 'public'];
   return scopes.find((scope) => zones.some(({ cache }) => cache.scope === scope)) ?? 'none';
-}
-
-/** As it was sent: the framework's own reading would hide repeats and order. */
-export function queryOf(url: string): string {
-  const mark = url.indexOf('?');
-  return mark < 0 ? '' : url.slice(mark + 1);
-}
-
-export function etagOf(body: string): string {
-  return `"${hash('sha256', body, 'base64url')}"`;
 }

@@ -1,0 +1,107 @@
+/**
+ * From raw signals to the one query of their class, by a table of classes. It runs wherever the signals are, in a service, an edge worker
+ * or a browser: no dependency, nothing ambient, and it cannot fail; a signal that it cannot use is as if it were absent.
+ */
+import type { AttributeTable, ClassTable, DecisionGraph } from './table.ts';
+import { writtenValue } from './written.ts';
+
+/** By the name of the attribute, and `audiences`. Numbers, truths, timestamps and lists may come as text, as a header or cookie has them. */
+export type Signals = { readonly [name: string]: unknown };
+
+/** What to put after the question mark of `GET /v1/decide`: visitors of whom the zones think alike get the same. */
+export function collapse(table: ClassTable, signals: Signals): string {
+  const { attributes, decision } = table;
+  const classOf = attributes.map((attribute) => () => ('raw' in attribute ? 0 : classIn(attribute, signalOf(signals, attribute))));
+  if (decision !== null) return answeredBy(decision, classOf);
+  const parts = attributes.map((attribute, index) => {
+    if (!('raw' in attribute)) return attribute.written?.[classOf[index]?.() ?? 0] ?? '';
+    const value = signalOf(signals, attribute);
+    return value === undefined ? '' : writtenValue(attribute.name, value, attribute.type);
+  });
+  return [table.query, ...parts.filter((part) => part !== '')].join('&');
+}
+
+function answeredBy({ start, nodes, queries }: DecisionGraph, classOf: readonly (() => number)[]): string {
+  let target = start;
+  while (target >= 0) {
+    const [attribute = 0, ...targets] = nodes[target] ?? [];
+    target = targets[classOf[attribute]?.() ?? 0] ?? -1;
+  }
+  return queries[-1 - target] ?? '';
+}
+
+type Signal = string | number | boolean | readonly string[];
+
+function classIn(attribute: Exclude<AttributeTable, { raw: true }>, signal: Signal | undefined): number {
+  if (signal === undefined) return attribute.absent;
+  switch (attribute.type) {
+    case 'bool':
+      return signal === true ? attribute.true : attribute.false;
+    case 'string': {
+      const { values, prefixes, suffixes, classes, absent } = attribute;
+      const text = signal as string;
+      if (Object.hasOwn(values, text)) return values[text] ?? absent;
+      const prefix = firstOrNone(prefixes, (one) => text.startsWith(one));
+      const suffix = firstOrNone(suffixes, (one) => text.endsWith(one));
+      return classes[prefix * (suffixes.length + 1) + suffix] ?? absent;
+    }
+    case 'int':
+    case 'timestamp': {
+      const passed = attribute.bounds.filter((bound) => bound <= (signal as number)).length;
+      return attribute.classes[passed] ?? attribute.absent;
+    }
+    case 'strings': {
+      const { items, among, classes, absent } = attribute;
+      const held = (signal as readonly string[]).filter((item) => among === null || among.includes(item));
+      if (held.length === 0) return absent;
+      return classes[items.reduce((sum, item, index) => (held.includes(item) ? sum + 2 ** index : sum), 0)] ?? absent;
+    }
+  }
+}
+
+function firstOrNone(marks: readonly string[], fits: (mark: string) => boolean): number {
+  const index = marks.findIndex(fits);
+  return index < 0 ? marks.length : index;
+}
+
+/** Undefined for what `GET /v1/decide` would not take: it is then no signal. */
+function signalOf(signals: Signals, { name, type }: AttributeTable): Signal | undefined {
+  const given = Object.hasOwn(signals, name) ? signals[name] : undefined;
+  switch (type) {
+    case 'string':
+      return isText(given) ? given : undefined;
+    case 'bool':
+      return given === true || given === 'true' ? true : given === false || given === 'false' ? false : undefined;
+    case 'int': {
+      const value = typeof given === 'string' && /^-?\d{1,16}$/.test(given) ? Number(given) : given;
+      return Number.isSafeInteger(value) ? (value as number) + 0 : undefined;
+    }
+    case 'timestamp':
+      return instantOf(given);
+    case 'strings': {
+      const items = typeof given === 'string' ? given.split(',') : Array.isArray(given) ? given : [];
+      const usable = [...new Set<string>(items.filter((item) => isText(item) && !item.includes(',')))].sort();
+      return usable.length === 0 || usable.length > itemsMax ? undefined : usable;
+    }
+  }
+}
+
+/** As long as a condition reads them. */
+const textLengthMax = 1024;
+const itemsMax = 256;
+
+function isText(given: unknown): given is string {
+  return typeof given === 'string' && given !== '' && given.length <= textLengthMax && !/\p{Surrogate}/u.test(given);
+}
+
+/** In the years that a timestamp can be written in. */
+const instants = { firstMs: -62_135_596_800_000, lastMs: 253_402_300_799_999 };
+
+function instantOf(given: unknown): number | undefined {
+  const isInstant =
+    typeof given === 'string' && /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})$/.test(given);
+  const atMs = isInstant ? Date.parse(given.replace(/(\.\d{3})\d+/, '$1').toUpperCase()) : given;
+  return Number.isSafeInteger(atMs) && (atMs as number) >= instants.firstMs && (atMs as number) <= instants.lastMs
+    ? (atMs as number)
+    : undefined;
+}

@@ -1,0 +1,135 @@
+/**
+ * Takes conditions apart into what each attribute alone contributes. INVARIANT: a condition's worth follows from the worths of its parts,
+ * so two values of an attribute for which all its parts are worth the same cannot be told apart by any condition.
+ */
+import { edgesOfNow } from '../decision/edges.ts';
+import { type Expression, expressionStepsMax, listItemsMax, textLengthMax } from '../decision/expression.ts';
+
+/** As an input: `audiences` is no attribute's name, because requests take it. */
+export const audiencesName = 'audiences';
+
+export interface Part {
+  readonly input: string;
+  /** Reads this input and no other, no variable of an enclosing macro, and the time only where its edges are known. */
+  readonly expression: Expression;
+}
+
+export interface Parts {
+  readonly parts: readonly Part[];
+  /** Inputs of conditions that may be given up for their length: then only the very same value is sure to be worth the same. */
+  readonly rawInputs: ReadonlySet<string>;
+}
+
+/** `isInput`: of a request attribute, whether a question may bring it. */
+export function partsOf(conditions: readonly Expression[], isInput: (name: string) => boolean): Parts {
+  const parts = new Map<string, Part>();
+  const rawInputs = new Set<string>();
+  const readings = new Map<Expression, Reading>();
+
+  const readingOf = (expression: Expression): Reading => {
+    let reading = readings.get(expression);
+    if (reading === undefined) {
+      reading = readingBy(expression, isInput, readingOf);
+      readings.set(expression, reading);
+    }
+    return reading;
+  };
+
+  const collect = (expression: Expression): void => {
+    const { inputs, variables } = readingOf(expression);
+    const [input] = inputs;
+    if (input === undefined) return;
+    // A list may be looked through item by item, and then an unknown item does not make all of it unknown.
+    const isWhole = inputs.size === 1 && variables.size === 0 && expression.op !== 'list' && edgesOfNow(expression) !== null;
+    if (isWhole) parts.set(`${input}\n${JSON.stringify(expression)}`, { input, expression });
+    else for (const child of childrenOf(expression)) collect(child);
+  };
+
+  for (const condition of conditions) {
+    collect(condition);
+    if (stepsMaxOf(condition) > expressionStepsMax) for (const input of readingOf(condition).inputs) rawInputs.add(input);
+  }
+  return { parts: [...parts.values()], rawInputs };
+}
+
+interface Reading {
+  readonly inputs: ReadonlySet<string>;
+  /** Of macros outside. */
+  readonly variables: ReadonlySet<string>;
+}
+
+function readingBy(expression: Expression, isInput: (name: string) => boolean, readingOf: (child: Expression) => Reading): Reading {
+  const inputs = new Set<string>();
+  const variables = new Set<string>();
+  if (expression.op === 'audiences') inputs.add(audiencesName);
+  if (expression.op === 'variable') variables.add(expression.name);
+  if ((expression.op === 'attribute' || expression.op === 'has') && expression.source === 'request' && isInput(expression.name))
+    inputs.add(expression.name);
+  for (const child of childrenOf(expression)) {
+    const reading = readingOf(child);
+    for (const input of reading.inputs) inputs.add(input);
+    const isMacro = expression.op === 'exists' || expression.op === 'all';
+    for (const name of reading.variables)
+      if (!(isMacro && child === expression.condition && name === expression.variable)) variables.add(name);
+  }
+  return { inputs, variables };
+}
+
+export function childrenOf(expression: Expression): readonly Expression[] {
+  switch (expression.op) {
+    case 'literal':
+    case 'attribute':
+    case 'has':
+    case 'audiences':
+    case 'now':
+    case 'variable':
+      return [];
+    case 'list':
+      return expression.items;
+    case 'and':
+    case 'or':
+      return expression.operands;
+    case 'not':
+    case 'negate':
+    case 'size':
+      return [expression.operand];
+    case 'if':
+      return [expression.condition, expression.then, expression.otherwise];
+    case 'exists':
+    case 'all':
+      return [expression.list, expression.condition];
+    default:
+      return [expression.left, expression.right];
+  }
+}
+
+/** More rather than fewer: what the longest values could cost one evaluation. */
+function stepsMaxOf(expression: Expression): number {
+  const children = childrenOf(expression).map(stepsMaxOf);
+  const sum = children.reduce((total, steps) => total + steps, 1);
+  switch (expression.op) {
+    case 'exists':
+    case 'all': {
+      const items = expression.list.op === 'list' ? expression.list.items.length : listItemsMax;
+      return 1 + (children[0] ?? 0) + items * (children[1] ?? 0);
+    }
+    case 'contains':
+      return sum + textLengthMax * textLengthMax;
+    case 'literal':
+    case 'attribute':
+    case 'has':
+    case 'and':
+    case 'or':
+    case 'not':
+      return sum;
+    case 'in':
+      return sum + lengthOf(expression.right);
+    default:
+      return sum + textLengthMax / 2;
+  }
+}
+
+function lengthOf(list: Expression): number {
+  if (list.op === 'list') return 0;
+  return list.op === 'literal' && Array.isArray(list.value) ? list.value.length : listItemsMax;
+}

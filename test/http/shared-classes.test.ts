@@ -1,0 +1,101 @@
+/** GET /v1/decide/classes: the table that an edge forms its queries by, as cacheable as the answers it leads to. */
+import { describe, expect, it } from 'vitest';
+import { collapse } from '../../src/classes/collapse.ts';
+import { classTable } from '../../src/contract/schemas.ts';
+import { startService } from './service.ts';
+
+const url = '/v1/decide/classes?page=home';
+
+describe('GET /v1/decide/classes', () => {
+  it('leads every visitor to the answer that is theirs, at one address for each answer', async () => {
+    const { app } = await startService();
+    const response = await app.inject(url);
+    expect(response.statusCode).toBe(200);
+    expect(classTable.parse(response.json())).toEqual(response.json());
+    const table = response.json();
+    expect(table).toMatchObject({ format: 1, page: 'home', zones: null, merging: 'answers', because: null });
+    expect(table.decision.queries).toEqual(['page=home', 'page=home&country=DE']);
+    for (const [country, variant] of [
+      ['DE', 'hero-dach'],
+      ['CH', 'hero-dach'],
+      ['FR', 'hero-standard'],
+      ['', 'hero-standard'],
+    ] as const) {
+      const answer = await app.inject(`/v1/decide?${collapse(table, { country, device: 'mobile' })}`);
+      expect(answer.json().zones[0].variant).toBe(variant);
+    }
+  });
+
+  it('is kept by shared caches for a minute, with the tags of its zones, and told again only when it is another', async () => {
+    const { app } = await startService();
+    const first = await app.inject(url);
+    expect(first.headers).toMatchObject({
+      'cache-control': 'public, max-age=0, s-maxage=60, stale-while-revalidate=0, stale-if-error=0',
+      'surrogate-key': 'policy-retail stepwell zone-hero zone-offer_rail',
+      'content-type': 'application/json; charset=utf-8',
+    });
+    const { etag } = first.headers;
+    const held = await app.inject({ url, headers: { 'if-none-match': String(etag) } });
+    expect([held.statusCode, held.payload, held.headers.etag]).toEqual([304, '', etag]);
+    expect(held.headers['cache-control']).toBe(first.headers['cache-control']);
+    expect(held.headers['surrogate-key']).toBe(first.headers['surrogate-key']);
+    const one = await app.inject('/v1/decide/classes?zones=offer_rail');
+    expect([one.json().decision.queries, one.headers['cache-tag']]).toEqual([
+      ['zones=offer_rail'],
+      'policy-retail,stepwell,zone-offer_rail',
+    ]);
+  });
+
+  it.each([
+    ['an attribute', 'page=home&country=DE'],
+    ['an unknown parameter', 'page=home&utm_source=x'],
+    ['a repeated parameter', 'page=home&page=home'],
+    ['an unsorted list', 'zones=offer_rail,hero'],
+    ['nothing', ''],
+  ])('refuses %s', async (_, query) => {
+    const response = await (await startService()).app.inject(`/v1/decide/classes?${query}`);
+    expect([response.statusCode, response.headers['cache-control'], response.json().code]).toEqual([
+      400,
+      'private, no-store',
+      'invalid_request',
+    ]);
+  });
+
+  it('asks for a key where the answers do', async () => {
+    const keys = { apiKeys: [] };
+    expect((await (await startService(keys)).app.inject(url)).statusCode).toBe(401);
+    expect((await (await startService({ ...keys, publicGet: true })).app.inject(url)).statusCode).toBe(200);
+  });
+
+  it('is never kept beyond the instant at which it becomes another', async () => {
+    const { app, clock } = await startService({}, 'test/http/windows.yaml');
+    const before = await app.inject(url);
+    const endMs = Date.parse(before.json().validUntil);
+    expect(before.json().decision.queries).toEqual(['page=home']);
+    clock.advance(endMs - clock.nowMs() - 2500);
+    expect((await app.inject(url)).headers['cache-control']).toContain('s-maxage=2,');
+    clock.advance(2499);
+    expect((await app.inject(url)).headers['cache-control']).toContain('s-maxage=0,');
+    clock.advance(1);
+    expect((await app.inject(url)).json().decision.queries).toEqual(['page=home', 'page=home&country=DE']);
+  });
+
+  it('tells who asks for too many tables at once to come again', async () => {
+    const { app } = await startService({}, 'test/http/windows.yaml');
+    const asked = Array.from(
+      { length: 40 },
+      (_, index) =>
+        `/v1/decide/classes?zones=${[...Array(6).keys()]
+          .filter((bit) => ((index + 1) >> bit) % 2 === 1)
+          .map((bit) => `z${bit}`)
+          .join(',')}`,
+    );
+    const answers = await Promise.all(asked.map((one) => app.inject(one)));
+    const statuses = new Set(answers.map(({ statusCode }) => statusCode));
+    expect(statuses).toEqual(new Set([200, 503]));
+    const refused = answers.find(({ statusCode }) => statusCode === 503);
+    expect([refused?.headers['retry-after'], refused?.headers['cache-control']]).toEqual(['1', 'private, no-store']);
+    // Later there is room again.
+    expect((await app.inject(asked.at(-1) ?? '')).statusCode).toBe(200);
+  });
+});
