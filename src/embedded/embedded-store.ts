@@ -41,6 +41,7 @@ import {
   prepare,
 } from '../records/writes.ts';
 import type { Clock } from '../time/clock.ts';
+import { createAnnouncements } from './announcements.ts';
 import { createEraser, withLink } from './erasure.ts';
 import { namesUnderSecret } from './secret-of-names.ts';
 
@@ -80,6 +81,16 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore 
   const names = openedOrClosed(root, () =>
     namesUnderSecret({ directory, configured: options.keySecret ?? null, about: root.openDB('about', { encoding: 'string' }) }),
   );
+  const announcements = createAnnouncements({
+    kept: root.openDB('announcements', { encoding: 'string' }),
+    nowMs: () => Math.trunc(clock.nowMs()),
+    transaction: async (work) => {
+      if (closing !== null) throw closed();
+      return root.transaction(work);
+    },
+    refresh: () => records.resetReadTxn(),
+    repeat,
+  });
   let closing: Promise<void> | null = null;
   let sweeping: Promise<void> = Promise.resolve();
 
@@ -365,6 +376,8 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore 
     },
 
     writeBatch,
+    announce: announcements.announce,
+    listen: announcements.listen,
     ping: async () => {
       if (closing !== null) throw closed();
       records.get(presence);
@@ -373,6 +386,7 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore 
     close() {
       closing ??= (async () => {
         stopSweeping();
+        announcements.close();
         await sweeping;
         await root.flushed;
         await root.close();

@@ -7,6 +7,7 @@
  */
 import type { Fact, IdentityLink, Session, StoredConsent } from '../decision/facts.ts';
 import type { PersonalUseCase } from '../decision/vocabulary.ts';
+import type { Announcement, Hear } from './announcements.ts';
 import type { ConsentRecord, ConsentWrite, HeldConsent, SessionConsent, Withdrawal } from './consent-record.ts';
 import type { Erasure, ErasureKey, ErasureRequest, HeldLink, Lifting } from './erasure.ts';
 import type { ProfileRecord } from './retention.ts';
@@ -145,6 +146,11 @@ export interface Store {
 
   /** Many writes at once, for `load`: the outcome of each, in order. */
   writeBatch(writes: readonly StoreWrite[]): Promise<readonly WriteOutcome[]>;
+
+  /** Says to every process with this store that something changed. It may get lost, and nobody decides by it. */
+  announce(words: Announcement): Promise<void>;
+  /** Hears what any process announces from now on. Returns its `dispose`. */
+  listen(hear: Hear): () => void;
 
   /** For the status page: resolves when the store answers, rejects when it does not. */
   ping(): Promise<void>;

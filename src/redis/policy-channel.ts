@@ -1,9 +1,8 @@
 /**
- * Hears that a new policy was published, on a connection of its own that no decision waits for. It passes on that something was
- * said and never what: a policy comes from where the operator put it, not from whoever may write to a channel.
+ * Hears that a new policy was published. It passes on that something was said and never what: a policy comes from where the operator put
+ * it, not from whoever may write to a channel.
  */
-import { Redis } from 'ioredis';
-import { type Access, type HostPort, parseRedisUrl, type RedisAddress } from './address.ts';
+import { subscribe } from './subscriber.ts';
 
 /** `PUBLISH sw:policy:published ''` says to every replica: read the policy again. */
 const policyChannel = 'sw:policy:published';
@@ -16,59 +15,14 @@ export interface PolicyChannelOptions {
   onRefused(code: string): void;
 }
 
-const connectTimeoutMs = 1000;
-const reconnectDelayMaxMs = 5000;
-/** A server that has gone without a word is noticed by the system's own probes. */
-const keepAliveMs = 10_000;
-
-/** Connects for ever, and minds no failure: the file is looked at anyway. Returns its `dispose`. */
+/** The file is looked at anyway. Returns its `dispose`. */
 export function listenToPolicyChannel({ url, onPublished, onRefused }: PolicyChannelOptions): () => void {
-  const address = parseRedisUrl(url);
-  const client = new Redis({
-    ...whereOf(address),
-    ...accessOf(address),
-    protocol: 2,
-    connectionName: 'stepwell-policy',
-    connectTimeout: connectTimeoutMs,
-    keepAlive: keepAliveMs,
-    enableOfflineQueue: false,
-    disableClientInfo: true,
-    maxRetriesPerRequest: null,
-    autoResubscribe: false,
-    retryStrategy(attempt) {
-      // Any node of a cluster hears what is published on any other.
-      if (address.shape === 'cluster') Object.assign(client.options, nodeAt(address.nodes, attempt));
-      return Math.min(reconnectDelayMaxMs, 50 * 2 ** Math.min(attempt, 10));
-    },
+  return subscribe({
+    url,
+    channel: policyChannel,
+    name: 'stepwell-policy',
+    onMessage: () => onPublished(),
+    onSubscribed: onPublished,
+    onRefused,
   });
-  // Without a listener the driver would print it.
-  client.on('error', () => {});
-  client.on('message', () => onPublished());
-  client.on('ready', () => {
-    client.subscribe(policyChannel).then(onPublished, (error: unknown) => {
-      const code = error instanceof Error ? /^[A-Z]{2,32}\b/.exec(error.message)?.[0] : undefined;
-      // A connection that went meanwhile is made again, and this with it.
-      if (code !== undefined) onRefused(code);
-    });
-  });
-  return () => client.disconnect();
-}
-
-function whereOf(address: RedisAddress) {
-  if (address.shape === 'single') return { ...address.endpoint };
-  if (address.shape === 'cluster') return nodeAt(address.nodes, 0);
-  return { sentinels: address.sentinels.map(({ host, port }) => ({ host, port })), name: address.masterName };
-}
-
-function nodeAt(nodes: readonly HostPort[], index: number): Partial<HostPort> {
-  return { ...nodes[index % nodes.length] };
-}
-
-/** Channels know no databases. */
-function accessOf({ username, password, tls }: Access) {
-  return {
-    ...(username === null ? {} : { username }),
-    ...(password === null ? {} : { password }),
-    ...(tls ? { tls: {}, enableTLSForSentinelMode: true, sentinelTLS: {} } : {}),
-  };
 }

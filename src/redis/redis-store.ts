@@ -3,6 +3,7 @@
  * the near cache.
  */
 import type { Store } from '../records/store.ts';
+import { createAnnouncements } from './announcements.ts';
 import { type ConnectionOptions, connect } from './connection.ts';
 import { createNaming, type Disagreement } from './naming.ts';
 import { NearCache } from './near-cache.ts';
@@ -22,6 +23,8 @@ export interface RedisStoreOptions extends Omit<ConnectionOptions, 'now'> {
   readonly keySecret?: string | null | undefined;
   /** This process and Redis do not agree on the key secret. Told once. */
   readonly onDisagreement?: ((why: Disagreement) => void) | undefined;
+  /** What is announced cannot be heard here: a short code of the server's, such as `NOPERM`. Told once. */
+  readonly onAnnouncementsRefused?: ((code: string) => void) | undefined;
   /** The wall clock; absent: the machine's. */
   readonly nowMs?: (() => number) | undefined;
   /** How often what the fleet has agreed on is looked at again; absent: every five seconds. */
@@ -33,6 +36,7 @@ export function openRedisStore({
   nearCache = new NearCache({ bytesMax: 0 }),
   keySecret = null,
   onDisagreement,
+  onAnnouncementsRefused = () => {},
   lookAgainMs,
   nowMs = Date.now,
   ...options
@@ -49,11 +53,14 @@ export function openRedisStore({
   // Redis holds back all of a connection behind one write that it may not do yet, as in every planned failover; reads must not wait for that.
   const writing = connect({ ...options, onState: undefined });
   const naming = createNaming({ keySecret, reading: connection, writing, onDisagreement, lookAgainMs });
+  const announcements = createAnnouncements({ url: options.url, writing, onRefused: onAnnouncementsRefused });
   const { read } = createReader(connection, nearCache, naming);
   return {
     kind: 'redis',
     read,
     ...createWriter({ reading: connection, writing, naming, nowMs, onChange: (key) => nearCache.changed(key) }),
+    announce: announcements.announce,
+    listen: announcements.listen,
     ping: connection.ping,
     async connected(withinMs) {
       const [isReading, isWriting] = await Promise.all([
@@ -65,6 +72,7 @@ export function openRedisStore({
     },
     close: async () => {
       naming.close();
+      announcements.close();
       await Promise.all([connection.close(), writing.close()]);
     },
   };

@@ -31,7 +31,7 @@ import { getProfileScript, putScript, raiseScript, replaceScript, revokeScript }
 /** How often a patch is tried again when others change the session meanwhile. */
 const patchAttemptsMax = 8;
 
-export type Writer = Omit<Store, 'kind' | 'read' | 'ping' | 'close'>;
+export type Writer = Omit<Store, 'kind' | 'read' | 'announce' | 'listen' | 'ping' | 'close'>;
 
 export interface WriterParts {
   /** For what is looked at before and after a write. */

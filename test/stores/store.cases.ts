@@ -333,6 +333,12 @@ export function storeCases(name: string, open: () => Promise<OpenedStore>): void
 
     const personPlan = (subject: string): ReadPlan => ({ ...noPlan, subject, consent: true, profile: openPermission });
 
+    it('tells whether a token is revoked also where nobody is asked about', async () => {
+      await store.revokeToken('visitor token', opened.nowMs() + 60_000);
+      expect(await store.read({ ...noPlan, tokenId: 'visitor token' })).toMatchObject({ tokenRevoked: true });
+      expect(await store.read({ ...noPlan, tokenId: 'another' })).toMatchObject({ tokenRevoked: false });
+    });
+
     it('reads everything a plan names at once', async () => {
       const consent: StoredConsent = {
         useCases: { offers: 'granted', analytics_offer: 'denied', analytics_content: 'unavailable', 'category:health': 'granted' },

@@ -28,7 +28,10 @@ type Reader =
   | 'ping'
   | 'close'
   | 'deleteProfile'
-  | 'liftErasure';
+  | 'liftErasure'
+  // In Redis nothing is kept of it; in the embedded store what is stands for a minute, and its own suite says so.
+  | 'announce'
+  | 'listen';
 
 const consent = { useCases: { offers: 'granted' }, recordedAtMs: 1 } as const;
 const link = (subject: string) => ({ subject, method: 'deterministic', confidencePpm: 1 }) as const;
