@@ -66,6 +66,17 @@ const bodyLength = marksFrom + 2 * markLength;
 const shape = /^v1\.([A-Za-z0-9_-]{52})\.([A-Za-z0-9_-]{43})$/;
 const nobody = Buffer.alloc(markLength);
 
+/** All that a service needs to give visitors tokens and to take them back. */
+export interface VisitorTokenSet {
+  readonly stream: VisitorTokens;
+  readonly artefact: VisitorTokens;
+  readonly names: VisitorNames;
+}
+
+export function createVisitorTokenSet(parts: TokenParts): VisitorTokenSet {
+  return { stream: createStreamTokens(parts), artefact: createArtefactTokens(parts), names: createVisitorNames(parts) };
+}
+
 /** To hear that something changed. */
 export function createStreamTokens(parts: TokenParts): VisitorTokens {
   return createTokens('stream', parts);
