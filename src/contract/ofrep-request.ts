@@ -12,7 +12,7 @@ import { invalidRequest } from './problem.ts';
 import type { DecideRequest } from './schemas.ts';
 
 /** The members of a context that are never attributes. */
-export const contextNames = ['targetingKey', 'token', 'proof', 'sessionId', 'deviceId', 'consent', 'page'] as const;
+const contextNames = ['targetingKey', 'token', 'proof', 'sessionId', 'deviceId', 'consent', 'page'] as const;
 const identityNames = ['token', 'proof', 'sessionId', 'deviceId'] as const;
 
 export type Context = Readonly<Record<string, unknown>>;

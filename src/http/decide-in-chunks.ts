@@ -8,7 +8,7 @@ import { batchesOf, type ZoneBudget } from '../evidence/batches.ts';
 import { type Decided, type DecidedBatch, decideInBatches, type Walk } from './decide-in-batches.ts';
 
 /** As many as a page of a policy may hold. */
-export const chunkZones = 32;
+const chunkZones = 32;
 
 export interface ChunkedWalk extends Omit<Walk, 'batches'> {
   readonly zones: readonly ZoneBudget[];

@@ -169,7 +169,7 @@ describe('all flags', () => {
   });
 
   it('leave nobody without a value when the store is dead', async () => {
-    const dead = { read: () => Promise.reject(new StoreError('unavailable', 'down')) };
+    const dead = { read: () => Promise.reject(new StoreError('disconnected', 'down')) };
     const working = await startService();
     const service = await startService({ store: Object.assign(Object.create(working.store), dead) });
     const token = await service.tokenOf('ada');
