@@ -185,11 +185,10 @@ function wrongIn({ asked, expectation }: Question, answer: Answer, truths: Reado
     case 'decision':
       return status === 200 ? wrongInDecision(expectation.person, answer, tally) : [wrongStatus(status)];
     case 'flags':
-      return status === 200
-        ? headers['cache-control'] === 'private, no-cache'
-          ? []
-          : [disagreement(`${headers['cache-control']}`)]
-        : [wrongStatus(status)];
+      // To clients of flags, too busy is a 429.
+      if (status === 429) return mustNotBeKept(headers['cache-control']);
+      if (status !== 200) return [wrongStatus(status)];
+      return headers['cache-control'] === 'private, no-cache' ? [] : [disagreement(`flags say ${headers['cache-control']}`)];
     case 'record':
       return status === 200 ? mustNotBeKept(headers['cache-control']) : [wrongStatus(status)];
     case 'other':

@@ -1,7 +1,7 @@
 /** Mixed traffic over several caches at once, in front of one service whose store comes and goes, with every answer judged. */
 import { randomFrom } from '../../bench/faults/random.ts';
 import { createAsking, type Knowledge } from './asking.ts';
-import { type Client, createClient } from './client.ts';
+import { type Answer, type Asked, type Client, createClient } from './client.ts';
 import { type Complaint, type ComplaintKind, count, createJudge, type Tally, type Truth } from './judge.ts';
 import { sharedQueries } from './policy.ts';
 import type { RunningCache } from './start-cache.ts';
@@ -93,11 +93,21 @@ function driving(client: Client, cache: RunningCache, next: ReturnType<typeof cr
   return { once, findings: { tally: judge.tally, complaints, examples } };
 }
 
+const attemptsMax = 100;
+
+/** A service that is too busy says so, and is asked again. */
+async function answered(client: Client, port: number, asked: Asked): Promise<Answer> {
+  for (let attempt = 1; ; attempt += 1) {
+    const answer = await client.ask(port, asked);
+    if (answer.status !== 503 || attempt === attemptsMax) return answer;
+  }
+}
+
 /** From the service, past every cache. */
 async function truthsOf(client: Client, port: number): Promise<ReadonlyMap<string, Truth>> {
   const truths = new Map<string, Truth>();
   for (const query of sharedQueries()) {
-    const { status, body, headers } = await client.ask(port, { method: 'GET', path: `/v1/decide?${query}`, headers: {} });
+    const { status, body, headers } = await answered(client, port, { method: 'GET', path: `/v1/decide?${query}`, headers: {} });
     const { etag, 'cache-control': cacheControl } = headers;
     if (status !== 200 || etag === undefined || cacheControl === undefined)
       throw new Error(`${query} is no shared question: ${status} ${body}`);
