@@ -4,7 +4,7 @@
  */
 import { hash } from 'node:crypto';
 import type { FastifyReply } from 'fastify';
-import { type CacheTagHeader, defaultCacheTags } from '../config.ts';
+import { type CacheTagHeader, type CdnHeader, defaultCacheTags } from '../config.ts';
 import type { ServiceDependencies } from './dependencies.ts';
 
 export interface SharedAnswer {
@@ -42,12 +42,15 @@ export function sharedHeaders(answer: SharedAnswer, { cacheTags = defaultCacheTa
   const { etag, maxAgeSeconds, grace, tags, coarseTags } = answer;
   const old = `stale-while-revalidate=${grace.whileRevalidatingSeconds}, stale-if-error=${grace.ifErrorSeconds}`;
   const headers: Record<string, string> = { 'cache-control': `public, max-age=0, s-maxage=${maxAgeSeconds}, ${old}`, etag };
-  for (const name of cdnHeaders) headers[name] = `max-age=${maxAgeSeconds}, ${old}`;
+  for (const name of cdnHeaders) headers[name] = `${lifetimeStart[name]}${maxAgeSeconds}, ${old}`;
   for (const name of cacheTags) headers[name] = tagsFor(name, tags, coarseTags);
   // What says which page may read the answer differs by page, so what is kept for one is not for another.
   if (corsOrigins.length > 0) headers.vary = 'Origin';
   return headers;
 }
+
+/** RFC 9213 puts the first in the place of `Cache-Control`, so it too must say that a caller's API key keeps nobody from the answer. */
+const lifetimeStart: Readonly<Record<CdnHeader, string>> = { 'cdn-cache-control': 'public, max-age=', 'surrogate-control': 'max-age=' };
 
 const separators: Readonly<Record<CacheTagHeader, string>> = { 'surrogate-key': ' ', 'cache-tag': ',', 'edge-cache-tag': ',', xkey: ' ' };
 

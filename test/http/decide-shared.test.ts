@@ -1,6 +1,7 @@
 /** GET /v1/decide: one address for one answer, byte-stable, and headers that agree with the body. */
 import { describe, expect, it } from 'vitest';
 import { sharedResponse } from '../../src/contract/schemas.ts';
+import { noGrace, sharedHeaders } from '../../src/http/shared-headers.ts';
 import { startService } from './service.ts';
 
 const url = '/v1/decide?page=home&zones=hero,offer_rail&country=DE&device=mobile';
@@ -95,4 +96,93 @@ describe('GET /v1/decide', () => {
       expect([response.statusCode, response.headers['cache-control']]).toEqual([404, 'private, no-store']);
     },
   );
+
+  it('tells caches of every make what they read, and no other', async () => {
+    const names = ['surrogate-key', 'cache-tag', 'edge-cache-tag', 'xkey', 'cdn-cache-control', 'surrogate-control'];
+    const sent = async (changes: Parameters<typeof startService>[0]) => {
+      const { headers } = await (await startService(changes)).app.inject(url);
+      return Object.fromEntries(names.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]])));
+    };
+    const spaced = 'policy-retail stepwell zone-hero zone-offer_rail';
+    const listed = spaced.replaceAll(' ', ',');
+    expect(await sent({})).toEqual({ 'surrogate-key': spaced, 'cache-tag': listed });
+    expect(await sent({ cacheTags: [] })).toEqual({});
+    expect(await sent({ cacheTags: ['edge-cache-tag', 'xkey'], cdnHeaders: ['cdn-cache-control', 'surrogate-control'] })).toEqual({
+      'edge-cache-tag': listed,
+      xkey: spaced,
+      'cdn-cache-control': 'public, max-age=30, stale-while-revalidate=0, stale-if-error=0',
+      'surrogate-control': 'max-age=30, stale-while-revalidate=0, stale-if-error=0',
+    });
+  });
+
+  it('says nothing to caches but that they may not keep it where it is one visitor’s, or wrong', async () => {
+    const { app } = await startService({
+      cacheTags: ['surrogate-key', 'cache-tag', 'edge-cache-tag', 'xkey'],
+      cdnHeaders: ['cdn-cache-control', 'surrogate-control'],
+    });
+    const personal = await app.inject({ method: 'POST', url: '/v1/decide', payload: { page: 'home' } });
+    for (const { headers } of [personal, await app.inject('/v1/decide?page=nowhere'), await app.inject('/v1/decide?page=home&x=1')]) {
+      expect(headers['cache-control']).toBe('private, no-store');
+      const told = Object.keys(headers).filter((name) => /surrogate|cdn|tag|xkey|accel|edge|expires|last-modified/.test(name));
+      expect(told).toEqual([]);
+    }
+  });
+
+  it('names the policy alone where the tags of many zones would not fit', () => {
+    const answer = { body: '{}', etag: '"x"', maxAgeSeconds: 5, grace: noGrace, coarseTags: ['policy-p', 'stepwell'] };
+    const zones = (count: number) => [
+      'policy-p',
+      'stepwell',
+      ...Array.from({ length: count }, (_, index) => `zone-${'z'.repeat(55)}${index}`),
+    ];
+    const fitting = sharedHeaders({ ...answer, tags: zones(10) }, {});
+    expect(fitting['cache-tag']?.split(',')).toEqual(zones(10));
+    expect(sharedHeaders({ ...answer, tags: zones(20) }, {})).toMatchObject({
+      'cache-tag': 'policy-p,stepwell',
+      'surrogate-key': 'policy-p stepwell',
+    });
+  });
+
+  it('differs by origin for caches where pages of listed origins may read it', async () => {
+    const plain = await (await startService()).app.inject(url);
+    expect(plain.headers.vary).toBeUndefined();
+    const { app } = await startService({ corsOrigins: ['https://www.shop.example'] });
+    for (const headers of [{}, { origin: 'https://www.shop.example' }, { origin: 'https://evil.example' }]) {
+      expect((await app.inject({ url, headers })).headers.vary).toBe('Origin');
+    }
+  });
+
+  it('has no HEAD, which caches make a GET of, and takes no body into account', async () => {
+    const { app } = await startService();
+    const head = await app.inject({ method: 'HEAD', url });
+    expect([head.statusCode, head.headers['cache-control']]).toEqual([405, 'private, no-store']);
+    const plain = await app.inject(url);
+    const fat = await app.inject({ method: 'GET', url, payload: { page: 'home', context: { country: 'FR' } } });
+    expect([fat.statusCode, fat.payload]).toEqual([plain.statusCode, plain.payload]);
+  });
+
+  it('is the same whatever headers that other frameworks go by say', async () => {
+    const { app } = await startService();
+    const plain = await app.inject(url);
+    const names = [
+      'x-forwarded-host',
+      'x-forwarded-scheme',
+      'x-forwarded-port',
+      'forwarded',
+      'x-original-url',
+      'x-rewrite-url',
+      'x-http-method-override',
+      'x-edge-segment',
+      'x-edge-country',
+    ];
+    for (const name of names) {
+      const other = await app.inject({ url, headers: { [name]: '/v1/decide?page=nowhere' } });
+      expect([other.statusCode, other.payload, other.headers['cache-control']]).toEqual([
+        200,
+        plain.payload,
+        plain.headers['cache-control'],
+      ]);
+      expect(JSON.stringify(other.headers)).not.toContain('nowhere');
+    }
+  });
 });
