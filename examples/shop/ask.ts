@@ -20,13 +20,21 @@ export async function askForZones(service: Service, visitor: IncomingHttpHeaders
   try {
     const signal = AbortSignal.timeout(budgetMs);
     const response = await open(service, { visitor, deadlineMs: budgetMs - wayMs, signal, accept: 'application/json' });
-    let answer = '';
-    for await (const piece of textOf(response)) answer += piece;
-    const { zones } = JSON.parse(answer) as { zones: unknown[] };
-    return new Map(zones.map(readDecision).flatMap((shown) => (shown === null ? [] : [[shown.zone, shown]])));
+    return zonesIn(await jsonOf(response));
   } catch {
     return new Map();
   }
+}
+
+export function zonesIn(answer: unknown): Zones {
+  const { zones } = answer as { zones: unknown[] };
+  return new Map(zones.map(readDecision).flatMap((shown) => (shown === null ? [] : [[shown.zone, shown]])));
+}
+
+export async function jsonOf(response: Response): Promise<unknown> {
+  let answer = '';
+  for await (const piece of textOf(response)) answer += piece;
+  return JSON.parse(answer);
 }
 
 /** The same as it comes: `found` is called with each zone as its line arrives. Ends when all are there, at the deadline or at a fault. */
@@ -65,7 +73,8 @@ async function open({ url, key }: Service, { visitor, deadlineMs, signal, accept
     method: 'POST',
     headers: { 'content-type': 'application/json', accept, ...authorization, ...gpcOf(visitor) },
     body: JSON.stringify(questionOf(visitor, Math.max(0, deadlineMs))),
-    redirect: 'error',
+    // Any other status than 200 is refused below; Workers know no `error`.
+    redirect: 'manual',
     signal,
   });
   if (response.status !== 200) throw new Error(`the service answered ${response.status}`);

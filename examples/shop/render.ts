@@ -40,9 +40,9 @@ export function text(value: unknown): string {
     .replace(/[&<>"']/g, (character) => escapes[character] ?? '');
 }
 
-/** Stands in for the picture: each variant has a colour of its own. */
+/** Stands in for the picture: variants differ in colour, from sand over greens to blue. */
 function hueOf(name: string): number {
-  let hue = 7;
-  for (let at = 0; at < name.length; at += 1) hue = (hue * 31 + name.charCodeAt(at)) % 360;
-  return hue;
+  let sum = 7;
+  for (let at = 0; at < name.length; at += 1) sum = (sum * 31 + name.charCodeAt(at)) % 9973;
+  return 36 + (sum % 9) * 20;
 }

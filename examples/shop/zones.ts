@@ -1,5 +1,5 @@
 /** What a zone may show: the approved words that the page is deployed with, and the checks that a decision must pass to replace them. */
-import { readFileSync } from 'node:fs';
+import deployed from './fallbacks.json' with { type: 'json' };
 
 export interface Shown {
   /** Null: nothing of this zone may be shown. */
@@ -15,7 +15,7 @@ interface Pack {
 }
 
 /** Built in at deploy by `stepwell fallbacks`, so that no outage can take it away. */
-const pack: Pack = JSON.parse(readFileSync(new URL('./fallbacks.json', import.meta.url), 'utf8'));
+const pack: Pack = deployed;
 
 export function approved(zone: string): Shown {
   const { variant = null, content = null, render = 'suppress' } = pack.zones[zone] ?? {};

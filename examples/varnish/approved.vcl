@@ -4,13 +4,13 @@ sub approved_zone {
     synthetic({"<div class="shown" data-variant="service-standard" data-tier="approved"><p>Free delivery from 50 €</p></div>"});
   }
   if (bereq.url == "/_zones/home/hero") {
-    synthetic({"<div class="shown" data-variant="hero-standard" data-tier="approved"><div class="picture" style="--hue:113"></div><h2>New season, new paths</h2><p><a href="/new">Discover</a></p></div>"});
+    synthetic({"<div class="shown" data-variant="hero-standard" data-tier="approved"><div class="picture" style="--hue:156"></div><h2>New season, new paths</h2><p><a href="/new">Discover</a></p></div>"});
   }
   if (bereq.url == "/_zones/home/offer_rail") {
     synthetic({"<div class="shown" data-variant="rail-editorial" data-tier="approved"><h2>Our editors recommend</h2><ul><li>trail mid 2</li><li>loden parka</li><li>city pack 18</li><li>merino sock 3</li></ul></div>"});
   }
   if (bereq.url == "/_zones/home/promo_tile") {
-    synthetic({"<div class="shown" data-variant="tile-gift-card" data-tier="approved"><div class="picture" style="--hue:257"></div><h2>The gift card always fits</h2><p><a href="/gift-card">Have a look</a></p></div>"});
+    synthetic({"<div class="shown" data-variant="tile-gift-card" data-tier="approved"><div class="picture" style="--hue:56"></div><h2>The gift card always fits</h2><p><a href="/gift-card">Have a look</a></p></div>"});
   }
   if (bereq.url == "/_zones/home/category_tiles") {
     synthetic({"<div class="shown" data-variant="tiles-standard" data-tier="approved"><h2>Shop by category</h2><ul><li>shoes</li><li>jackets</li><li>backpacks</li><li>running</li></ul></div>"});
