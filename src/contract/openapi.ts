@@ -3,7 +3,9 @@
  * the demo policy answers; a running demo fills in a token and a session id that hold.
  */
 import { z } from 'zod';
+import * as ofrep from './ofrep-schemas.ts';
 import { type ExampleCredentials, examples } from './openapi-examples.ts';
+import { apiKeyHeaderScheme, ofrepPaths } from './openapi-ofrep.ts';
 import {
   always,
   answer,
@@ -36,6 +38,7 @@ export function openApiDocument(credentials: ExampleCredentials | null) {
     servers: [{ url: '/' }],
     tags: [
       { name: 'decide', description: 'What goes into each zone of a page' },
+      { name: 'openfeature', description: 'The same decisions as flags, for applications of OpenFeature (OFREP)' },
       { name: 'data', description: 'Profiles, identities, consents, sessions and revocations' },
     ],
     security: [{}, { apiKey: [] }],
@@ -101,6 +104,7 @@ export function openApiDocument(credentials: ExampleCredentials | null) {
         parameters: [pathParameter('subject', 'a person’s pseudonym', 'demo-ada')],
         get: read('exportSubject', 'Export everything that is stored of a subject', 'Export'),
       },
+      ...ofrepPaths(),
       '/.well-known/gpc.json': { get: gpcSupport() },
     },
     components: {
@@ -112,6 +116,7 @@ export function openApiDocument(credentials: ExampleCredentials | null) {
           scheme: 'bearer',
           description: 'An API key. Without configured keys, callers on this machine that call it by a loopback name have every scope.',
         },
+        apiKeyHeader: apiKeyHeaderScheme,
       },
     },
   };
@@ -399,6 +404,10 @@ function remove(operationId: string, summary: string, also: readonly ProblemCode
 
 /** By the name each has in the document. */
 const named = {
+  OfrepRequest: ofrep.ofrepRequest,
+  OfrepFlag: ofrep.ofrepFlag,
+  OfrepFlags: ofrep.ofrepFlags,
+  OfrepFailure: ofrep.ofrepFailure,
   DecideRequest: wire.decideRequest,
   DecideResponse: wire.decideResponse,
   DecideEnvelope: wire.decideEnvelope,
