@@ -29,6 +29,22 @@ describe('a page of a listed origin', () => {
     expect(headers['access-control-allow-credentials']).toBeUndefined();
   });
 
+  it('may send its key as clients of OFREP do, and read when to come back', async () => {
+    const service = await open();
+    const { headers } = await call(service, preflight('/ofrep/v1/evaluate/flags', shop));
+    for (const name of ['authorization', 'content-type', 'if-none-match', 'x-api-key'])
+      expect(String(headers['access-control-allow-headers']).split(', ')).toContain(name);
+    const url = '/ofrep/v1/evaluate/flags/hero';
+    const answer = await call(service, {
+      method: 'POST',
+      url,
+      payload: { context: {} },
+      headers: { origin: shop, 'x-api-key': 'key-page' },
+    });
+    expect(answer.headers['access-control-allow-origin']).toBe(shop);
+    for (const name of ['etag', 'retry-after']) expect(String(answer.headers['access-control-expose-headers']).split(', ')).toContain(name);
+  });
+
   it('reads answers, and problems too', async () => {
     const service = await open();
     const headers = { origin: shop };
