@@ -24,6 +24,7 @@ import { promptClose } from './http/plugins/prompt-close.ts';
 import { quietLogger, requestLog } from './http/plugins/request-log.ts';
 import { safeDefaults } from './http/plugins/safe-defaults.ts';
 import { createQueueGauge, type QueueGauge } from './http/queue-gauge.ts';
+import { artefactRoutes } from './http/routes/artefact.ts';
 import { classesRoute } from './http/routes/classes.ts';
 import { consentRoutes } from './http/routes/consents.ts';
 import { decideRoute } from './http/routes/decide.ts';
@@ -37,13 +38,33 @@ import { ofrepRoutes } from './http/routes/ofrep.ts';
 import { profileRoutes } from './http/routes/profiles.ts';
 import { revocationRoutes } from './http/routes/revocations.ts';
 import { sessionRoutes } from './http/routes/sessions.ts';
+import { streamRoute } from './http/routes/stream.ts';
 import { type StoreWatch, watchStore } from './http/store-watch.ts';
 import { ulid } from './http/ulid.ts';
+import { createVisitorChanges, noVisitorChanges } from './http/visitor-changes.ts';
+import type { ArtefactKeys } from './identity/artefact-keys.ts';
+import type { VisitorTokenSet } from './identity/visitor-token.ts';
 import type { RateBoard } from './records/rate-board.ts';
 
 export interface AppDependencies
-  extends Omit<ServiceDependencies, 'gatherer' | 'askLimit' | 'ownMargin' | 'parking' | 'queue' | 'tokenIssuer' | 'demoCredentials'> {
+  extends Omit<
+    ServiceDependencies,
+    | 'gatherer'
+    | 'askLimit'
+    | 'ownMargin'
+    | 'parking'
+    | 'queue'
+    | 'tokenIssuer'
+    | 'demoCredentials'
+    | 'visitorTokens'
+    | 'visitorChanges'
+    | 'artefactKeys'
+  > {
   readonly verifier: TokenVerification;
+  /** Absent: pages open no streams. */
+  readonly visitorTokens?: VisitorTokenSet | null;
+  /** Absent: devices are given nothing. */
+  readonly artefactKeys?: (() => ArtefactKeys) | null;
   /** The `iss` of the tokens we accept. */
   readonly tokenIssuer?: string | null;
   /** Where this is a demo: what fills the examples of `/docs`. */
@@ -96,6 +117,8 @@ export async function buildApp(given: AppDependencies): Promise<FastifyInstance>
   decideSharedRoute(app, dependencies, authority);
   classesRoute(app, dependencies, authority);
   ofrepRoutes(app, dependencies, authority);
+  streamRoute(app, dependencies);
+  artefactRoutes(app, dependencies, authority);
   profileRoutes(app, dependencies, authority);
   identityRoutes(app, dependencies, authority);
   consentRoutes(app, dependencies, authority);
@@ -167,7 +190,10 @@ function toServiceDependencies(given: AppDependencies): ServiceDependencies {
     parking.turnEnded(endMs, durationMs);
   };
   const queue = given.queue ?? createQueueGauge({ clock: given.clock, onTurn });
-  return { tokenIssuer: null, demoCredentials: null, ...given, gatherer, askLimit, ownMargin, parking, queue };
+  const { visitorTokens = null, artefactKeys = null } = given;
+  const visitorChanges = visitorTokens === null ? noVisitorChanges : createVisitorChanges({ ...given, names: visitorTokens.names });
+  const visitors = { visitorTokens, visitorChanges, artefactKeys };
+  return { tokenIssuer: null, demoCredentials: null, ...given, ...visitors, gatherer, askLimit, ownMargin, parking, queue };
 }
 
 function storeWatchOf({ storeWatch, store, clock }: AppDependencies): StoreWatch {

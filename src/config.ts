@@ -36,6 +36,8 @@ export interface Config {
   readonly proofTargets: readonly string[];
   /** Null: a random one, kept in the data directory. */
   readonly sessionSecret: string | null;
+  /** Path of what signs the artefacts of devices; null: a random key, kept in the data directory. */
+  readonly artefactKeyPath: string | null;
   /** Null: a random one, kept beside the records. */
   readonly keySecret: string | null;
   /** Path of the file of API keys; null: loopback callers may do everything and nobody else gets in. */
@@ -97,6 +99,8 @@ export const variables = {
   STEPWELL_PROOF_TARGETS:
     'URLs a holder proof may name, comma-separated, as callers know this service (absent: none, so no class S2 or S3 is served)',
   STEPWELL_SESSION_SECRET: 'secret that signs session ids (absent: random, kept in the data directory)',
+  STEPWELL_ARTEFACT_KEY:
+    'path of the private key, a JWK or a JWK set whose first key is private, that signs what devices decide by (absent: made, and kept in the data directory); read again on SIGHUP',
   STEPWELL_KEY_SECRET:
     'secret of the names that records are stored under (absent: random, kept beside the records); with another one nothing stored is found again',
   STEPWELL_API_KEYS: 'path of a JSON file [{ "id", "sha256", "scopes": [] }]; read again when it changes and on SIGHUP',
@@ -148,6 +152,7 @@ export function readConfig(env: Environment): Config {
     tokenAudience: read('STEPWELL_TOKEN_AUDIENCE', null, anyText),
     proofTargets: Object.freeze(read('STEPWELL_PROOF_TARGETS', [], proofTargetList)),
     sessionSecret: read('STEPWELL_SESSION_SECRET', null, secret(longSecret)),
+    artefactKeyPath: read('STEPWELL_ARTEFACT_KEY', null, filePath),
     keySecret: read('STEPWELL_KEY_SECRET', null, secret(longSecret)),
     apiKeysPath: read('STEPWELL_API_KEYS', null, filePath),
     publicGet: read('STEPWELL_PUBLIC_GET', false, yesOrNo),

@@ -15,9 +15,11 @@ import { countsOf } from './http/source-statuses.ts';
 import { watchStore } from './http/store-watch.ts';
 import { createSessionIds } from './identity/session-id.ts';
 import { createTokenVerifier } from './identity/token.ts';
+import { createVisitorTokenSet } from './identity/visitor-token.ts';
 import type { Store } from './records/store.ts';
 import { createSourceKeeper } from './sources/sources.ts';
 import { watchApprovals } from './start/approval-watch.ts';
+import { openArtefactKeys } from './start/artefact-key-file.ts';
 import { openCallers } from './start/callers.ts';
 import { CannotRun, systemSentence } from './start/cannot-run.ts';
 import { createDemoCredentials } from './start/demo-credentials.ts';
@@ -190,6 +192,10 @@ async function openService(config: Config, logger: Logger, ending: AsyncDisposab
   const warming = trust.keySet === null ? null : warmTokenVerification(clock);
   const callers = ending.use(await openCallers(config, { clock, logger }));
   const sessionSecret = await sessionSecretOf(config.sessionSecret, config.dataDir);
+  const artefactKeys = await openArtefactKeys(config, {
+    warn: (sentence) => logger.warn(sentence),
+    inform: (sentence) => logger.info(sentence),
+  });
   const approvals = watchApprovals(clock, ({ zone, tier, untilMs }) => {
     logger.warn({ zone, tier, expiredAt: new Date(untilMs).toISOString() }, 'an approval has expired; what it approved is served on');
   });
@@ -219,6 +225,8 @@ async function openService(config: Config, logger: Logger, ending: AsyncDisposab
       },
       onTrackingRefused: (code) =>
         logger.warn({ code }, 'Redis does not tell what changes: `freshness` above 0 has no effect, every decision asks'),
+      onAnnouncementsRefused: (code) =>
+        logger.warn({ code }, 'Redis lets nobody of this name hear what other processes announce: pages hear of changes here alone'),
       onDisagreement: (code) =>
         logger.error({ code }, 'Redis keeps another key secret of its records than this process goes by, or none: see STEPWELL_KEY_SECRET'),
     }),
@@ -255,6 +263,8 @@ async function openService(config: Config, logger: Logger, ending: AsyncDisposab
     store,
     storeWatch,
     sessionIds,
+    visitorTokens: createVisitorTokenSet({ secret: sessionSecret, clock }),
+    artefactKeys: artefactKeys.current,
     verifier: createTokenVerifier({ ...trust, clock }),
     tokenIssuer: trust.issuer,
     demoCredentials: isDemo(config) ? await createDemoCredentials({ config, store, sessionIds, clock }) : null,
@@ -277,6 +287,7 @@ async function openService(config: Config, logger: Logger, ending: AsyncDisposab
   const reload = (): void => {
     void policy.reload();
     void callers.reload();
+    void artefactKeys.reload();
     void trust.reload();
   };
   return { app, parts, serving, reload };

@@ -30,6 +30,7 @@ test('an empty environment is the quick start', () => {
     tokenIssuer: null,
     tokenAudience: null,
     proofTargets: [],
+    artefactKeyPath: null,
     sessionSecret: null,
     keySecret: null,
     apiKeysPath: null,

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import * as ofrep from './ofrep-schemas.ts';
+import { devicePaths } from './openapi-devices.ts';
 import { type ExampleCredentials, examples } from './openapi-examples.ts';
 import { apiKeyHeaderScheme, ofrepPaths } from './openapi-ofrep.ts';
 import {
@@ -93,6 +94,7 @@ export function openApiDocument(credentials: ExampleCredentials | null) {
         parameters: [pathParameter('sessionId', 'as POST /v1/sessions gave it', credentials?.sessionId ?? 's1.…')],
         post: withdrawInSession(),
       },
+      ...devicePaths(credentials?.sessionId ?? 's1.…'),
       '/v1/revocations': { post: revoke() },
       '/v1/erasures': { post: erase() },
       '/v1/erasures/{id}': {
@@ -424,6 +426,7 @@ const named = {
   SessionWrite: wire.sessionSchema,
   SessionPatch: wire.sessionPatchSchema,
   SessionCreated: wire.sessionCreated,
+  SessionTokens: wire.sessionTokens,
   RevocationWrite: wire.revocationSchema,
   GenerationRaised: wire.generationRaised,
   ErasureWrite: wire.erasureSchema,

@@ -25,6 +25,11 @@ const table = {
     title: 'Malformed request',
     sentence: 'the request is not proper HTTP, or its address is not properly encoded',
   },
+  token_refused: {
+    status: 401,
+    title: 'Token refused',
+    sentence: 'the token has expired, was taken back, or was never good for this: ask for a new one',
+  },
   unauthenticated: { status: 401, title: 'API key needed', sentence: 'send a valid API key as `Authorization: Bearer <key>`' },
   scope_missing: { status: 403, title: 'Scope missing', sentence: 'the API key is valid and lacks the scope that this needs' },
   host_not_allowed: {
@@ -64,6 +69,11 @@ const table = {
     title: 'Consent withdrawn meanwhile',
     sentence: 'consent was withdrawn while this was on its way, and nothing was written; ask the person again before you send it again',
   },
+  artefact_killed: {
+    status: 410,
+    title: 'Artefact killed',
+    sentence: 'devices are to decide nothing for now: forget the artefact that you have, and show the approved fallbacks',
+  },
   body_too_large: { status: 413, title: 'Body too large', sentence: 'the body is larger than 32 KiB' },
   address_too_long: { status: 414, title: 'Address too long', sentence: 'a part of the address is longer than allowed' },
   unsupported_media_type: {
@@ -81,6 +91,11 @@ const table = {
   headers_too_large: { status: 431, title: 'Headers too large', sentence: 'the request line and headers are larger than 8 KiB' },
   internal_error: { status: 500, title: 'Internal error', sentence: 'something went wrong here, not with you; quote the request id' },
   overloaded: { status: 503, title: 'Overloaded', sentence: 'the time for this answer had passed before work on it could begin' },
+  too_many_streams: {
+    status: 503,
+    title: 'Too many streams',
+    sentence: 'as many streams are open as may be, or as many as one visitor may have: ask again from time to time instead',
+  },
   no_policy: { status: 503, title: 'No policy', sentence: 'no policy has been loaded yet' },
   store_unavailable: {
     status: 503,

@@ -249,6 +249,8 @@ export const withdrawalSchema = z.strictObject({
 export const withdrawalDone = z.strictObject({ generation: z.int().min(1), recordedAt: instant });
 export const sessionSchema = z.strictObject({ attributes: attributes.optional() });
 export const sessionPatchSchema = z.strictObject({ attributes });
+const sessionToken = z.strictObject({ token: z.string(), requestUri: z.string(), expiresAt: z.string() });
+export const sessionTokens = z.strictObject({ stream: sessionToken, artefact: sessionToken });
 export const sessionCreated = z.strictObject({ sessionId: z.string(), expiresAt: z.string() });
 export const revocationSchema = z
   .strictObject({

@@ -5,7 +5,9 @@ import type { PolicyInForce } from '../contract/convert.ts';
 import type { ApiKeys } from '../contract/key-scopes.ts';
 import type { ExampleCredentials } from '../contract/openapi-examples.ts';
 import type { Gatherer } from '../evidence/gathering.ts';
+import type { ArtefactKeys } from '../identity/artefact-keys.ts';
 import type { SessionIds } from '../identity/session-id.ts';
+import type { VisitorTokenSet } from '../identity/visitor-token.ts';
 import type { Store } from '../records/store.ts';
 import type { Sources } from '../sources/sources.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
@@ -14,6 +16,7 @@ import type { AskLimit } from './ask-limit.ts';
 import type { OwnMargin } from './own-margin.ts';
 import type { Parking } from './parking.ts';
 import type { QueueGauge } from './queue-gauge.ts';
+import type { VisitorChanges } from './visitor-changes.ts';
 
 /** A policy and what it needs to be decided with. */
 export interface ServingPolicy extends PolicyInForce {
@@ -29,6 +32,12 @@ export interface ServiceDependencies {
   readonly store: Store;
   readonly gatherer: Gatherer;
   readonly sessionIds: SessionIds;
+  /** What pages open streams and fetch artefacts with. Null: none are given, and nothing is streamed. */
+  readonly visitorTokens: VisitorTokenSet | null;
+  /** Who hears of what changes about a visitor. */
+  readonly visitorChanges: VisitorChanges;
+  /** What signs what devices decide by, as it is now. Null: devices are given nothing. */
+  readonly artefactKeys: (() => ArtefactKeys) | null;
   readonly askLimit: AskLimit;
   readonly queue: QueueGauge;
   readonly ownMargin: OwnMargin;

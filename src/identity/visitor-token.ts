@@ -77,6 +77,11 @@ export function createVisitorTokenSet(parts: TokenParts): VisitorTokenSet {
   return { stream: createStreamTokens(parts), artefact: createArtefactTokens(parts), names: createVisitorNames(parts) };
 }
 
+/** Whether it has the form of one: what nothing else that a caller may send has. */
+export function isVisitorToken(text: string): boolean {
+  return shape.test(text);
+}
+
 /** To hear that something changed. */
 export function createStreamTokens(parts: TokenParts): VisitorTokens {
   return createTokens('stream', parts);

@@ -28,7 +28,10 @@ interface Place {
 /** A file is a JWK or a few of them. */
 const charactersMax = 65_536;
 
-export async function openArtefactKeys({ artefactKeyPath: path, dataDir }: Place, { warn, inform }: ArtefactKeyParts): Promise<ArtefactKeyFile> {
+export async function openArtefactKeys(
+  { artefactKeyPath: path, dataDir }: Place,
+  { warn, inform }: ArtefactKeyParts,
+): Promise<ArtefactKeyFile> {
   if (path === null) {
     const kept = await keptIn(dataDir);
     return { current: () => kept, reload: async () => {} };
@@ -67,7 +70,8 @@ async function keptIn(dataDir: string): Promise<ArtefactKeys> {
     makeDataDirectory(dataDir);
     return artefactKeysOf(await keptText(path, newArtefactKey));
   } catch (error) {
-    if (error instanceof ArtefactKeyError) throw new CannotRun(`the artefact key in \`${path}\` is damaged: delete it, and a new one is made`);
+    if (error instanceof ArtefactKeyError)
+      throw new CannotRun(`the artefact key in \`${path}\` is damaged: delete it, and a new one is made`);
     throw dataDirectoryFailure(dataDir, error);
   }
 }

@@ -15,6 +15,8 @@ export interface StoreOpening {
   readonly onTrackingRefused?: (code: string) => void;
   /** Redis keeps another key secret than this process goes by, and then nothing is read or written, or something else. Told once, with a short code. */
   readonly onDisagreement?: (code: string) => void;
+  /** Redis lets nobody of this name hear what is announced. Told once, with a short code. */
+  readonly onAnnouncementsRefused?: (code: string) => void;
   /** How long Redis may owe an answer, for whoever is in no hurry, as one who loads records. Absent: as long as a decision may wait. */
   readonly patienceMs?: number;
 }
@@ -29,7 +31,7 @@ export interface OpenedStore {
 
 /** Each kind is loaded only where it is used. */
 export async function openStore({ redisUrl, nearCacheBytes, dataDir, keySecret }: Config, opening: StoreOpening): Promise<OpenedStore> {
-  const { clock, onState, onTrackingRefused, onDisagreement, patienceMs } = opening;
+  const { clock, onState, onTrackingRefused, onDisagreement, onAnnouncementsRefused, patienceMs } = opening;
   if (redisUrl === null)
     return { store: await openEmbedded({ directory: dataDir, clock, keySecret }), connected: async () => true, nearCache: null };
   const { NearCache } = await import('../redis/near-cache.ts');
@@ -43,6 +45,7 @@ export async function openStore({ redisUrl, nearCacheBytes, dataDir, keySecret }
     onState,
     onTrackingRefused,
     onDisagreement,
+    onAnnouncementsRefused,
     ...patience,
   });
   return { store, connected: store.connected, nearCache: nearCacheBytes === 0 ? null : () => nearCache.figures() };

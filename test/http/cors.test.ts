@@ -76,7 +76,7 @@ describe('a page of a listed origin', () => {
     '/v1/consents/ada',
     '/v1/identities/device/d',
     '/v1/revocations',
-    '/v1/sessions',
+    '/v1/sessionsx',
     '/v1/decidex',
     '/openapi.json',
   ])('has no business at %s', async (url) => {

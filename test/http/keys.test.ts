@@ -212,14 +212,15 @@ describe('a publishable key', () => {
     expect(zones[0].downgrade.steps.map((step: { reason: string }) => step.reason)).toEqual([reason, reason]);
   });
 
-  it('explains nothing, writes nothing and reads nothing', async () => {
+  it('explains nothing, writes nothing but the beginning of an empty session, and reads nothing', async () => {
     const service = await sceneOf();
     const statusOf = async (method: 'POST' | 'PUT' | 'GET', url: string, payload?: object) =>
       (await call(service, { method, url, key: 'key-page', payload })).status;
     expect(await statusOf('POST', '/v1/decide', { page: 'home', explain: true })).toBe(403);
     expect(await statusOf('PUT', '/v1/profiles/ada', {})).toBe(403);
     expect(await statusOf('GET', '/v1/profiles/ada')).toBe(403);
-    expect(await statusOf('POST', '/v1/sessions')).toBe(403);
+    expect(await statusOf('POST', '/v1/sessions', { attributes: { last_category: 'shoes' } })).toBe(403);
+    expect(await statusOf('POST', '/v1/sessions')).toBe(201);
     expect(await statusOf('POST', '/v1/revocations', { subject: 'ada' })).toBe(403);
     expect(await statusOf('GET', '/v1/decide?page=home')).toBe(200);
   });

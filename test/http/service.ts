@@ -7,10 +7,12 @@ import { onTestFinished } from 'vitest';
 import { type AppDependencies, buildApp } from '../../src/app.ts';
 import type { Artefact } from '../../src/decision/artefact.ts';
 import { openEmbeddedStore } from '../../src/embedded/embedded-store.ts';
+import { artefactKeysOf, newArtefactKey } from '../../src/identity/artefact-keys.ts';
 import { keySetOf } from '../../src/identity/key-set.ts';
 import { generateIssuerKeys, mintToken } from '../../src/identity/mint.ts';
 import { createSessionIds } from '../../src/identity/session-id.ts';
 import { createTokenVerifier } from '../../src/identity/token.ts';
+import { createVisitorTokenSet } from '../../src/identity/visitor-token.ts';
 import { compilePolicy } from '../../src/policy/compile.ts';
 import type { Store } from '../../src/records/store.ts';
 import { noTelemetry } from '../../src/telemetry/telemetry.ts';
@@ -29,6 +31,7 @@ export interface TestService {
 }
 
 const keys = await generateIssuerKeys();
+const artefactKeys = artefactKeysOf(newArtefactKey());
 
 export function compiled(path: string, nowMs: number): Artefact {
   const { artefact, problems } = compilePolicy(readFileSync(path, 'utf8'), { file: path, nowMs });
@@ -47,6 +50,8 @@ export async function startService(changes: Partial<AppDependencies> = {}, polic
     policy: { current: () => ({ artefact, stale: false }) },
     verifier: createTokenVerifier({ keySet, ...parties, clock }),
     sessionIds: createSessionIds({ secret: Buffer.alloc(32, 7), clock }),
+    visitorTokens: createVisitorTokenSet({ secret: Buffer.alloc(32, 7), clock }),
+    artefactKeys: () => artefactKeys,
     clock,
     telemetry: noTelemetry,
     apiKeys: null,

@@ -8,7 +8,12 @@ import type { AuditLog, AuditOutcome } from '../../files/audit-log.ts';
 import type { Clock } from '../../time/clock.ts';
 
 /** They ask, though a body comes with them. */
-const asking: ReadonlySet<string> = new Set(['/v1/decide', '/ofrep/v1/evaluate/flags', '/ofrep/v1/evaluate/flags/:key']);
+const asking: ReadonlySet<string> = new Set([
+  '/v1/decide',
+  '/ofrep/v1/evaluate/flags',
+  '/ofrep/v1/evaluate/flags/:key',
+  '/v1/sessions/:sessionId/tokens',
+]);
 const reading: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 /** Everything about one person leaves the house: that is recorded too. */
 const recordedReads: ReadonlySet<string> = new Set(['/v1/exports/:subject']);

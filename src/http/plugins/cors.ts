@@ -7,7 +7,14 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
 
 /** Deciding, and what the visitor's own session id is credential enough for. */
-const browserRoutes: readonly RegExp[] = [/^\/v1\/decide(?:\?|$)/, /^\/v1\/sessions\/[^/?]+(?:\/withdrawals)?(?:\?|$)/, /^\/ofrep\/v1\//];
+const browserRoutes: readonly RegExp[] = [
+  /^\/v1\/decide(?:\?|$)/,
+  /^\/v1\/sessions\/[^/?]+(?:\/withdrawals|\/tokens)?(?:\?|$)/,
+  /^\/ofrep\/v1\//,
+  /^\/v1\/sessions(?:\?|$)/,
+  /^\/v1\/artefact(?:\?|$)/,
+  /^\/\.well-known\/stepwell-keys\.json(?:\?|$)/,
+];
 
 /** How long a browser may remember that it was let through. */
 const preflightMaxAgeSeconds = 600;

@@ -14,7 +14,7 @@ interface OfSubject {
   readonly Params: { readonly subject: string };
 }
 
-export function consentRoutes(app: FastifyInstance, { store, clock }: ServiceDependencies, authority: Authority): void {
+export function consentRoutes(app: FastifyInstance, { store, clock, visitorChanges }: ServiceDependencies, authority: Authority): void {
   const options = { onRequest: authority.demanding('profiles', 'consents') };
 
   app.put<OfSubject>('/v1/consents/:subject', options, async (request, reply) => {
@@ -22,6 +22,7 @@ export function consentRoutes(app: FastifyInstance, { store, clock }: ServiceDep
     const since = await store.consentGeneration(subject);
     const outcome = await store.putConsent(subject, consent, ttlSeconds, since);
     if (outcome === 'withdrawn') throw new ProblemError('consent_withdrawn_meanwhile');
+    if (outcome !== 'erased') visitorChanges.changed({ subject });
     return answerWrite(reply, outcome);
   });
 
@@ -38,6 +39,7 @@ export function consentRoutes(app: FastifyInstance, { store, clock }: ServiceDep
     const useCases = toWithdrawal(body);
     const withdrawn = await store.withdrawConsent(subject, { useCases, atMs: clock.nowMs(), ttlSeconds: consentTtlSeconds });
     if (withdrawn === null) throw new ProblemError('subject_erased');
+    visitorChanges.changed({ subject });
     return reply.send(withdrawalAnswer(withdrawn));
   });
 }

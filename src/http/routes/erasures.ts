@@ -6,13 +6,15 @@ import { noSuchRecord } from '../../contract/records.ts';
 import type { ServiceDependencies } from '../dependencies.ts';
 import type { Authority } from '../plugins/keys.ts';
 
-export function erasureRoutes(app: FastifyInstance, { store, clock }: ServiceDependencies, authority: Authority): void {
+export function erasureRoutes(app: FastifyInstance, { store, clock, visitorChanges }: ServiceDependencies, authority: Authority): void {
   const options = { onRequest: authority.demanding('profiles', 'erasures') };
   const url = '/v1/erasures/:id';
 
   app.post('/v1/erasures', options, async ({ body, headers }, reply) => {
     const { subject, ...request } = toErasure(body, headers['idempotency-key'], clock.nowMs());
-    return reply.code(202).send(erasureAnswer(await store.erase(subject, request)));
+    const erasure = await store.erase(subject, request);
+    await visitorChanges.ended({ subject });
+    return reply.code(202).send(erasureAnswer(erasure));
   });
 
   app.get<{ Params: { id: string } }>(url, options, async ({ params: { id } }, reply) => {

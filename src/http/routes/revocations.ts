@@ -5,12 +5,20 @@ import { toRevocation } from '../../contract/records.ts';
 import type { ServiceDependencies } from '../dependencies.ts';
 import type { Authority } from '../plugins/keys.ts';
 
-export function revocationRoutes(app: FastifyInstance, { store, tokenIssuer }: ServiceDependencies, authority: Authority): void {
+export function revocationRoutes(
+  app: FastifyInstance,
+  { store, tokenIssuer, visitorChanges }: ServiceDependencies,
+  authority: Authority,
+): void {
   const options = { onRequest: authority.demanding('profiles') };
 
   app.post('/v1/revocations', options, async (request, reply) => {
     const revocation = toRevocation(request.body);
-    if ('subject' in revocation) return reply.send({ generation: await store.raiseGeneration(revocation.subject) });
+    if ('subject' in revocation) {
+      const generation = await store.raiseGeneration(revocation.subject);
+      await visitorChanges.ended(revocation);
+      return reply.send({ generation });
+    }
     if (tokenIssuer === null)
       throw invalidRequest([{ pointer: '/jti', detail: 'no token issuer is configured, so there is no token to revoke' }]);
     await store.revokeToken(`${tokenIssuer}\n${revocation.jti}`, revocation.untilMs);

@@ -1,20 +1,39 @@
 /** Sessions: a signed id of ours for one visit, and what the site learns during it. */
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { toWithdrawal } from '../../contract/consents.ts';
-import { rateLimited } from '../../contract/problem.ts';
+import { type ProblemError, rateLimited } from '../../contract/problem.ts';
 import { noSuchRecord, toSession, toSessionPatch } from '../../contract/records.ts';
+import { readTokenRequest, sessionTokensAnswer } from '../../contract/session-tokens.ts';
+import type { Session } from '../../decision/facts.ts';
 import { sessionLifeMaxSeconds } from '../../identity/session-id.ts';
+import { planAbout } from '../../records/store.ts';
+import { createBucketTable } from '../bucket-table.ts';
 import type { ServiceDependencies } from '../dependencies.ts';
 import type { Authority } from '../plugins/keys.ts';
 import { policyInForce } from '../policy-in-force.ts';
+import type { BucketSize } from '../token-bucket.ts';
 import { createVisitorWrites } from '../visitor-writes.ts';
 
-export function sessionRoutes(app: FastifyInstance, dependencies: ServiceDependencies, authority: Authority): void {
-  const { store, sessionIds, clock, telemetry } = dependencies;
-  const options = { onRequest: authority.demanding('profiles') };
+/** How often pages with one key may begin sessions, in one process: anybody can read the key, and each session is one that the store keeps. */
+export const pageSessionSize: BucketSize = { perSecond: 50, tokensMax: 500 };
+const pageKeysMax = 1_024;
 
-  app.post('/v1/sessions', options, async (request, reply) => {
+export function sessionRoutes(app: FastifyInstance, dependencies: ServiceDependencies, authority: Authority): void {
+  const { store, sessionIds, clock, telemetry, visitorTokens, visitorChanges } = dependencies;
+  const options = { onRequest: authority.demanding('profiles') };
+  const pageSessions = createBucketTable(clock, pageSessionSize, pageKeysMax);
+
+  /** What is said in it may select content, so only who writes data may say it. Anybody who decides may begin one that is empty. */
+  function admit(request: FastifyRequest, session: Session): void {
+    if (Object.keys(session.attributes).length > 0) authority.demand(request, 'profiles');
+    if (request.caller?.isPublishable !== true) return;
+    const waitSeconds = pageSessions.take(request.caller.keyId ?? '');
+    if (waitSeconds !== null) throw limited('key', waitSeconds);
+  }
+
+  app.post('/v1/sessions', { onRequest: authority.demanding('decide', 'profiles') }, async (request, reply) => {
     const session = toSession(request.body, policyInForce(dependencies).artefact);
+    admit(request, session);
     const { sessionId, id, expiresAtMs } = sessionIds.mint(sessionLifeMaxSeconds);
     await store.putSession(id, session, sessionLifeMaxSeconds);
     return reply.code(201).send({ sessionId, expiresAt: new Date(expiresAtMs).toISOString() });
@@ -35,8 +54,12 @@ export function sessionRoutes(app: FastifyInstance, dependencies: ServiceDepende
     if (verified.state !== 'verified') throw noSuchRecord();
     const waitSeconds = visitorWrites.take(verified.id);
     if (waitSeconds === null) return verified;
-    telemetry.metrics.requestLimited('session');
-    throw rateLimited(waitSeconds);
+    throw limited('session', waitSeconds);
+  }
+
+  function limited(by: 'key' | 'session', waitSeconds: number): ProblemError {
+    telemetry.metrics.requestLimited(by);
+    return rateLimited(waitSeconds);
   }
 
   const ofVisitors = { config: { mayLackBody: true } };
@@ -50,7 +73,18 @@ export function sessionRoutes(app: FastifyInstance, dependencies: ServiceDepende
       atMs: nowMs,
       ttlSeconds: leftSeconds(verified, nowMs),
     });
+    visitorChanges.changed({ sessionId: verified.id });
     return reply.code(204).send();
+  });
+
+  // Nor does what is no more than the session itself: it hears of changes, and fetches what is the same for everybody.
+  app.post<{ Params: { sessionId: string } }>('/v1/sessions/:sessionId/tokens', ofVisitors, async ({ params, body }, reply) => {
+    readTokenRequest(body);
+    const { id: sessionId } = ofVisitor(params.sessionId, clock.nowMs());
+    const { sessionConsent } = await store.read({ ...planAbout(''), subject: null, sessionId });
+    if (visitorTokens === null || sessionConsent?.ended === true) throw noSuchRecord();
+    const visitor = { subject: null, sessionId };
+    return reply.send(sessionTokensAnswer({ stream: visitorTokens.stream.mint(visitor), artefact: visitorTokens.artefact.mint(visitor) }));
   });
 
   // Logging out needs no key for the same reason. From now on the id is as if it had expired.
@@ -58,6 +92,7 @@ export function sessionRoutes(app: FastifyInstance, dependencies: ServiceDepende
     const nowMs = clock.nowMs();
     const verified = ofVisitor(params.sessionId, nowMs);
     await store.withdrawSessionConsent(verified.id, { useCases: [], ends: true, atMs: nowMs, ttlSeconds: leftSeconds(verified, nowMs) });
+    await visitorChanges.ended({ sessionId: verified.id });
     return reply.code(204).send();
   });
 }

@@ -1,0 +1,78 @@
+/**
+ * `GET /v1/artefact`: what a device decides by while it cannot ask, signed; and the public keys it is verified with. Both are the same for
+ * everybody and hold nothing about anybody.
+ */
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { ProblemError } from '../../contract/problem.ts';
+import { readTokenQuery } from '../../contract/token-query.ts';
+import { isVisitorToken } from '../../identity/visitor-token.ts';
+import type { ServiceDependencies } from '../dependencies.ts';
+import { createDeviceArtefacts } from '../device-artefacts.ts';
+import { refusingLateRequests } from '../overload.ts';
+import type { Authority } from '../plugins/keys.ts';
+import { policyInForce } from '../policy-in-force.ts';
+import { isHeld, noGrace, queryOf, sharedHeaders } from '../shared-headers.ts';
+import { isTakenBack } from '../visitor-changes.ts';
+
+/** As long as caches may hand out what was killed. */
+const maxAgeSeconds = 60;
+const keysMaxAgeSeconds = 300;
+const prepareEveryMs = 1_000;
+
+export function artefactRoutes(app: FastifyInstance, dependencies: ServiceDependencies, authority: Authority): void {
+  const { artefactKeys, visitorTokens, store, clock, policy, publicGet } = dependencies;
+  if (artefactKeys === null) return;
+  const artefacts = createDeviceArtefacts({ keys: artefactKeys, clock });
+
+  function prepareRegularly(): () => void {
+    const current = policy.current();
+    if (current !== null) artefacts.prepare(current.artefact);
+    return clock.after(prepareEveryMs, () => {
+      stop = prepareRegularly();
+    });
+  }
+  let stop = (): void => {};
+  app.addHook('onListen', (done) => {
+    stop = prepareRegularly();
+    done();
+  });
+  app.addHook('onClose', (_app, done) => {
+    stop();
+    done();
+  });
+
+  /** A visitor's token, or an API key. */
+  async function admit(request: FastifyRequest): Promise<void> {
+    const token = readTokenQuery(queryOf(request.raw.url ?? '')) ?? tokenOf(request.headers.authorization);
+    if (token === null) {
+      if (!publicGet) authority.demand(request, 'decide');
+      return;
+    }
+    const content = visitorTokens?.artefact.verify(token) ?? null;
+    if (content === null || (await isTakenBack(store, content.marks))) throw new ProblemError('token_refused');
+  }
+
+  app.get('/v1/artefact', { onRequest: refusingLateRequests(dependencies) }, async (request, reply) => {
+    await admit(request);
+    const { artefact } = policyInForce(dependencies);
+    const signed = artefacts.current(artefact);
+    if (signed === null) throw new ProblemError('artefact_killed');
+    const tags = [`policy-${artefact.policy}`, 'stepwell', 'stepwell-artefact'];
+    const { jws: body, etag } = signed;
+    reply.headers(sharedHeaders({ body, etag, maxAgeSeconds, grace: noGrace, tags, coarseTags: tags }, dependencies));
+    if (isHeld(request.headers['if-none-match'], etag)) return reply.code(304).send();
+    return reply.header('content-type', 'application/jose').send(body);
+  });
+
+  app.get('/.well-known/stepwell-keys.json', async (_request, reply) => {
+    const text = JSON.stringify(artefactKeys().jwks);
+    return reply
+      .headers({ 'content-type': 'application/jwk-set+json', 'cache-control': `public, max-age=${keysMaxAgeSeconds}` })
+      .send(text);
+  });
+}
+
+function tokenOf(authorization: string | undefined): string | null {
+  const bearer = /^Bearer (\S{1,512})$/i.exec(authorization ?? '')?.[1];
+  return bearer !== undefined && isVisitorToken(bearer) ? bearer : null;
+}

@@ -1,0 +1,51 @@
+/**
+ * `GET /ofrep/v1/stream?t=<token>`: server-sent events that say no more than "ask again". The token in the address is the one credential,
+ * because what opens a stream in a page cannot send a header; it ends within minutes, and nothing of it is logged.
+ */
+import { PassThrough } from 'node:stream';
+import type { FastifyInstance } from 'fastify';
+import { ProblemError } from '../../contract/problem.ts';
+import { readTokenQuery } from '../../contract/token-query.ts';
+import { type ChangeStreams, createChangeStreams } from '../change-streams.ts';
+import type { ServiceDependencies } from '../dependencies.ts';
+import { queryOf } from '../shared-headers.ts';
+import { isTakenBack } from '../visitor-changes.ts';
+
+/** What a page that lost its stream waits before it opens another: not all in one moment, where a process ended. */
+const retryMs = { min: 1_000, max: 5_000 } as const;
+const fullRetryAfterSeconds = 30;
+
+export function streamRoute(app: FastifyInstance, dependencies: ServiceDependencies): void {
+  const { visitorTokens, store, clock, policy } = dependencies;
+  if (visitorTokens === null) return;
+  const { names, stream: tokens } = visitorTokens;
+  const random = Math.random;
+  const revision = () => policy.current()?.artefact.revision ?? null;
+  const streams: ChangeStreams = createChangeStreams({ store, names, clock, revision, random });
+  app.addHook('preClose', (done) => {
+    streams.close();
+    done();
+  });
+
+  app.get('/ofrep/v1/stream', async (request, reply) => {
+    const token = readTokenQuery(queryOf(request.raw.url ?? ''));
+    const content = token === null ? null : tokens.verify(token);
+    if (content === null) throw new ProblemError('token_refused');
+    const output = new PassThrough();
+    const opened = streams.open({ marks: content.marks, tokenExpiresAtMs: content.expiresAtMs, output });
+    if (opened === null) throw new ProblemError('too_many_streams', undefined, [], fullRetryAfterSeconds);
+    output.once('close', opened.gone);
+    try {
+      // It is listened to already: what is taken back from now on ends it.
+      if (await isTakenBack(store, content.marks)) throw new ProblemError('token_refused');
+    } catch (error) {
+      output.destroy();
+      opened.gone();
+      throw error;
+    }
+    output.write(`retry: ${retryMs.min + Math.floor(random() * (retryMs.max - retryMs.min))}\n\n`);
+    // It is quiet for longer than any other connection may be.
+    request.raw.socket.setTimeout(0);
+    return reply.headers({ 'content-type': 'text/event-stream', connection: 'close', 'x-accel-buffering': 'no' }).send(output);
+  });
+}

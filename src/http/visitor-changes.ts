@@ -1,0 +1,67 @@
+/**
+ * Tells the streams of a visitor, in whatever process they are open, that an answer they hold may have changed, or that they are over. What
+ * is said on the way names nobody: it is an HMAC under the session secret.
+ */
+
+import type { VisitorNames } from '../identity/visitor-token.ts';
+import { planAbout, type Store } from '../records/store.ts';
+import type { Clock } from '../time/clock.ts';
+
+export type ChangedVisitor = { readonly subject: string } | { readonly sessionId: string };
+
+export interface VisitorChanges {
+  /** Nobody waits for it, and it may get lost: a stream is renewed every few minutes, and whoever asks anew is answered as things stand. */
+  changed(visitor: ChangedVisitor): void;
+  /** The same, and no token that is made out to the visitor is good any more. Resolves when that holds in every process. */
+  ended(visitor: ChangedVisitor): Promise<void>;
+}
+
+interface Parts {
+  readonly store: Pick<Store, 'announce' | 'revokeToken'>;
+  readonly names: VisitorNames;
+  readonly clock: Pick<Clock, 'nowMs'>;
+}
+
+const words = { changed: 'c', ended: 'e' } as const;
+
+export interface HeardChange {
+  readonly name: string;
+  readonly isEnd: boolean;
+}
+
+/** Null for a word that none of us says. */
+export function heardChange(word: string): HeardChange | null {
+  const [, kind, name] = /^([ce]):([\w-]{43})$/.exec(word) ?? [];
+  return name === undefined ? null : { name, isEnd: kind === words.ended };
+}
+
+export function createVisitorChanges({ store, names, clock }: Parts): VisitorChanges {
+  const nameOf = (visitor: ChangedVisitor): string =>
+    'subject' in visitor ? names.subject(visitor.subject) : names.session(visitor.sessionId);
+  const announce = (kind: keyof typeof words, name: string): void => {
+    store.announce([`${words[kind]}:${name}`]).catch(() => {});
+  };
+  return {
+    changed: (visitor) => announce('changed', nameOf(visitor)),
+    async ended(visitor) {
+      const name = nameOf(visitor);
+      // Before it is announced: who was told and looks finds it.
+      await Promise.all(names.marksOf(name, clock.nowMs()).map(({ mark, untilMs }) => store.revokeToken(revocationOf(mark), untilMs)));
+      announce('ended', name);
+    },
+  };
+}
+
+/** For a service that gives visitors no tokens. */
+export const noVisitorChanges: VisitorChanges = { changed() {}, ended: async () => {} };
+
+/** Whether a token with these marks was taken back. Rejects where the store does not say. */
+export async function isTakenBack(store: Pick<Store, 'read'>, marks: readonly string[]): Promise<boolean> {
+  const readings = await Promise.all(marks.map((mark) => store.read({ ...planAbout(''), subject: null, tokenId: revocationOf(mark) })));
+  return readings.some(({ tokenRevoked }) => tokenRevoked);
+}
+
+/** Beside the tokens of an issuer, whose names end with a line of their own. */
+function revocationOf(mark: string): string {
+  return `stepwell visitor token\n${mark}`;
+}
