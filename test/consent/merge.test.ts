@@ -8,6 +8,7 @@ import { weighConsent } from '../../src/decision/consent.ts';
 import { type ConsentSignal, type Evidence, noEvidence, type StoredConsent } from '../../src/decision/facts.ts';
 import { weighIdentity } from '../../src/decision/identity.ts';
 import { type ConsentState, personalUseCases, type UseCase, useCases } from '../../src/decision/vocabulary.ts';
+import { identityOf } from '../decision/asked.ts';
 import { seed } from '../oracle/runs.ts';
 
 const settings = { path: 'vendor', vendorId: 1111, maxAgeDays: 180, regimes: {}, purposeOneCountries: [] } as const;
@@ -30,20 +31,7 @@ type Weigh = (heard: Heard) => States;
 const asWritten: Weigh = ({ signals, gpc, stored }) => {
   const evidence: Evidence = {
     ...noEvidence,
-    identity: {
-      ...noEvidence.identity,
-      token: {
-        state: 'verified',
-        subject: 'ada',
-        method: 'deterministic',
-        expired: false,
-        authTimeSeconds: null,
-        generation: 0,
-        binding: 'none',
-      },
-      generation: { state: 'known', value: 0 },
-      tokenRevoked: { state: 'known', value: false },
-    },
+    identity: identityOf('ada'),
     consent: { ...noEvidence.consent, signals, gpc, stored: stored === null ? { state: 'absent' } : { state: 'known', value: stored } },
   };
   return weighConsent(settings, evidence, weighIdentity(evidence.identity), nowMs).states;

@@ -1,22 +1,27 @@
 /** What our reader finds in a TC string, written out for comparison. Vendors only as far as anybody asks. */
 import { hasPurpose, hasSpecialFeature, readTcString, restrictionTypes, type TcString } from '../../src/consent/tcf.ts';
 
-export interface Fields {
+/** What stands in the string as it stands here. */
+type Plain = Pick<
+  TcString,
+  | 'cmpId'
+  | 'cmpVersion'
+  | 'consentScreen'
+  | 'consentLanguage'
+  | 'vendorListVersion'
+  | 'policyVersion'
+  | 'isServiceSpecific'
+  | 'useNonStandardTexts'
+  | 'purposeOneTreatment'
+  | 'publisherCountryCode'
+>;
+
+export interface Fields extends Plain {
   readonly created: string;
   readonly lastUpdated: string;
-  readonly cmpId: number;
-  readonly cmpVersion: number;
-  readonly consentScreen: number;
-  readonly consentLanguage: string;
-  readonly vendorListVersion: number;
-  readonly policyVersion: number;
-  readonly isServiceSpecific: boolean;
-  readonly useNonStandardTexts: boolean;
   readonly specialFeatureOptins: readonly number[];
   readonly purposeConsents: readonly number[];
   readonly purposeLegitimateInterests: readonly number[];
-  readonly purposeOneTreatment: boolean;
-  readonly publisherCountryCode: string;
   readonly vendorConsents: readonly number[];
   readonly vendorLegitimateInterests: readonly number[];
   readonly disclosedVendors: readonly number[];

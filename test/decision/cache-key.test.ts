@@ -1,10 +1,12 @@
 import { expect, test } from 'vitest';
 import { decide } from '../../src/decision/decide.ts';
 import { noEvidence } from '../../src/decision/facts.ts';
+import type { Question } from '../../src/decision/question.ts';
 import type { Attributes } from '../../src/decision/value.ts';
 import { compilePolicy } from '../../src/policy/compile.ts';
+import { askedAtMs, plainQuestion } from './asked.ts';
 
-const nowMs = Date.UTC(2026, 10, 21);
+const nowMs = askedAtMs;
 const { artefact, problems } = compilePolicy(
   `
 stepwell: 1
@@ -40,16 +42,7 @@ variants:
 
 function zoneFor(request: Attributes, atMs = nowMs) {
   if (artefact === null) throw new Error(problems.map(({ message }) => message).join('\n'));
-  const question = {
-    nowMs: atMs,
-    audience: 'shared',
-    page: null,
-    zones: ['z'],
-    shownOffers: [],
-    request,
-    audiences: null,
-    explain: false,
-  } as const;
+  const question: Question = { ...plainQuestion, audience: 'shared', nowMs: atMs, zones: ['z'], request };
   const [zone] = decide(artefact, question, noEvidence).zones;
   return { key: zone?.cache.key, variant: zone?.variant };
 }

@@ -6,8 +6,9 @@ import type { CacheAnswer } from '../../src/decision/decision.ts';
 import { noEvidence } from '../../src/decision/facts.ts';
 import type { Question } from '../../src/decision/question.ts';
 import { compilePolicy } from '../../src/policy/compile.ts';
+import { askedAtMs, plainQuestion } from './asked.ts';
 
-const nowMs = Date.UTC(2026, 10, 21);
+const nowMs = askedAtMs;
 const firstOfDecember = Date.UTC(2026, 11, 1);
 const christmas = Date.UTC(2026, 11, 24);
 
@@ -68,16 +69,7 @@ function compiled(source: string): Artefact {
 const artefact = compiled(text);
 const start = `caching@${artefact.revision.slice(0, 16)}`;
 
-const shared: Question = {
-  nowMs,
-  audience: 'shared',
-  page: null,
-  zones: [],
-  shownOffers: [],
-  request: {},
-  audiences: null,
-  explain: false,
-};
+const shared: Question = { ...plainQuestion, audience: 'shared' };
 
 function answer(id: string, asked: Partial<Question> = {}, by = artefact): CacheAnswer & { readonly variant: string | null } {
   const question = { ...shared, zones: [id], ...asked };

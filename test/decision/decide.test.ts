@@ -6,8 +6,7 @@ import type { ZoneDecision } from '../../src/decision/decision.ts';
 import { type Evidence, noEvidence } from '../../src/decision/facts.ts';
 import type { Question } from '../../src/decision/question.ts';
 import { compilePolicy } from '../../src/policy/compile.ts';
-
-const nowMs = Date.UTC(2026, 10, 21);
+import { askedAtMs, consentToAll, identityOf, plainQuestion } from './asked.ts';
 
 const text = `
 stepwell: 1
@@ -41,57 +40,22 @@ offers:
 `.replaceAll('LAST', '{ tier: anonymous, variant: plain, approved: { by: Brand, on: 2026-11-01, until: 2027-11-01 } }');
 
 function compiled(criticality: number): Artefact {
-  const { artefact, problems } = compilePolicy(text.replace('CRITICALITY', String(criticality)), { file: 'deciding.yaml', nowMs });
+  const { artefact, problems } = compilePolicy(text.replace('CRITICALITY', String(criticality)), {
+    file: 'deciding.yaml',
+    nowMs: askedAtMs,
+  });
   if (artefact === null) throw new Error(JSON.stringify(problems));
   return artefact;
 }
 
 const artefact = compiled(0);
 
-const question: Question = {
-  nowMs,
-  audience: 'shared',
-  page: null,
-  zones: [],
-  shownOffers: [],
-  request: {},
-  audiences: null,
-  explain: false,
-};
+const question: Question = { ...plainQuestion, audience: 'shared' };
 
 const proved: Evidence = {
   ...noEvidence,
-  identity: {
-    token: {
-      state: 'verified',
-      subject: 'person-1',
-      method: 'deterministic',
-      expired: false,
-      authTimeSeconds: null,
-      generation: 0,
-      binding: 'none',
-    },
-    session: { state: 'none' },
-    device: { state: 'refused' },
-    generation: { state: 'known', value: 0 },
-    tokenRevoked: { state: 'known', value: false },
-  },
-  consent: {
-    signals: [
-      {
-        state: 'valid',
-        useCases: {
-          offers: 'granted',
-          content_personalization: 'granted',
-          profile_activation_content: 'granted',
-          profile_activation_offer: 'granted',
-        },
-      },
-    ],
-    gpc: false,
-    stored: { state: 'absent' },
-    linked: { state: 'refused' },
-  },
+  identity: identityOf('person-1'),
+  consent: consentToAll,
   profile: { state: 'known', value: { attributes: { loyalty: 'gold' }, audiences: [] } },
 };
 

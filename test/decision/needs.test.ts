@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { type Needs, needs } from '../../src/decision/needs.ts';
 import type { Question } from '../../src/decision/question.ts';
 import { compilePolicy } from '../../src/policy/compile.ts';
+import { askedAtMs, plainQuestion } from './asked.ts';
 
-const nowMs = Date.UTC(2026, 10, 21);
 const last = '{ tier: anonymous, variant: plain, approved: { by: Brand, on: 2026-11-01, until: 2027-11-01 } }';
 
 function artefactWith({ open, sources }: { readonly open: boolean; readonly sources: boolean }) {
@@ -32,22 +32,12 @@ zones:
 variants: { plain: { content: plain }, other: { content: other } }
 offers: { one: { tags: [rail], class: S1, variant: other, ${sources ? 'propensity: model, ' : ''}propensityPpm: 1000, value: 10 } }
 `;
-  const { artefact, problems } = compilePolicy(text, { file: 'reading.yaml', nowMs });
+  const { artefact, problems } = compilePolicy(text, { file: 'reading.yaml', nowMs: askedAtMs });
   if (artefact === null) throw new Error(JSON.stringify(problems));
   return artefact;
 }
 
-const ask = (zones: readonly string[], more: Partial<Question> = {}): Question => ({
-  nowMs,
-  audience: 'personal',
-  page: null,
-  zones,
-  shownOffers: [],
-  request: {},
-  audiences: null,
-  explain: false,
-  ...more,
-});
+const ask = (zones: readonly string[], more: Partial<Question> = {}): Question => ({ ...plainQuestion, zones, ...more });
 
 const nothing: Needs = { identity: false, consent: false, sessionKinds: [], profileKinds: [], audienceKinds: [], modelKinds: [] };
 const person: Needs = { ...nothing, identity: true, consent: true };

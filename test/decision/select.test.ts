@@ -10,8 +10,8 @@ import { type Selection, type Shown, select } from '../../src/decision/select.ts
 import { weigh } from '../../src/decision/standing.ts';
 import type { Tier } from '../../src/decision/vocabulary.ts';
 import { compilePolicy } from '../../src/policy/compile.ts';
+import { askedAtMs, consentToAll, identityOf, plainQuestion } from './asked.ts';
 
-const nowMs = Date.UTC(2026, 10, 21);
 const last = '{ tier: anonymous, variant: plain, approved: { by: Brand, on: 2026-11-01, until: 2027-11-01 } }';
 const equals = Array.from({ length: 8 }, (_, index) => `equal-${index}`);
 
@@ -47,54 +47,23 @@ ${equals.map((id) => `  ${id}: { tags: [tied], class: S1, variant: there, propen
 `.replaceAll('LAST', last);
 
 function compiled(): Artefact {
-  const { artefact, problems } = compilePolicy(text, { file: 'selecting.yaml', nowMs });
+  const { artefact, problems } = compilePolicy(text, { file: 'selecting.yaml', nowMs: askedAtMs });
   if (artefact === null) throw new Error(JSON.stringify(problems));
   return artefact;
 }
 
 const artefact = compiled();
 
-const question: Question = {
-  nowMs,
-  audience: 'personal',
-  page: null,
-  zones: [],
-  shownOffers: [],
-  request: { country: 'DE' },
-  audiences: null,
-  explain: false,
-};
-
-const granted = {
-  offers: 'granted',
-  content_personalization: 'granted',
-  profile_activation_offer: 'granted',
-  profile_activation_content: 'granted',
-} as const;
+const question: Question = { ...plainQuestion, request: { country: 'DE' } };
 
 function evidenceOf(subject: string | null, sessionId: string | null, model: Evidence['model'] = { state: 'absent' }): Evidence {
   return {
     ...noEvidence,
     identity: {
-      ...noEvidence.identity,
-      token:
-        subject === null
-          ? { state: 'none' }
-          : {
-              state: 'verified',
-              subject,
-              method: 'deterministic',
-              expired: false,
-              authTimeSeconds: null,
-              generation: 0,
-              binding: 'none',
-            },
-      device: { state: 'refused' },
+      ...(subject === null ? noEvidence.identity : identityOf(subject)),
       session: sessionId === null ? { state: 'none' } : { state: 'verified', id: sessionId },
-      generation: { state: 'known', value: 0 },
-      tokenRevoked: { state: 'known', value: false },
     },
-    consent: { signals: [{ state: 'valid', useCases: granted }], gpc: false, stored: { state: 'absent' }, linked: { state: 'refused' } },
+    consent: consentToAll,
     profile: { state: 'known', value: { attributes: {}, audiences: [] } },
     model,
   };

@@ -4,6 +4,7 @@ import { grantsCategory, weighConsent } from '../../src/decision/consent.ts';
 import { type Evidence, type Fact, noEvidence, type StoredConsent } from '../../src/decision/facts.ts';
 import { weighIdentity } from '../../src/decision/identity.ts';
 import { personalUseCases } from '../../src/decision/vocabulary.ts';
+import { identityOf } from './asked.ts';
 
 const nowMs = 1_795_262_400_000;
 const dayMs = 86_400_000;
@@ -15,19 +16,6 @@ const known = (useCases: StoredConsent['useCases'], more: Partial<StoredConsent>
 });
 
 const verified: Evidence['identity']['session'] = { state: 'verified', id: 's' };
-const proved: Partial<Evidence['identity']> = {
-  token: {
-    state: 'verified',
-    subject: 'anna',
-    method: 'deterministic',
-    expired: false,
-    authTimeSeconds: null,
-    generation: 0,
-    binding: 'none',
-  },
-  generation: { state: 'known', value: 0 },
-  tokenRevoked: { state: 'known', value: false },
-};
 
 function weighed(
   session: Fact<StoredConsent> | undefined,
@@ -36,7 +24,7 @@ function weighed(
   const { id = verified, stored } = more;
   const evidence: Evidence = {
     ...noEvidence,
-    identity: { ...noEvidence.identity, session: id, ...(stored === undefined ? {} : proved) },
+    identity: { ...(stored === undefined ? noEvidence.identity : identityOf('anna')), session: id },
     consent: {
       ...noEvidence.consent,
       signals: stored === undefined ? [{ state: 'valid', useCases: all('granted') }] : [],

@@ -8,6 +8,7 @@ import { needs } from '../../src/decision/needs.ts';
 import type { Question } from '../../src/decision/question.ts';
 import { tierHeight } from '../../src/decision/vocabulary.ts';
 import { compilePolicy } from '../../src/policy/compile.ts';
+import { askedAtMs, consentToAll, identityOf, plainQuestion } from './asked.ts';
 
 const policy = `
 stepwell: 1
@@ -32,56 +33,18 @@ offers:
 `.replaceAll('LAST', '{ tier: anonymous, variant: fallback, approved: { by: Brand, on: 2026-11-01, until: 2027-11-01 } }');
 
 function artefactOf(text: string): Artefact {
-  const { artefact, problems } = compilePolicy(text, { file: 'p.yaml', nowMs: Date.UTC(2026, 10, 21) });
+  const { artefact, problems } = compilePolicy(text, { file: 'p.yaml', nowMs: askedAtMs });
   if (artefact === null) throw new Error(JSON.stringify(problems));
   return artefact;
 }
 
 const artefact = artefactOf(policy);
 
-const question: Question = {
-  nowMs: Date.UTC(2026, 10, 21),
-  audience: 'personal',
-  page: null,
-  zones: [],
-  shownOffers: [],
-  request: {},
-  audiences: null,
-  explain: false,
-};
+const question = plainQuestion;
 
 const proved: Evidence = {
-  identity: {
-    token: {
-      state: 'verified',
-      subject: 'person-1',
-      method: 'deterministic',
-      expired: false,
-      authTimeSeconds: null,
-      generation: 0,
-      binding: 'none',
-    },
-    session: { state: 'none' },
-    device: { state: 'refused' },
-    generation: { state: 'known', value: 0 },
-    tokenRevoked: { state: 'known', value: false },
-  },
-  consent: {
-    signals: [
-      {
-        state: 'valid',
-        useCases: {
-          offers: 'granted',
-          content_personalization: 'granted',
-          profile_activation_content: 'granted',
-          profile_activation_offer: 'granted',
-        },
-      },
-    ],
-    gpc: false,
-    stored: { state: 'absent' },
-    linked: { state: 'refused' },
-  },
+  identity: identityOf('person-1'),
+  consent: consentToAll,
   profile: { state: 'known', value: { attributes: { loyalty: 'gold' }, audiences: ['lapsed'] } },
   session: { state: 'refused' },
   audience: { state: 'known', value: ['lapsed'] },

@@ -4,6 +4,7 @@ import type { Artefact } from '../../src/decision/artefact.ts';
 import { type Evidence, noEvidence } from '../../src/decision/facts.ts';
 import type { Question } from '../../src/decision/question.ts';
 import { clearanceOf, weigh } from '../../src/decision/standing.ts';
+import { plainQuestion } from './asked.ts';
 
 const nowMs = 1_800_000_000_000;
 const own = { source: null, onFailure: null };
@@ -13,16 +14,7 @@ const artefactWith = (source: string | null): Artefact =>
     sensitiveCategories: ['health'],
     dependencies: { audience: { source }, identity: own, consent: own, profile: own, session: own, model: own },
   }) as unknown as Artefact;
-const question: Question = {
-  nowMs,
-  audience: 'personal',
-  page: null,
-  zones: [],
-  shownOffers: [],
-  request: { country: 'DE' },
-  audiences: ['newsletter'],
-  explain: false,
-};
+const question: Question = { ...plainQuestion, nowMs, request: { country: 'DE' }, audiences: ['newsletter'] };
 const profile = { attributes: { loyalty: 'gold' }, audiences: ['lapsed'] };
 const session = { attributes: { views: 3 } };
 const evidence: Evidence = {

@@ -17,6 +17,7 @@ import { startTelemetry } from '../../src/telemetry/start.ts';
 import { startService, type TestService } from '../http/service.ts';
 import { openPatiently } from '../stores/redis-opening.ts';
 import { names } from '../support/key-names.ts';
+import type { Observed } from '../support/observed.ts';
 import { type RunningRedis, startRedis } from '../support/redis-server.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
@@ -96,14 +97,6 @@ function withoutConsent({ alice, bob, expired, sessionId }: Visitors): readonly 
 // ------------------------------------------------------------------------------------------------------------------- a service
 
 const traceparent = '00-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-bbbbbbbbbbbbbbbb-01';
-
-interface Observed {
-  /** Status, headers and body of each answer. */
-  readonly answers: readonly string[];
-  readonly logLines: readonly string[];
-  readonly spans: readonly unknown[];
-  readonly metrics: readonly string[];
-}
 
 interface Scene {
   readonly service: TestService;

@@ -51,13 +51,19 @@ it('a second person on the device is proved by signing in, and not by having bee
   expect(await seen('anna')).toBe(remembered);
 });
 
-it('signing in again as the same person takes nothing from anybody, and gives nothing to who signed in before', async () => {
+/** Anna's, and a minute later Bob's, for a minute now. `before`: when it was hers still. */
+async function passedOn() {
   const { clock, signsIn, seen } = await household();
   await signsIn('anna');
   clock.advance(60_000);
   const before = Math.floor(clock.nowMs() / 1000) - 30;
   await signsIn('bob');
   clock.advance(60_000);
+  return { clock, signsIn, seen, before };
+}
+
+it('signing in again as the same person takes nothing from anybody, and gives nothing to who signed in before', async () => {
+  const { signsIn, seen, before } = await passedOn();
   await signsIn('bob');
   expect(await seen('bob', { auth_time: before })).toBe(remembered);
   expect(await seen('bob', { iat: before, exp: before + 600 })).toBe(remembered);
@@ -65,12 +71,7 @@ it('signing in again as the same person takes nothing from anybody, and gives no
 });
 
 it('nobody who signed in before is proved by a time of authentication that is yet to come', async () => {
-  const { clock, signsIn, seen } = await household();
-  await signsIn('anna');
-  clock.advance(60_000);
-  const before = Math.floor(clock.nowMs() / 1000) - 30;
-  await signsIn('bob');
-  clock.advance(60_000);
+  const { clock, seen, before } = await passedOn();
   const claims = { iat: before, exp: before + 600 };
   expect(await seen('bob', { ...claims, auth_time: Math.floor(clock.nowMs() / 1000) + 300 })).toBe(remembered);
   expect(await seen('bob', { ...claims, auth_time: Math.floor(clock.nowMs() / 1000) })).toBe(proved);

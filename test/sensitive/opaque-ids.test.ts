@@ -11,9 +11,9 @@ import { compilePolicy } from '../../src/policy/compile.ts';
 import { type Canaries, hitsIn, type Output } from '../canaries/canary.ts';
 import { startService } from '../http/service.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
-import { type Asked, canaries, type Observed, observe, pharmacy, shortOfS2, steppedUp } from './pharmacy.ts';
+import { type Asked, canaries, type ObservedWithAsks, observe, pharmacy, shortOfS2, steppedUp } from './pharmacy.ts';
 
-async function observed(asked: readonly Asked[]): Promise<Observed> {
+async function observed(asked: readonly Asked[]): Promise<ObservedWithAsks> {
   const directory = mkdtempSync(join(tmpdir(), 'stepwell-opaque-'));
   const store = openEmbeddedStore({ directory, clock: new VirtualClock(), repeat: () => () => {} });
   onTestFinished(async () => {
@@ -40,7 +40,7 @@ function besideShown(body: string): string {
   return body.replaceAll(/"(variant|offer|content)":(?:"[^"]*"|null)/g, '');
 }
 
-function outsideOf({ answers, logLines, spans, metrics, asks }: Observed): readonly Output[] {
+function outsideOf({ answers, logLines, spans, metrics, asks }: ObservedWithAsks): readonly Output[] {
   return [
     { name: 'log', text: logLines.join('\n') },
     { name: 'spans', text: JSON.stringify(spans) },
@@ -98,7 +98,7 @@ describe('ids of what is of class S2 or S3', () => {
 
   it('would be found wherever they are looked for', () => {
     const text = `of ${canaries.specialOffer}`;
-    const none: Observed = { answers: [], logLines: [], spans: [], metrics: [], asks: [] };
+    const none: ObservedWithAsks = { answers: [], logLines: [], spans: [], metrics: [], asks: [] };
     for (const told of [
       { logLines: [text] },
       { spans: [text] },

@@ -13,7 +13,7 @@ import type { Telemetry } from '../../src/telemetry/telemetry.ts';
 import { openPatiently } from '../stores/redis-opening.ts';
 import { startRedis } from '../support/redis-server.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
-import { type Asked, canaries, type Kept, type Observed, observe, shortOfS2, shortOfS3, steppedUp } from './pharmacy.ts';
+import { type Asked, canaries, type Kept, type ObservedWithAsks, observe, shortOfS2, shortOfS3, steppedUp } from './pharmacy.ts';
 
 interface Opened {
   readonly store: Store;
@@ -61,7 +61,7 @@ const openers: Readonly<Record<'embedded' | 'redis', () => Promise<Opened>>> = {
   },
 };
 
-type Seen = Observed & { readonly commands: readonly string[] };
+type Seen = ObservedWithAsks & { readonly commands: readonly string[] };
 
 async function seen(
   kind: keyof typeof openers,

@@ -17,6 +17,7 @@ import { startTelemetry } from '../../src/telemetry/start.ts';
 import type { Telemetry } from '../../src/telemetry/telemetry.ts';
 import { gppOf, usSectionText } from '../consent/encode-gpp.ts';
 import { startService } from '../http/service.ts';
+import type { Observed } from '../support/observed.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
 // ------------------------------------------------------------------------------------------------------------------- the policy
@@ -236,12 +237,7 @@ export async function shortOfS3(): Promise<readonly Asked[]> {
 
 // -------------------------------------------------------------------------------------------------------------------- what is seen
 
-export interface Observed {
-  /** Status, headers and body of each answer. */
-  readonly answers: readonly string[];
-  readonly logLines: readonly string[];
-  readonly spans: readonly unknown[];
-  readonly metrics: readonly string[];
+export interface ObservedWithAsks extends Observed {
   /** Every call of the store while it answered, with all that it was asked. */
   readonly asks: readonly string[];
 }
@@ -254,7 +250,7 @@ interface Watched {
   readonly around?: (telemetry: Telemetry) => Telemetry;
 }
 
-export async function observe({ store, kept, asked, around = (telemetry) => telemetry }: Watched): Promise<Observed> {
+export async function observe({ store, kept, asked, around = (telemetry) => telemetry }: Watched): Promise<ObservedWithAsks> {
   const logLines: string[] = [];
   const spans: unknown[] = [];
   const asks: string[] = [];

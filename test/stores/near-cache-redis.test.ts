@@ -1,6 +1,5 @@
 /** What the near cache promises on a real Redis: nothing stale beyond the bound, whoever writes and whatever breaks, and less to fetch. */
-import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import type { IdentityLink } from '../../src/decision/facts.ts';
 import { encodeProfile } from '../../src/records/codec.ts';
 import { deviceNamespace, profileKey, sessionConsentKey, sessionKey, tombstoneKey } from '../../src/records/keys.ts';
@@ -9,8 +8,8 @@ import { NearCache } from '../../src/redis/near-cache.ts';
 import type { RedisStore } from '../../src/redis/redis-store.ts';
 import { names } from '../support/key-names.ts';
 import { until } from '../support/redis-deployments.ts';
-import { type RunningRedis, startRedis } from '../support/redis-server.ts';
 import { type Eavesdropper, startEavesdropper } from './eavesdropper.ts';
+import { redisOfSuite } from './redis-of-suite.ts';
 import { openPatiently, openRemembering, type RememberingStore, untilTrusted } from './redis-opening.ts';
 import { type Read, readOften, staleReads, startReadingProcess, type Written, writeOften } from './staleness.ts';
 import { daySeconds, goldProfile, noPlan, openPermission, openSession, sessionPlan } from './store.cases.ts';
@@ -18,42 +17,27 @@ import { daySeconds, goldProfile, noPlan, openPermission, openSession, sessionPl
 const isLong = process.env.STEPWELL_TEST_LONG === '1';
 const minuteMs = 60_000;
 
-let server: RunningRedis;
-let observer: Redis;
+const redisHere = redisOfSuite();
 const closing: (() => unknown)[] = [];
-
-beforeAll(async () => {
-  server = await startRedis();
-  observer = new Redis(server.url);
-});
-
-afterAll(async () => {
-  observer?.disconnect();
-  await server?.stop();
-});
-
-beforeEach(async () => {
-  await observer.flushall();
-});
 
 afterEach(async () => {
   for (const close of closing.splice(0)) await close();
 });
 
-async function remembering(freshnessMaxMs: number, url = server.url): Promise<RememberingStore> {
+async function remembering(freshnessMaxMs: number, url = redisHere.server.url): Promise<RememberingStore> {
   const opened = await openRemembering(url, freshnessMaxMs);
   closing.push(() => opened.store.close());
   return opened;
 }
 
-async function holding(nearCache?: NearCache, url = server.url): Promise<RedisStore> {
+async function holding(nearCache?: NearCache, url = redisHere.server.url): Promise<RedisStore> {
   const store = await openPatiently(url, nearCache);
   closing.push(() => store.close());
   return store;
 }
 
 async function eavesdropper(): Promise<Eavesdropper> {
-  const opened = await startEavesdropper(server.port);
+  const opened = await startEavesdropper(redisHere.server.port);
   closing.push(() => opened.close());
   return opened;
 }
@@ -73,7 +57,7 @@ async function writeAnna(store: Store): Promise<void> {
 
 /** What the server executes while `work` runs, scripts' own commands after those that called them, from its MONITOR. */
 async function commandsOf(work: () => Promise<unknown>): Promise<readonly string[]> {
-  const connection = observer.duplicate();
+  const connection = redisHere.observer.duplicate();
   const monitor = await connection.monitor();
   const seen: string[] = [];
   const marker = `done-${Math.random()}`;
@@ -84,7 +68,7 @@ async function commandsOf(work: () => Promise<unknown>): Promise<readonly string
     });
   });
   await work();
-  await observer.echo(marker);
+  await redisHere.observer.echo(marker);
   await done;
   monitor.disconnect();
   connection.disconnect();
@@ -136,17 +120,17 @@ describe('with versions asked for', () => {
     expect(await seen()).toBe('absent');
     await put(2);
     for (const time of [1, 2]) expect([time, await seen()]).toEqual([time, { n: 2 }]);
-    await observer.pexpire(profileKey(annaTag), 1);
-    await until('it has expired', async () => (await observer.exists(profileKey(annaTag))) === 0);
+    await redisHere.observer.pexpire(profileKey(annaTag), 1);
+    await until('it has expired', async () => (await redisHere.observer.exists(profileKey(annaTag))) === 0);
     expect(await seen()).toBe('absent');
     await put(3);
     expect(await seen()).toEqual({ n: 3 });
-    await observer.set(profileKey(annaTag), encodeProfile(names.subject('bob'), goldProfile));
+    await redisHere.observer.set(profileKey(annaTag), encodeProfile(names.subject('bob'), goldProfile));
     expect(await seen()).toBe('failed');
     for (const garbage of ['=', '']) {
       await put(4);
       expect(await seen()).toEqual({ n: 4 });
-      await observer.set(profileKey(annaTag), garbage);
+      await redisHere.observer.set(profileKey(annaTag), garbage);
       expect([garbage, await seen()]).toEqual([garbage, 'failed']);
     }
     await put(5);
@@ -183,7 +167,7 @@ describe('with versions asked for', () => {
   it('nothing stays in memory of a profile that is found deleted, or of a person found erased', async () => {
     const { store, nearCache } = await remembering(0);
     const other = await holding();
-    for (const remove of [() => other.deleteProfile('anna'), () => observer.set(tombstoneKey(annaTag), '1')]) {
+    for (const remove of [() => other.deleteProfile('anna'), () => redisHere.observer.set(tombstoneKey(annaTag), '1')]) {
       await writeAnna(other);
       await store.read(annaPlan);
       expect(nearCache.profiles.get(annaTag)).not.toBeNull();
@@ -199,7 +183,7 @@ describe('with versions asked for', () => {
     await writeAnna(await holding());
     await store.read(fullPlan);
     expect([nearCache.links.get(deviceTag), nearCache.profiles.get(annaTag)]).not.toContain(null);
-    await observer.set(tombstoneKey(annaTag), '1');
+    await redisHere.observer.set(tombstoneKey(annaTag), '1');
     for (const _ of [1, 2]) {
       expect((await store.read({ ...noPlan, deviceId: 'd', consent: true })).link).toBeNull();
       expect([nearCache.links.get(deviceTag), nearCache.profiles.get(annaTag)]).toEqual([null, null]);
@@ -209,7 +193,7 @@ describe('with versions asked for', () => {
   it('nothing is subscribed to', async () => {
     const { store } = await remembering(0);
     await store.read(annaPlan);
-    expect(await observer.client('LIST')).not.toMatch(/stepwell-near-cache/);
+    expect(await redisHere.observer.client('LIST')).not.toMatch(/stepwell-near-cache/);
   });
 });
 
@@ -245,7 +229,9 @@ describe('with trust', () => {
     const store = await holding(nearCache);
     const asked = { ...annaPlan, freshnessMaxMs: minuteMs };
     await store.read(asked);
-    await until('changes are heard of', async () => /name=stepwell-near-cache .*sub=1/.test(String(await observer.client('LIST'))));
+    await until('changes are heard of', async () =>
+      /name=stepwell-near-cache .*sub=1/.test(String(await redisHere.observer.client('LIST'))),
+    );
     // What was proved before is not to be trusted, what is proved from now on is.
     await store.read(asked);
     expect(trusted(nearCache)).toBe(0);
@@ -262,7 +248,7 @@ describe('with trust', () => {
     ];
     await untilTrusted(store, nearCache, minuteMs, fullPlan);
     expect(held()).not.toContain(null);
-    await observer.set(tombstoneKey(annaTag), '1');
+    await redisHere.observer.set(tombstoneKey(annaTag), '1');
     await until(
       'it is found',
       async () => (await store.read({ ...noPlan, deviceId: 'd', consent: true, freshnessMaxMs: minuteMs })).link === null,
@@ -284,7 +270,7 @@ describe('with trust', () => {
     const changes: readonly (readonly [what: string, change: () => Promise<unknown>])[] = [
       ['profile', () => other.putProfile('anna', { attributes: {}, audiences: [] }, daySeconds)],
       ['session', () => other.patchSession('s', { attributes: { seen: false } })],
-      ['session expires', () => observer.pexpire(sessionKey(names.session('s')), 1)],
+      ['session expires', () => redisHere.observer.pexpire(sessionKey(names.session('s')), 1)],
       ['consent', () => other.putConsent('anna', { useCases: { offers: 'denied' }, recordedAtMs: 2 }, daySeconds)],
       [
         'withdrawal in the session',
@@ -295,11 +281,11 @@ describe('with trust', () => {
       ['consent of whom the device is linked to', () => other.putConsent('bob', { useCases: {}, recordedAtMs: 3 }, daySeconds)],
       ['generation', () => other.raiseGeneration('anna')],
       ['revocation', () => other.revokeToken('t', Date.now() + minuteMs)],
-      ['tombstone', () => observer.set(tombstoneKey(annaTag), '1')],
-      ['everything', () => observer.flushall()],
+      ['tombstone', () => redisHere.observer.set(tombstoneKey(annaTag), '1')],
+      ['everything', () => redisHere.observer.flushall()],
       ['link to somebody', () => other.putIdentity('device', 'd', certain('carl'), daySeconds)],
       // The last, because such a link is asked about again and again.
-      ['tombstone of whom the device is linked to', () => observer.set(tombstoneKey(names.subject('carl')), '1')],
+      ['tombstone of whom the device is linked to', () => redisHere.observer.set(tombstoneKey(names.subject('carl')), '1')],
     ];
     for (const [what, change] of changes) {
       await untilTrusted(store, nearCache, minuteMs, fullPlan);
@@ -390,7 +376,7 @@ describe('with trust', () => {
   it('costs a store that is switched off nothing: it opens no connection for it', async () => {
     const store = await holding(new NearCache({ bytesMax: 0 }));
     for (const _ of [1, 2]) await store.read({ ...annaPlan, freshnessMaxMs: minuteMs });
-    expect(await observer.client('LIST')).not.toMatch(/stepwell-near-cache/);
+    expect(await redisHere.observer.client('LIST')).not.toMatch(/stepwell-near-cache/);
   });
 });
 
@@ -417,7 +403,7 @@ describe('a withdrawal that races reads', () => {
     const writer = await holding();
     await writer.putProfile('anna', { attributes: { n: 0 }, audiences: [] }, daySeconds);
     const stores = readers ?? [(await remembering(freshnessMaxMs)).store, (await remembering(freshnessMaxMs)).store];
-    const others = await Promise.all(Array.from({ length: processes }, () => startReadingProcess(server.url, freshnessMaxMs)));
+    const others = await Promise.all(Array.from({ length: processes }, () => startReadingProcess(redisHere.server.url, freshnessMaxMs)));
     let made = 0;
     let isOver = false;
     const counted = stores.map((store) => ({

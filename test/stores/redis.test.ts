@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:net';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import {
   consentKey,
   generationKey,
@@ -22,7 +22,8 @@ import { reconnectDelayMaxMs, reconnectDelayMs } from '../../src/redis/node.ts';
 import { openRedisStore, type RedisStore } from '../../src/redis/redis-store.ts';
 import { keySecret, names } from '../support/key-names.ts';
 import { until } from '../support/redis-deployments.ts';
-import { freePort, type RunningRedis, startRedis } from '../support/redis-server.ts';
+import { freePort, startRedis } from '../support/redis-server.ts';
+import { redisOfSuite } from './redis-of-suite.ts';
 import { forCases, lookAgainMs, openPatiently, patienceMs, rememberingForCases } from './redis-opening.ts';
 import {
   casesPerProperty,
@@ -40,24 +41,8 @@ import {
   storeCases,
 } from './store.cases.ts';
 
-let server: RunningRedis;
-/** Sees what the store does; no part of it. */
-let observer: Redis;
+const redisHere = redisOfSuite();
 const stores: RedisStore[] = [];
-
-beforeAll(async () => {
-  server = await startRedis();
-  observer = new Redis(server.url);
-});
-
-afterAll(async () => {
-  observer?.disconnect();
-  await server?.stop();
-});
-
-beforeEach(async () => {
-  await observer.flushall();
-});
 
 afterEach(async () => {
   for (const store of stores.splice(0)) await store.close();
@@ -73,24 +58,28 @@ function opening(options: Parameters<typeof openRedisStore>[0]): RedisStore {
   return store;
 }
 
-async function connectedStore(url = server.url): Promise<RedisStore> {
+async function connectedStore(url = redisHere.server.url): Promise<RedisStore> {
   const store = opened(url);
   expect(await store.connected(patienceMs)).toBe(true);
   return store;
 }
 
-async function patientStore(url = server.url): Promise<RedisStore> {
+async function patientStore(url = redisHere.server.url): Promise<RedisStore> {
   const store = await openPatiently(url);
   stores.push(store);
   return store;
 }
 
-const openForCases = async (url: string): Promise<OpenedStore> => forCases(await patientStore(url), observer);
+const openForCases = async (url: string): Promise<OpenedStore> => forCases(await patientStore(url), redisHere.observer);
 
-storeCases('the Redis store over TCP', () => openForCases(server.url));
-storeCases('the Redis store over a Unix socket', () => openForCases(server.socketUrl));
-storeCases('the Redis store with a near cache that asks for versions', () => rememberingForCases(server.url, observer, 0));
-storeCases('the Redis store with a near cache that trusts for a minute', () => rememberingForCases(server.url, observer, 60_000));
+storeCases('the Redis store over TCP', () => openForCases(redisHere.server.url));
+storeCases('the Redis store over a Unix socket', () => openForCases(redisHere.server.socketUrl));
+storeCases('the Redis store with a near cache that asks for versions', () =>
+  rememberingForCases(redisHere.server.url, redisHere.observer, 0),
+);
+storeCases('the Redis store with a near cache that trusts for a minute', () =>
+  rememberingForCases(redisHere.server.url, redisHere.observer, 60_000),
+);
 
 interface Seen {
   /** What came over the wire, by name. */
@@ -101,7 +90,7 @@ interface Seen {
 
 /** What the server executes while `work` runs, from its own MONITOR. */
 async function seenWhile(work: () => Promise<unknown>): Promise<Seen> {
-  const connection = observer.duplicate();
+  const connection = redisHere.observer.duplicate();
   const monitor = await connection.monitor();
   const commands: string[] = [];
   const touched: string[] = [];
@@ -116,7 +105,7 @@ async function seenWhile(work: () => Promise<unknown>): Promise<Seen> {
     });
   });
   await work();
-  await observer.echo(marker);
+  await redisHere.observer.echo(marker);
   await done;
   monitor.disconnect();
   connection.disconnect();
@@ -131,8 +120,8 @@ async function forbiddenTouches(
   const direct: OpenedStore = {
     store,
     nowMs: () => Date.now(),
-    plant: async (key, text) => void (await observer.set(key, text, 'EX', daySeconds)),
-    unplant: async (key) => void (await observer.del(key)),
+    plant: async (key, text) => void (await redisHere.observer.set(key, text, 'EX', daySeconds)),
+    unplant: async (key) => void (await redisHere.observer.del(key)),
     dispose: async () => {},
   };
   const staged: Staged[] = [];
@@ -150,12 +139,12 @@ async function forbiddenTouches(
 
 /** But for what the fleet has agreed on, which is of nobody. */
 async function everyKey(): Promise<readonly string[]> {
-  return (await observer.keys('*')).filter((key) => key !== secretKey).sort();
+  return (await redisHere.observer.keys('*')).filter((key) => key !== secretKey).sort();
 }
 
 async function keysWithoutExpiry(): Promise<readonly string[]> {
-  const keys = await observer.keys('*');
-  const expiries = await Promise.all(keys.map((key) => observer.pttl(key)));
+  const keys = await redisHere.observer.keys('*');
+  const expiries = await Promise.all(keys.map((key) => redisHere.observer.pttl(key)));
   return keys.filter((_, index) => (expiries[index] ?? -1) < 0);
 }
 
@@ -244,7 +233,7 @@ describe('a read', () => {
     const store = await patientStore();
     await writeEverything(store);
     const ended: string[] = [];
-    await observer.call('CLIENT', 'PAUSE', '1500', 'WRITE');
+    await redisHere.observer.call('CLIENT', 'PAUSE', '1500', 'WRITE');
     const writing = store.putConsent(rawIds[0], { useCases: {}, recordedAtMs: 2 }, daySeconds).then(() => ended.push('write'));
     await store.read(fullPlan).then(() => ended.push('read'));
     await writing;
@@ -255,9 +244,9 @@ describe('a read', () => {
     const store = await patientStore();
     await writeEverything(store);
     const before = await store.read(fullPlan);
-    await observer.script('FLUSH');
+    await redisHere.observer.script('FLUSH');
     expect(await store.read(fullPlan)).toEqual(before);
-    await observer.script('FLUSH');
+    await redisHere.observer.script('FLUSH');
     const outcomes = await store.writeBatch([
       { kind: 'profile', subject: 'b', profile: goldProfile, ttlSeconds: 9 },
       { kind: 'profile', subject: 'b', profile: goldProfile, ttlSeconds: 9 },
@@ -283,16 +272,16 @@ describe('a read', () => {
       [tombstoneKey(tag), plan, { profile: { state: 'absent' }, consent: null, link: null }],
     ];
     for (const [key, asked, answer] of answers) {
-      const kept = await observer.dumpBuffer(key);
-      await observer.del(key);
-      await observer.hset(key, 'a', 'b');
+      const kept = await redisHere.observer.dumpBuffer(key);
+      await redisHere.observer.del(key);
+      await redisHere.observer.hset(key, 'a', 'b');
       const answered: unknown = await store.read(asked).catch((error: unknown) => error);
       expect({ key, answered }).toMatchObject({ key, answered: answer });
-      await observer.del(key);
-      if (kept !== null) await observer.restore(key, daySeconds * 1000, kept);
+      await redisHere.observer.del(key);
+      if (kept !== null) await redisHere.observer.restore(key, daySeconds * 1000, kept);
     }
-    await observer.del(sessionKey(names.session(session)));
-    await observer.hset(sessionKey(names.session(session)), 'a', 'b');
+    await redisHere.observer.del(sessionKey(names.session(session)));
+    await redisHere.observer.hset(sessionKey(names.session(session)), 'a', 'b');
     expect(await store.patchSession(session, { attributes: { c: 1 } })).toBe(false);
   });
 });
@@ -303,7 +292,7 @@ describe('what is kept', () => {
     await writeEverything(store);
     expect(await everyKey()).toHaveLength(9);
     expect(await keysWithoutExpiry()).toEqual([]);
-    await observer.set('sw:planted', 'x');
+    await redisHere.observer.set('sw:planted', 'x');
     expect(await keysWithoutExpiry()).toEqual(['sw:planted']);
   });
 
@@ -311,7 +300,7 @@ describe('what is kept', () => {
     const store = await patientStore();
     await writeEverything(store);
     expect(await keysThatNameAnId()).toEqual([]);
-    await observer.set(profileKey(rawIds[0]), 'x');
+    await redisHere.observer.set(profileKey(rawIds[0]), 'x');
     expect(await keysThatNameAnId()).toEqual([profileKey(rawIds[0])]);
   });
 
@@ -327,10 +316,10 @@ describe('what is kept', () => {
   it('keeps its expiry when a session is patched', async () => {
     const store = await patientStore();
     await store.putSession('s', { attributes: { a: 1 } }, 100);
-    await observer.pexpire(sessionKey(names.session('s')), 50_000);
+    await redisHere.observer.pexpire(sessionKey(names.session('s')), 50_000);
     await store.patchSession('s', { attributes: { b: 1 } });
-    expect(await observer.pttl(sessionKey(names.session('s')))).toBeLessThanOrEqual(50_000);
-    expect(await observer.pttl(sessionKey(names.session('s')))).toBeGreaterThan(0);
+    expect(await redisHere.observer.pttl(sessionKey(names.session('s')))).toBeLessThanOrEqual(50_000);
+    expect(await redisHere.observer.pttl(sessionKey(names.session('s')))).toBeGreaterThan(0);
   });
 });
 
@@ -399,7 +388,7 @@ describe('a server that fails', () => {
 
   it('does not keep the store from closing, in whatever state the connection is', async () => {
     const port = await freePort();
-    for (const url of [server.url, server.socketUrl, `redis://127.0.0.1:${port}`]) {
+    for (const url of [redisHere.server.url, redisHere.server.socketUrl, `redis://127.0.0.1:${port}`]) {
       await opened(url).close();
       const tried = opened(url);
       await tried.connected(60);
@@ -489,7 +478,7 @@ async function lyingServer(): Promise<{ port: number; connections(): number; sto
 describe('a shape that is not what the address says', () => {
   it('is named: one node is no cluster', async () => {
     const whys: (string | null)[] = [];
-    const store = opened(server.url.replace('redis:', 'redis+cluster:'), (_, why) => whys.push(why));
+    const store = opened(redisHere.server.url.replace('redis:', 'redis+cluster:'), (_, why) => whys.push(why));
     await until('it says why', async () => whys.length > 0);
     expect(whys).toEqual(['no_cluster']);
     await expect(store.read(fullPlan)).rejects.toMatchObject({ code: 'disconnected' });

@@ -20,7 +20,15 @@ import {
 } from '../../src/records/keys.ts';
 import { batchChunkMax, recordCharsMax } from '../../src/records/limits.ts';
 import { mayReadProfile, mayReadSession, type ReadingSoFar } from '../../src/records/permission.ts';
-import type { AskedUseCase, Permission, ReadPlan, Store, StoreReading, StoreWrite } from '../../src/records/store.ts';
+import {
+  type AskedUseCase,
+  type Permission,
+  planAbout,
+  type ReadPlan,
+  type Store,
+  type StoreReading,
+  type StoreWrite,
+} from '../../src/records/store.ts';
 import { names } from '../support/key-names.ts';
 
 export interface OpenedStore {
@@ -36,18 +44,7 @@ export interface OpenedStore {
 export const casesPerProperty = process.env.STEPWELL_TEST_LONG === '1' ? 20_000 : 250;
 export const daySeconds = 86_400;
 
-export const noPlan: ReadPlan = {
-  subject: null,
-  tokenId: null,
-  tokenGeneration: 0,
-  deviceId: null,
-  resolvedLink: null,
-  sessionId: null,
-  consent: false,
-  profile: null,
-  session: null,
-  freshnessMaxMs: 0,
-};
+export const noPlan: ReadPlan = { ...planAbout(''), subject: null };
 
 /** Allow the profile, and the session, unless something stored forbids it. */
 export const openPermission: Permission = {
