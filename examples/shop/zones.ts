@@ -10,12 +10,12 @@ export interface Shown {
 
 export type Zones = ReadonlyMap<string, Shown>;
 
-interface Pack {
+export interface Pack {
   readonly zones: Readonly<Record<string, { readonly variant: string | null; readonly content: unknown; readonly render: string }>>;
 }
 
 /** Built in at deploy by `stepwell fallbacks`, so that no outage can take it away. */
-const pack: Pack = deployed;
+export const pack: Pack = deployed;
 
 export function approved(zone: string): Shown {
   const { variant = null, content = null, render = 'suppress' } = pack.zones[zone] ?? {};
