@@ -51,7 +51,7 @@ const devicePolicies = 100;
 const questionsPerDevicePolicy = 50;
 /** The one that was written for what generated ones seldom turn on is asked as often as twenty of them. */
 const sheetsOfWritten = 20;
-export const casesPerSheet = 100;
+const casesPerSheet = 100;
 
 export function* decisionSheets(): Generator<DecisionSheet> {
   const documents = fc.sample(fc.noBias(policyDocument), { seed, numRuns: generatedPolicies });
