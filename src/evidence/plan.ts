@@ -83,13 +83,10 @@ export function readingFor(asker: Asker): Reading {
     linked: asking('consent', needs.consent && hasDevice),
     sessionConsent: asking('consent', needs.consent && asker.sessionId !== null),
   };
-  // Without the token's standing and the stored record nobody is proved, nor while the session's may hold a denial.
-  const isProvable = facts.token === 'asked' && facts.stored === 'asked' && facts.sessionConsent !== 'too_short';
-  // A stored record may hold a denial, so with no time for one that counts nothing is granted.
-  const isHeard =
-    facts.sessionConsent !== 'too_short' &&
-    (subject === null || facts.stored === 'asked') &&
-    (!hasDevice || (facts.device === 'asked' && facts.linked === 'asked'));
+  // Without the token's standing and the stored records nobody is proved.
+  const isProvable = facts.token === 'asked' && facts.stored === 'asked';
+  // A stored record may hold a denial, so with no time for one that counts nothing is granted. For all of them there is time, or for none.
+  const isHeard = facts.sessionConsent === 'asked' && (!hasDevice || facts.device === 'asked');
   const mayBeProved = mayBeHighConfidence(token);
   const ofPerson = hidesDenial || !mayBeProved ? nothingPersonal : personPermissions(asker);
   const ofSession = hidesDenial ? null : sessionPermission(asker, mayBeProved);

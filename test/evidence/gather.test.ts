@@ -99,6 +99,14 @@ describe('gathering', () => {
     expect(view.states.content_personalization).toBe('denied');
   });
 
+  it('takes the id of a session that is over for none, and still counts what was withdrawn in it', async () => {
+    const scene = begin();
+    const sessionConsent = { useCases: { analytics_offer: 'denied' as const }, recordedAtMs: 3, ended: true as const };
+    await scene.store.answer({ ...fullReading, sessionConsent });
+    expect(at(scene, 1)).toEqual({ ...allStore('known'), sessionId: 'invalid' });
+    expect(scene.gathering.snapshot(scene.startedAtMs + 1).consent.session).toEqual({ state: 'known', value: sessionConsent });
+  });
+
   it('resolves at once, without the store, when nothing needs it', () => {
     const scene = begin({ request: { identity: {} } });
     expect(scene.gathering.complete).toBe(true);
@@ -244,11 +252,53 @@ describe('lateness', () => {
     expect(at(scene, 50).profile).toBe('late');
   });
 
+  it('is granted once, however late we are to look again', async () => {
+    const lateness = [8, 20];
+    const scene = begin({
+      budgets: { identity: 20, consent: 20, profile: 20, session: 20 },
+      deadlineMs: 200,
+      gathererClock: (clock) => ({
+        nowMs: () => clock.nowMs(),
+        monotonicMs: () => clock.monotonicMs(),
+        after: (wait, then) => clock.after(wait + (lateness.shift() ?? 0), then),
+      }),
+    });
+    const waiting = scene.gathering.until(scene.startedAtMs + 200);
+    scene.clock.advance(20 + 8);
+    expect(scene.gathering.complete).toBe(false);
+    scene.clock.advance(8 + 20);
+    await waiting;
+    expect(scene.gathering.complete).toBe(true);
+    scene.clock.advance(2);
+    await scene.store.answer();
+    expect(at(scene, 200).profile).toBe('late');
+  });
+
   it('does not ask when less than a millisecond is left, and says so', () => {
     const scene = begin({ queuedMs: 49.5 });
     expect(scene.store.plans).toEqual([]);
     expect(scene.gathering.complete).toBe(true);
     expect(at(scene, 50)).toEqual(allStore('deadline_too_short'));
+  });
+});
+
+describe('overload', () => {
+  const consent = { signals: [{ state: 'valid', useCases: { offers: 'granted' } }], gpc: false } as const;
+  const mayBeAsked = { device: 'overload', linked: 'overload', visit: 'overload' };
+  const notAsked = { generation: 'refused', tokenRevoked: 'refused', stored: 'refused', profile: 'refused' };
+
+  it('is a failure of all that would have been asked, and nobody is asked', () => {
+    const scene = begin({ request: { overloaded: true, consent } });
+    expect(scene.gathering.complete).toBe(true);
+    expect(scene.store.plans).toEqual([]);
+    expect(scene.gathering.snapshot(scene.startedAtMs).identity.token).toEqual({ state: 'failed', why: 'overload' });
+    // Whose the token is nobody knows, so nobody would have been asked about that person, nor for a session that they may have closed.
+    expect(at(scene, 0)).toEqual({ ...mayBeAsked, ...notAsked, token: 'failed', sessionId: 'verified', session: 'refused' });
+  });
+
+  it('is a failure of the session that the request alone would have opened', () => {
+    const scene = begin({ request: { overloaded: true, consent, identity: { sessionId: 'good-session', deviceId: 'device' } } });
+    expect(at(scene, 0)).toEqual({ ...mayBeAsked, ...notAsked, token: 'none', sessionId: 'verified', session: 'overload' });
   });
 });
 

@@ -9,9 +9,9 @@ import { weighConsent } from '../../src/decision/consent.ts';
 import type { Evidence, Fact, StoredConsent } from '../../src/decision/facts.ts';
 import { weighIdentity } from '../../src/decision/identity.ts';
 import type { Needs } from '../../src/decision/needs.ts';
-import { kinds, type PersonalUseCase, personalUseCases, useCasesOfKind } from '../../src/decision/vocabulary.ts';
+import { type ConsentState, kinds, type PersonalUseCase, personalUseCases, useCasesOfKind } from '../../src/decision/vocabulary.ts';
 import { mayReadProfile, mayReadSession, type ReadingSoFar } from '../../src/records/permission.ts';
-import type { ReadPlan, StoreReading } from '../../src/records/store.ts';
+import { type Permission, planAbout, type ReadPlan, type StoreReading } from '../../src/records/store.ts';
 import { evidence } from '../generate/evidence.ts';
 import { baseNowMs } from '../generate/vocabulary.ts';
 import { artefactWith, begin, everything, fullReading, settled } from './scene.ts';
@@ -131,6 +131,114 @@ async function held(judges: Judges): Promise<{ readonly failed: boolean; readonl
   if (failed && judges === asWritten) console.log(`seed ${seed}: ${JSON.stringify(counterexample)}`);
   return { failed, sessionsRead, profilesRead };
 }
+
+describe('a store may read', () => {
+  const useCases = ['content_personalization', 'profile_activation_content'] as const;
+  const permission = (granted: boolean, supersedesBeforeMs: number | null = null): Permission => ({
+    alternatives: [useCases.map((useCase) => ({ useCase, granted, supersedesBeforeMs }))],
+    grantsCountFromMs: 100,
+    grantsCountUntilMs: 200,
+  });
+  const says = (state: ConsentState, atMs: number, more: Partial<StoredConsent> = {}): StoredConsent => ({
+    useCases: { content_personalization: state, profile_activation_content: state },
+    recordedAtMs: atMs,
+    ...more,
+  });
+  const plan: ReadPlan = {
+    ...planAbout('ada'),
+    tokenGeneration: 2,
+    provenUntilMs: 1_000,
+    sessionId: 'visit',
+    profile: permission(false),
+    session: permission(false),
+  };
+  const byRequest = { profile: permission(true), session: permission(true) };
+  const reading: ReadingSoFar = {
+    link: null,
+    generation: 2,
+    tokenRevoked: false,
+    consent: says('granted', 150),
+    linkedConsent: null,
+    sessionConsent: null,
+  };
+  const linkTo = (subject: string, sharedSinceMs?: number) => ({
+    link: { subject, method: 'deterministic' as const, confidencePpm: 1, ...(sharedSinceMs === undefined ? {} : { sharedSinceMs }) },
+  });
+  const both = { profile: true, session: true };
+  const neither = { profile: false, session: false };
+  const sessionAlone = { profile: false, session: true };
+
+  const cases: readonly (readonly [says: string, allowed: typeof both, heard: Partial<ReadingSoFar>, asked?: Partial<ReadPlan>])[] = [
+    ['what somebody who is proved has granted', both, {}],
+    ['nothing that is not asked for', neither, {}, { profile: null, session: null }],
+    ['no session that has no id', { profile: true, session: false }, {}, { sessionId: null }],
+    ['nothing of nobody by a stored grant', neither, {}, { subject: null }],
+    ['the session of nobody that the request opens', sessionAlone, {}, { subject: null, ...byRequest }],
+    ['nothing by the grant of a token that is revoked', neither, { tokenRevoked: true }],
+    ['the session alone with a token that is revoked, where the request opens it', sessionAlone, { tokenRevoked: true }, byRequest],
+    [
+      'it against the denial of the record of a token that is revoked',
+      sessionAlone,
+      { tokenRevoked: true, consent: says('denied', 150) },
+      byRequest,
+    ],
+    [
+      'but not where the device names the same person',
+      neither,
+      { tokenRevoked: true, consent: says('denied', 150), ...linkTo('ada') },
+      byRequest,
+    ],
+    ['it where the device names another', sessionAlone, { tokenRevoked: true, consent: says('denied', 150), ...linkTo('bob') }, byRequest],
+    ['what a token of a later generation grants', both, { generation: 1 }],
+    ['nothing by a token of an earlier generation', neither, { generation: 3 }],
+    ['what is granted on a device of the same person', both, linkTo('ada')],
+    ['what is granted on one that was theirs when they were proved', both, linkTo('ada', 1_000)],
+    ['nothing on one that became theirs later', neither, linkTo('ada', 1_001)],
+    ['nothing on one that ever became theirs, by a token that proves no instant', neither, linkTo('ada', 1), { provenUntilMs: 0 }],
+    ['nothing by a grant on a device of another', neither, linkTo('bob')],
+    ['the session that the request opens on a device of another', sessionAlone, linkTo('bob'), byRequest],
+    ['but not against their denial', neither, { ...linkTo('bob'), linkedConsent: says('denied', 0) }, byRequest],
+    ['whatever is said of another than the device names', both, { ...linkTo('ada'), linkedConsent: says('denied', 150) }, byRequest],
+    ['by the oldest grant that counts', both, { consent: says('granted', 100) }],
+    ['by none that is older', neither, { consent: says('granted', 99) }],
+    ['by the latest grant that counts', both, { consent: says('granted', 200) }],
+    ['by none that is later', neither, { consent: says('granted', 201) }],
+    ['by a grant that is younger than the record', neither, { consent: says('granted', 150, { grantedAtMs: 99 }) }],
+    ['by a grant that counts in a record that is later', both, { consent: says('granted', 900, { grantedAtMs: 150 }) }],
+    ['by no record', neither, { consent: null }],
+    ['by no record that says nothing', neither, { consent: says('unavailable', 150) }],
+    ['what the request grants, whatever the age of the record', both, { consent: says('granted', 1) }, byRequest],
+    ['nothing against a denial, however old', neither, { consent: says('denied', 0) }, byRequest],
+    ['nothing against what was withdrawn in the session', neither, { sessionConsent: says('denied', 0) }, byRequest],
+    ['nothing by what was granted in the session', neither, { consent: null, sessionConsent: says('granted', 150) }],
+    [
+      'what the request grants later than it was denied',
+      both,
+      { consent: says('denied', 149) },
+      { profile: permission(true, 150), session: permission(true, 150) },
+    ],
+    [
+      'nothing that was denied as late as it was granted',
+      neither,
+      { consent: says('denied', 150) },
+      { profile: permission(true, 150), session: permission(true, 150) },
+    ],
+  ];
+  it.each(cases.map(([what, allowed, heard, asked]) => ({ what, allowed, heard, asked })))('$what', ({ allowed, heard, asked }) => {
+    expect(asWritten({ ...plan, ...asked } as ReadPlan, { ...reading, ...heard })).toEqual(allowed);
+  });
+
+  it('one kind where the other is denied, and none where each lacks something', () => {
+    const asked = (useCase: PersonalUseCase, granted: boolean) => ({ useCase, granted, supersedesBeforeMs: null });
+    const offers = [asked('offers', true), asked('profile_activation_offer', true)];
+    const content = useCases.map((useCase) => asked(useCase, true));
+    const either = { ...plan, profile: { ...permission(true), alternatives: [content, offers] } };
+    expect(mayReadProfile(either, { ...reading, consent: says('denied', 1) })).toBe(true);
+    const lacking = { useCases: { content_personalization: 'denied', offers: 'denied' }, recordedAtMs: 1 } as const;
+    expect(mayReadProfile(either, { ...reading, consent: lacking })).toBe(false);
+    expect(mayReadProfile({ ...plan, profile: { ...permission(true), alternatives: [] } }, reading)).toBe(false);
+  });
+});
 
 describe('what is read of a person', () => {
   it('is what the core lets some rung use, and all of it', async () => {

@@ -227,6 +227,17 @@ describe('sources about a person', () => {
     expect(now(scene)).toMatchObject({ consent: { stored: { state: 'late' } }, session: { state: 'known' }, profile: { state: 'late' } });
   });
 
+  it.each(['identity', 'consent'])('are not asked when %s alone came too late to be used', async (late) => {
+    const scene = beginWith({ with: persons, budgets: { [late]: 5 } });
+    scene.clock.advance(6);
+    await scene.store.answer(granted);
+    expect(persons.map((name) => scene.sources[name].asks.length)).toEqual([0, 0, 0]);
+    const intime = beginWith({ with: persons, budgets: { [late]: 5 } });
+    intime.clock.advance(5);
+    await intime.store.answer(granted);
+    expect(persons.map((name) => intime.sources[name].asks.length)).toEqual([1, 1, 1]);
+  });
+
   it('are not asked once the last zone is decided', async () => {
     const scene = beginWith({ with: persons });
     scene.gathering.close();

@@ -1,5 +1,6 @@
 /** Reading the store again: only what failed quickly, only while there is time, and never much more often than it is asked. */
 import { expect, test } from 'vitest';
+import type { Artefact } from '../../src/decision/artefact.ts';
 import { createGatherer } from '../../src/evidence/gather.ts';
 import { createStoreReader, type StoreReader } from '../../src/evidence/store-reader.ts';
 import type { ReadPlan, StoreReading } from '../../src/records/store.ts';
@@ -81,21 +82,26 @@ test('a store that is gone sees at most a tenth more reads than it was asked for
   expect(store.reads).toBeGreaterThan(1_050);
 });
 
-test('a decision is retried no more often than each dependency that it asks allows', async () => {
+test.each([
+  [{ identity: 2, consent: 1 }, 2],
+  [{ identity: 1, consent: 2 }, 2],
+  [{ identity: 2, consent: 0 }, 1],
+  [{ identity: 0, consent: 2 }, 1],
+])('a decision is retried no more often than each dependency that it asks allows: %o', async (retries, reads) => {
   const store = new FailingStore();
   const clock = new VirtualClock();
   const verifier = { verify: () => ({ evidence: person, tokenId: null }) };
   const gatherer = createGatherer({ store, verifier, sessionIds: { verify: () => ({ state: 'none' }) }, clock });
   const plain = artefactWith({});
-  const readsWith = async (retries: { readonly identity: number; readonly consent: number }): Promise<number> => {
+  const dependencies = {
+    ...plain.dependencies,
+    identity: { ...plain.dependencies.identity, retries: retries.identity },
+    consent: { ...plain.dependencies.consent, retries: retries.consent },
+  };
+  const readsOfDecision = async (artefact: Artefact): Promise<number> => {
     store.reads = 0;
-    const dependencies = {
-      ...plain.dependencies,
-      identity: { ...plain.dependencies.identity, retries: retries.identity },
-      consent: { ...plain.dependencies.consent, retries: retries.consent },
-    };
     const gathering = gatherer.gather({
-      artefact: { ...plain, dependencies },
+      artefact,
       needs: { ...nothing, identity: true, consent: true },
       identity: { token: 'token' },
       consent: { signals: [], gpc: false },
@@ -105,11 +111,15 @@ test('a decision is retried no more often than each dependency that it asks allo
     await gathering.until(clock.monotonicMs() + 50);
     return store.reads;
   };
-  await readsWith({ identity: 2, consent: 1 });
+  // The first that may retry loads what retries.
+  const { identity, consent } = dependencies;
+  await readsOfDecision({
+    ...plain,
+    dependencies: { ...dependencies, identity: { ...identity, retries: 1 }, consent: { ...consent, retries: 1 } },
+  });
   await import('../../src/sources/retry.ts');
   await settled();
-  expect(await readsWith({ identity: 2, consent: 1 })).toBe(2);
-  expect(await readsWith({ identity: 2, consent: 0 })).toBe(1);
+  expect(await readsOfDecision({ ...plain, dependencies })).toBe(reads);
 });
 
 /** A store that takes as long as it is told, and a token whose verification does. */
