@@ -1,0 +1,25 @@
+/** Withdrawals that the service has not heard yet: kept until it has, in the order in which they were made, for a day at most. */
+import type { Keep } from './keep.ts';
+import type { Reply } from './network.ts';
+
+export type Withdrawal = readonly [sessionId: string, useCases: readonly string[]];
+
+const withdrawalsMax = 16;
+
+/** Says what can be said, one at a time, after this one is put behind the others. Never rejects. */
+export function createWithdrawals(keep: Keep, tell: (withdrawal: Withdrawal) => Promise<Reply>): (withdrawal?: Withdrawal) => void {
+  let isTelling = false;
+  const queue = (): readonly Withdrawal[] => keep.read<readonly Withdrawal[]>('queue') ?? [];
+  return async (withdrawal) => {
+    if (withdrawal) keep.write('queue', [...queue(), withdrawal].slice(-withdrawalsMax));
+    if (isTelling) return;
+    isTelling = true;
+    for (let next = queue()[0]; next; next = queue()[0]) {
+      const { status } = await tell(next);
+      // What was refused for good is not said again: the session has ended, or never was. The rest is said another time.
+      if (status < 200 || status >= 429) break;
+      keep.write('queue', queue().slice(1));
+    }
+    isTelling = false;
+  };
+}
