@@ -4,7 +4,7 @@
  */
 
 import type { VisitorNames } from '../identity/visitor-token.ts';
-import { planAbout, type Store } from '../records/store.ts';
+import { emptyPlan, type Store } from '../records/store.ts';
 import type { Clock } from '../time/clock.ts';
 
 export type ChangedVisitor = { readonly subject: string } | { readonly sessionId: string };
@@ -57,7 +57,7 @@ export const noVisitorChanges: VisitorChanges = { changed() {}, ended: async () 
 
 /** Whether a token with these marks was taken back. Rejects where the store does not say. */
 export async function isTakenBack(store: Pick<Store, 'read'>, marks: readonly string[]): Promise<boolean> {
-  const readings = await Promise.all(marks.map((mark) => store.read({ ...planAbout(''), subject: null, tokenId: revocationOf(mark) })));
+  const readings = await Promise.all(marks.map((mark) => store.read({ ...emptyPlan, tokenId: revocationOf(mark) })));
   return readings.some(({ tokenRevoked }) => tokenRevoked);
 }
 

@@ -40,20 +40,23 @@ export interface ReadPlan {
   readonly freshnessMaxMs: number;
 }
 
+/** Asks for nothing: a beginning for whoever asks for little. */
+export const emptyPlan: ReadPlan = {
+  subject: null,
+  tokenId: null,
+  tokenGeneration: 0,
+  deviceId: null,
+  resolvedLink: null,
+  sessionId: null,
+  consent: false,
+  profile: null,
+  session: null,
+  freshnessMaxMs: 0,
+};
+
 /** Asks for a subject's generation and tombstone, and touches no record. */
 export function planAbout(subject: string): ReadPlan {
-  return {
-    subject,
-    tokenId: null,
-    tokenGeneration: 0,
-    deviceId: null,
-    resolvedLink: null,
-    sessionId: null,
-    consent: false,
-    profile: null,
-    session: null,
-    freshnessMaxMs: 0,
-  };
+  return { ...emptyPlan, subject };
 }
 
 /**

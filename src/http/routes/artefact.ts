@@ -65,7 +65,8 @@ export function artefactRoutes(app: FastifyInstance, dependencies: ServiceDepend
   });
 
   app.get('/.well-known/stepwell-keys.json', async (_request, reply) => {
-    const text = JSON.stringify(artefactKeys().jwks);
+    // As bytes: to text the framework would add a charset, which the media type does not have.
+    const text = Buffer.from(JSON.stringify(artefactKeys().jwks));
     return reply
       .headers({ 'content-type': 'application/jwk-set+json', 'cache-control': `public, max-age=${keysMaxAgeSeconds}` })
       .send(text);

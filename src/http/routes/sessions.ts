@@ -6,7 +6,7 @@ import { noSuchRecord, toSession, toSessionPatch } from '../../contract/records.
 import { readTokenRequest, sessionTokensAnswer } from '../../contract/session-tokens.ts';
 import type { Session } from '../../decision/facts.ts';
 import { sessionLifeMaxSeconds } from '../../identity/session-id.ts';
-import { planAbout } from '../../records/store.ts';
+import { emptyPlan } from '../../records/store.ts';
 import { createBucketTable } from '../bucket-table.ts';
 import type { ServiceDependencies } from '../dependencies.ts';
 import type { Authority } from '../plugins/keys.ts';
@@ -81,7 +81,7 @@ export function sessionRoutes(app: FastifyInstance, dependencies: ServiceDepende
   app.post<{ Params: { sessionId: string } }>('/v1/sessions/:sessionId/tokens', ofVisitors, async ({ params, body }, reply) => {
     readTokenRequest(body);
     const { id: sessionId } = ofVisitor(params.sessionId, clock.nowMs());
-    const { sessionConsent } = await store.read({ ...planAbout(''), subject: null, sessionId });
+    const { sessionConsent } = await store.read({ ...emptyPlan, sessionId, consent: true });
     if (visitorTokens === null || sessionConsent?.ended === true) throw noSuchRecord();
     const visitor = { subject: null, sessionId };
     return reply.send(sessionTokensAnswer({ stream: visitorTokens.stream.mint(visitor), artefact: visitorTokens.artefact.mint(visitor) }));

@@ -1,0 +1,170 @@
+/** `GET /v1/artefact` and the keys it is verified with: who may fetch it, how long it is the same, and how it is taken back. */
+import { compactVerify, createLocalJWKSet } from 'jose';
+import { describe, expect, it } from 'vitest';
+import type { DeviceSettings } from '../../src/decision/artefact.ts';
+import type { DeviceArtefact } from '../../src/device/device-artefact.ts';
+import { artefactWindowMs } from '../../src/http/device-artefacts.ts';
+import { artefactKeysOf, newArtefactKey } from '../../src/identity/artefact-keys.ts';
+import { visitorTokenWindowMs } from '../../src/identity/visitor-token.ts';
+import { call, keyOf } from './callers.ts';
+import { startService, type TestService } from './service.ts';
+
+const url = '/v1/artefact';
+const apiKeys = [keyOf('page', ['decide'], { publishable: true }), keyOf('shop', ['decide']), keyOf('crm', ['profiles'])];
+const hourMs = artefactWindowMs;
+
+async function verified(service: TestService, jws: string) {
+  const jwks = (await call(service, { url: '/.well-known/stepwell-keys.json' })).json();
+  const { payload } = await compactVerify(jws, createLocalJWKSet(jwks));
+  return JSON.parse(new TextDecoder().decode(payload)) as DeviceArtefact;
+}
+
+/** A policy whose word on devices changes while the service runs. */
+async function withSettings(settings: () => DeviceSettings | undefined) {
+  const { artefact } = await startService();
+  let before: { readonly key: string; readonly now: typeof artefact } | null = null;
+  const current = () => {
+    const device = settings();
+    const key = JSON.stringify([device]);
+    if (before?.key !== key) before = { key, now: device === undefined ? artefact : { ...artefact, revision: key, device } };
+    return { artefact: before.now, stale: false };
+  };
+  return startService({ policy: { current } });
+}
+
+describe('the artefact', () => {
+  it('is a signed policy for everybody: typed, tagged, for shared caches for a minute and for no longer', async () => {
+    const service = await startService();
+    const { status, headers, text } = await call(service, { url });
+    expect(status).toBe(200);
+    expect(headers).toMatchObject({
+      'content-type': 'application/jose',
+      'cache-control': 'public, max-age=0, s-maxage=60, stale-while-revalidate=0, stale-if-error=0',
+      'surrogate-key': 'policy-retail stepwell stepwell-artefact',
+      etag: expect.stringMatching(/^"[\w-]{43}"$/),
+    });
+    expect(headers).not.toHaveProperty('set-cookie');
+    const { format, policy, revision, zones } = await verified(service, text);
+    expect([format, policy, revision, Object.keys(zones)]).toEqual([1, 'retail', service.artefact.revision, ['hero', 'offer_rail']]);
+  });
+
+  it('is not sent to who holds it', async () => {
+    const service = await startService();
+    const { headers } = await call(service, { url });
+    const again = await call(service, { url, headers: { 'if-none-match': `"other", W/${headers.etag}` } });
+    expect([again.status, again.text, again.headers.etag, again.headers['cache-control']]).toEqual([
+      304,
+      '',
+      headers.etag,
+      headers['cache-control'],
+    ]);
+  });
+
+  it('is the same for an hour, in every process with the key, and says until when it is good', async () => {
+    const key = artefactKeysOf(newArtefactKey());
+    const [one, other] = [await startService({ artefactKeys: () => key }), await startService({ artefactKeys: () => key })];
+    const first = (await call(one, { url })).text;
+    const startSeconds = one.clock.nowMs() / 1000;
+    expect(await verified(one, first)).toMatchObject({ iat: startSeconds, nbf: startSeconds - 300, exp: startSeconds + 25 * 3600 });
+    other.clock.advance(hourMs - 1);
+    expect((await call(other, { url })).text).toBe(first);
+    other.clock.advance(hourMs + 1);
+    const later = (await call(other, { url })).text;
+    expect(later).not.toBe(first);
+    expect((await verified(other, later)).iat).toBe(startSeconds + 7200);
+  });
+
+  it('is good for as long as the policy says, and never for longer than a week', async () => {
+    let device: DeviceSettings = { enabled: true, maxAgeHours: 1 };
+    const service = await withSettings(() => device);
+    const lifeOf = async () => {
+      const { nbf, exp, iat } = await verified(service, (await call(service, { url })).text);
+      return [exp - iat, exp - nbf];
+    };
+    expect(await lifeOf()).toEqual([7200, 7500]);
+    device = { enabled: true, maxAgeHours: 168 };
+    expect(await lifeOf()).toEqual([604_500, 604_800]);
+  });
+
+  it('is gone at once when the policy says so, for who holds it too, and is there again when it says so', async () => {
+    let device: DeviceSettings | undefined;
+    const service = await withSettings(() => device);
+    const held = await call(service, { url });
+    device = { enabled: false, maxAgeHours: 24 };
+    for (const headers of [{}, { 'if-none-match': String(held.headers.etag) }]) {
+      const killed = await call(service, { url, headers });
+      expect([killed.status, killed.json().code, killed.headers['cache-control']]).toEqual([410, 'artefact_killed', 'private, no-store']);
+      expect(killed.headers).not.toHaveProperty('etag');
+    }
+    device = undefined;
+    expect((await call(service, { url })).status).toBe(200);
+  });
+
+  it('is signed anew when the key changes, and verifies with the list of that moment', async () => {
+    const [old, next] = [newArtefactKey(), newArtefactKey()];
+    let keys = artefactKeysOf(JSON.stringify({ keys: [JSON.parse(old), JSON.parse(next)] }));
+    const service = await startService({ artefactKeys: () => keys });
+    const before = (await call(service, { url })).text;
+    keys = artefactKeysOf(JSON.stringify({ keys: [JSON.parse(next), JSON.parse(old)] }));
+    const after = (await call(service, { url })).text;
+    expect(after).not.toBe(before);
+    for (const jws of [before, after]) await expect(verified(service, jws)).resolves.toBeDefined();
+  });
+});
+
+describe('who may fetch it', () => {
+  it.each([
+    ['nobody', undefined, 401],
+    ['a page', 'key-page', 200],
+    ['a renderer', 'key-shop', 200],
+    ['who writes profiles alone', 'key-crm', 403],
+  ])('%s', async (_who, key, status) => {
+    expect((await call(await startService({ apiKeys }), { url, key })).status).toBe(status);
+  });
+
+  it('everybody, where the operator says that shared answers are public', async () => {
+    expect((await call(await startService({ apiKeys, publicGet: true }), { url })).status).toBe(200);
+  });
+
+  it('a visitor, with a token for it, in the address or in its header, until it ends or is taken back', async () => {
+    const service = await startService({ apiKeys });
+    const { sessionId } = (await call(service, { method: 'POST', url: '/v1/sessions', key: 'key-page' })).json();
+    const { artefact, stream } = (await call(service, { method: 'POST', url: `/v1/sessions/${sessionId}/tokens` })).json();
+    const fetched = [
+      await call(service, { url: artefact.requestUri }),
+      await call(service, { url, key: artefact.token }),
+      await call(service, { url, headers: { authorization: `bearer ${artefact.token}` } }),
+    ];
+    expect(fetched.map(({ status }) => status)).toEqual([200, 200, 200]);
+    expect(new Set(fetched.map(({ text }) => text)).size).toBe(1);
+    for (const query of [`?t=${stream.token}`, '?t=x'])
+      expect((await call(service, { url: url + query })).json().code).toBe('token_refused');
+    expect((await call(service, { method: 'DELETE', url: `/v1/sessions/${sessionId}` })).status).toBe(204);
+    const after = await call(service, { url: artefact.requestUri });
+    expect([after.status, after.json().code, after.headers['cache-control']]).toEqual([401, 'token_refused', 'private, no-store']);
+  });
+
+  it('nobody with a token that has ended', async () => {
+    const service = await startService({ apiKeys });
+    const { token } = service.parts.visitorTokens?.artefact.mint({ subject: null, sessionId: null }) ?? {};
+    expect((await call(service, { url: `${url}?t=${token}` })).status).toBe(200);
+    service.clock.advance(2 * visitorTokenWindowMs);
+    expect((await call(service, { url: `${url}?t=${token}` })).status).toBe(401);
+  });
+
+  it.each(['?', '?x=1', '?t=', '?t=a&t=b', '?t=a&x=1', '?T=a'])(
+    'nobody with a query that a cache would take for another artefact: %s',
+    async (query) => {
+      const { status } = await call(await startService(), { url: url + query });
+      expect(status).toBe(query === '?' ? 200 : 400);
+    },
+  );
+});
+
+describe('the keys', () => {
+  it('are public, for five minutes, and never private', async () => {
+    const { status, headers, text } = await call(await startService({ apiKeys }), { url: '/.well-known/stepwell-keys.json' });
+    expect([status, headers['content-type'], headers['cache-control']]).toEqual([200, 'application/jwk-set+json', 'public, max-age=300']);
+    expect(JSON.parse(text).keys.map((key: object) => Object.keys(key).sort())).toEqual([['alg', 'crv', 'kid', 'kty', 'use', 'x']]);
+  });
+});
