@@ -16,6 +16,11 @@ export type Manner = keyof typeof manners;
 export const productNames = ['nginx', 'varnish', 'trafficserver', 'haproxy', 'squid'] as const;
 export type ProductName = (typeof productNames)[number];
 
+/** By `npm test`; `STEPWELL_TEST_CACHES=trafficserver,haproxy,squid` tries others. */
+export const productsTried: readonly ProductName[] = productNames.filter((name) =>
+  (process.env.STEPWELL_TEST_CACHES ?? 'nginx,varnish').split(',').includes(name),
+);
+
 export interface Setup {
   /** By name, relative to the folder that it runs in. */
   readonly files: Readonly<Record<string, string>>;
@@ -122,7 +127,8 @@ export const cacheProducts: Readonly<Record<ProductName, CacheProduct>> = {
         'etc/plugin.config': '',
         'etc/ip_allow.yaml': 'ip_allow:\n  - { apply: in, ip_addrs: 127.0.0.1, action: allow, methods: ALL }\n',
         'runroot.yml': runRoot(place.directory),
-        ...(manner === 'ordinary' ? { 'etc/header_rewrite.config': recipe('trafficserver/header_rewrite.config') } : {}),
+        'etc/shared_answers.config': recipe('trafficserver/shared_answers.config'),
+        'etc/own_answers.config': recipe('trafficserver/own_answers.config'),
       };
       return { files, parameters: [`--run-root=${place.directory}/runroot.yml`] };
     },

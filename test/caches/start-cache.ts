@@ -59,7 +59,8 @@ function writeFiles(directory: string, files: Readonly<Record<string, string>>):
   chmodSync(directory, 0o755);
 }
 
-function userInsteadOfRoot(): { readonly uid: number; readonly gid: number } | null {
+/** Spread into how a process is started. */
+export function userInsteadOfRoot(): { readonly uid: number; readonly gid: number } | null {
   if (process.getuid?.() !== 0) return null;
   const idOf = (option: string): number => Number(spawnSync('id', [option, 'nobody'], { encoding: 'utf8' }).stdout);
   return { uid: idOf('-u'), gid: idOf('-g') };
