@@ -7,6 +7,7 @@ import type { ZoneDecision } from '../decision/decision.ts';
 import type { Json } from '../decision/value.ts';
 import { knownText } from './answer-text.ts';
 import { type ProblemCode, ProblemError } from './problem.ts';
+import { streamPath } from './session-tokens.ts';
 
 export const ofrepReasons = ['TARGETING_MATCH', 'SPLIT', 'DEFAULT', 'DISABLED'] as const;
 export type OfrepReason = (typeof ofrepReasons)[number];
@@ -23,13 +24,30 @@ export function flagText(zone: ZoneDecision, artefact: Artefact, ignored: readon
   return `{"key":${JSON.stringify(zone.zone)},"reason":"${reasonOf(zone)}"${variant}${value},"metadata":${JSON.stringify(metadata)}}`;
 }
 
-/** Sorted by key: which order the zones chose in is not the application's concern. */
-export function flagsText(zones: readonly ZoneDecision[], artefact: Artefact, ignored: readonly string[], rest: object = {}): string {
-  const sorted = zones.toSorted((a, b) => (a.zone < b.zone ? -1 : 1));
-  const set = JSON.stringify({ ...(ignored.length === 0 ? {} : { metadata: ignoredMetadata(ignored) }), ...rest });
-  const flags = sorted.map((zone) => flagText(zone, artefact, [])).join(',');
-  return `{"flags":[${flags}]${set === '{}' ? '' : `,${set.slice(1, -1)}`}}`;
+export interface FlagSet {
+  readonly ignored: readonly string[];
+  /** What a page may open a stream of change notices with; null: there are none. */
+  readonly streamToken: string | null;
 }
+
+/** Sorted by key: which order the zones chose in is not the application's concern. */
+export function flagsText(zones: readonly ZoneDecision[], artefact: Artefact, { ignored, streamToken }: FlagSet): string {
+  const flags = zones
+    .toSorted((a, b) => (a.zone < b.zone ? -1 : 1))
+    .map((zone) => flagText(zone, artefact, []))
+    .join(',');
+  const metadata = ignored.length === 0 ? '' : `,"metadata":${JSON.stringify(ignoredMetadata(ignored))}`;
+  const streams = streamToken === null ? '' : `,"eventStreams":${JSON.stringify([eventStream(streamToken)])}`;
+  return `{"flags":[${flags}]${metadata}${streams}}`;
+}
+
+/** A path, because only the application knows under which origin it reaches us. The token keeps its text for minutes, and so does the ETag. */
+function eventStream(token: string) {
+  return { type: 'sse', endpoint: { requestUri: `${streamPath}?t=${token}` }, inactivityDelaySec: inactivitySeconds };
+}
+
+/** As the protocol has it: a page that nobody has looked at for so long closes its stream, and asks anew when somebody does. */
+const inactivitySeconds = 120;
 
 interface Shown {
   readonly variant: string | null;

@@ -41,6 +41,12 @@ export const ofrepFlag = z.object({
 export const ofrepFlags = z.object({
   flags: z.array(ofrepFlag).describe('sorted by key'),
   metadata: z.object({ ignoredContext: z.string() }).optional(),
+  eventStreams: z
+    .array(z.object({ type: z.literal('sse'), endpoint: z.object({ requestUri: z.string() }), inactivityDelaySec: z.int() }))
+    .optional()
+    .describe(
+      'where a page hears that it should ask again; the address holds a token of this visitor, good for minutes: do not keep or log it',
+    ),
 });
 
 export const ofrepFailure = z.object({

@@ -35,12 +35,15 @@ export interface OpenPage {
 }
 
 /** The origin is known before the service starts, which has to list it. */
-export async function startPages(): Promise<{ readonly origin: string; open(): Promise<OpenPage> }> {
+export async function startPages(): Promise<{ readonly origin: string; open(script?: string): Promise<OpenPage> }> {
   needPackage('test/openfeature');
-  const bundle = await bundled();
+  let bundle = '';
   const server = createServer((request, response) => {
     if (request.url === '/page.js') response.setHeader('content-type', 'text/javascript').end(bundle);
-    else response.setHeader('content-type', 'text/html').end('<!doctype html><title>A shop</title><script src="/page.js"></script>');
+    else
+      response
+        .setHeader('content-type', 'text/html')
+        .end('<!doctype html><title>A shop</title><body><script type="module" src="/page.js"></script>');
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -51,17 +54,23 @@ export async function startPages(): Promise<{ readonly origin: string; open(): P
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('a port was asked for');
   const origin = `http://127.0.0.1:${address.port}`;
-  return { origin, open: async () => openPage(await browse(), origin) };
+  return {
+    origin,
+    async open(script = bareScript) {
+      bundle = await bundled(script);
+      return openPage(await browse(), origin);
+    },
+  };
 }
 
 /** What a page bundles that uses OpenFeature: the SDK and the provider of OFREP, and nothing of ours. */
-const script = `
+const bareScript = `
   import { OFREPWebProvider } from '@openfeature/ofrep-web-provider';
   import { OpenFeature } from '@openfeature/web-sdk';
   globalThis.openFeature = { OpenFeature, OFREPWebProvider };
 `;
 
-async function bundled(): Promise<string> {
+async function bundled(script: string): Promise<string> {
   const input = join(import.meta.dirname, 'script-of-the-page.js');
   const ours = {
     name: 'script of the page',
@@ -69,7 +78,7 @@ async function bundled(): Promise<string> {
     load: (id: string) => (id === input ? script : null),
   };
   const build = await rolldown({ input, platform: 'browser', plugins: [ours] });
-  const { output } = await build.generate({ format: 'iife' });
+  const { output } = await build.generate({ format: 'es' });
   await build.close();
   return output[0].code;
 }

@@ -34,6 +34,8 @@ export interface ServiceProcess {
 export interface ProcessOptions {
   readonly policy?: string;
   readonly corsOrigins?: readonly string[];
+  /** Whether callers of this machine need no key, as where nothing is configured. */
+  readonly needsNoKeys?: boolean;
   /** When it is to go: of a suite that shares one, `afterAll`. Absent: with the test. */
   readonly until?: (stop: () => Promise<void>) => void;
 }
@@ -41,6 +43,7 @@ export interface ProcessOptions {
 export async function startProcess({
   policy = 'test/openfeature/flags.yaml',
   corsOrigins = [],
+  needsNoKeys = false,
   until = onTestFinished,
 }: ProcessOptions = {}): Promise<ServiceProcess> {
   const directory = await temporaryDirectory();
@@ -56,7 +59,7 @@ export async function startProcess({
     STEPWELL_MANAGEMENT_PORT: '0',
     STEPWELL_DATA_DIR: join(directory.path, 'data'),
     STEPWELL_POLICY: policy,
-    STEPWELL_API_KEYS: apiKeys,
+    ...(needsNoKeys ? {} : { STEPWELL_API_KEYS: apiKeys }),
     STEPWELL_JWKS: jwks,
     STEPWELL_TOKEN_ISSUER: parties.issuer,
     STEPWELL_TOKEN_AUDIENCE: parties.audience,

@@ -69,6 +69,33 @@ describe('OpenFeature in a page', () => {
   });
 });
 
+describe('OpenFeature in a page that hears of changes', () => {
+  it('asks again as soon as consent is withdrawn, and never polls', async () => {
+    const { shop, service, baseUrl } = await openShop();
+    const context = { targetingKey: 'ada', token: await service.tokenOf('ada'), consent };
+    const isListening = shop.page.waitForResponse((response) => response.url().includes('/ofrep/v1/stream') && response.status() === 200);
+    await shop.provide({ baseUrl, key, cacheMode: 'disabled' }, context);
+    expect((await personal(shop)).value).toBe('for you');
+    await isListening;
+    expect((await service.send('POST', '/v1/consents/ada/withdrawals', {})).status).toBe(200);
+    await expect.poll(async () => (await personal(shop)).value).toBe('for everybody');
+    // Once to begin with, and once because it was told to.
+    expect(shop.statuses).toEqual([200, 200]);
+  });
+
+  it('does so too when the visitor withdraws with nothing but the session', async () => {
+    const { shop, service, baseUrl } = await openShop();
+    const { sessionId } = (await (await service.send('POST', '/v1/sessions', {})).json()) as { sessionId: string };
+    const context = { token: await service.tokenOf('ada'), sessionId, consent };
+    const isListening = shop.page.waitForResponse((response) => response.url().includes('/ofrep/v1/stream') && response.status() === 200);
+    await shop.provide({ baseUrl, key, cacheMode: 'disabled' }, context);
+    expect((await personal(shop)).value).toBe('for you');
+    await isListening;
+    expect((await fetch(`${baseUrl}/v1/sessions/${sessionId}/withdrawals`, { method: 'POST' })).status).toBe(204);
+    await expect.poll(async () => (await personal(shop)).value).toBe('for everybody');
+  });
+});
+
 describe('OpenFeature in a page, while nobody serves', () => {
   it('keeps what the page has, starts anew with the application’s own values, and has ours when we are back', async () => {
     const { shop, service, baseUrl } = await openShop();

@@ -8,6 +8,8 @@ import type { WireConsent } from '../../consent/signals.ts';
 import { flagsText, flagText, ofrepError, unknownFlag } from '../../contract/ofrep-answer.ts';
 import { hearContext, readContext } from '../../contract/ofrep-request.ts';
 import type { ZoneDecision } from '../../decision/decision.ts';
+import { type Evidence, noEvidence } from '../../decision/facts.ts';
+import { weighIdentity } from '../../decision/identity.ts';
 import { decideForVisitor } from '../decide-for-visitor.ts';
 import type { ServiceDependencies } from '../dependencies.ts';
 
@@ -20,6 +22,7 @@ import { isHeld } from '../shared-headers.ts';
 const json = 'application/json; charset=utf-8';
 
 export function ofrepRoutes(app: FastifyInstance, dependencies: ServiceDependencies, authority: Authority): void {
+  const { visitorTokens } = dependencies;
   const options = {
     onRequest: [refusingLateRequests(dependencies), authority.demanding('decide')],
     errorHandler: answersErrorsAs((problem, request) => ({ ...ofrepError(problem, keyOf(request)), mediaType: json })),
@@ -35,24 +38,32 @@ export function ofrepRoutes(app: FastifyInstance, dependencies: ServiceDependenc
     const { artefact } = policy;
     if (key !== null && !Object.hasOwn(artefact.zones, key)) throw unknownFlag();
     const { asking, identity, consent, ignored } = hearContext(context, key, artefact, dependencies.clock.nowMs());
-    const textOf = (zones: readonly ZoneDecision[]): string => {
+    const textOf = (zones: readonly ZoneDecision[], evidence?: Evidence): string => {
       const [only] = zones;
-      return key !== null && only !== undefined ? flagText(only, artefact, ignored) : flagsText(zones, artefact, ignored);
+      if (key !== null && only !== undefined) return flagText(only, artefact, ignored);
+      return flagsText(zones, artefact, { ignored, streamToken: streamTokenFor(evidence) });
     };
     if (asking.zones.length === 0) return sendFresh(request, reply, textOf([]));
     const route = key === null ? 'ofrep_flags' : 'ofrep_flag';
     const visit = { route, policy, asking, identity, consent: consent as WireConsent | undefined } as const;
     await decideForVisitor({ request, reply }, dependencies, visit, () => ({
       zones() {},
-      end({ zones }, _deadline, timing) {
+      end({ zones, evidence }, _deadline, timing) {
         reply.header('server-timing', timing);
-        sendFresh(request, reply, textOf(zones));
+        sendFresh(request, reply, textOf(zones, evidence.at(-1)));
       },
       fail(error) {
         throw error;
       },
     }));
     return reply;
+  }
+
+  /** Made out to whom the decision itself took for proved, so that nobody hears of anybody else. Null: there are no streams. */
+  function streamTokenFor(evidence: Evidence = noEvidence): string | null {
+    if (visitorTokens === null) return null;
+    const { state, token, sessionId } = weighIdentity(evidence.identity);
+    return visitorTokens.stream.mint({ subject: state === 'high_confidence' && token !== null ? token.subject : null, sessionId }).token;
   }
 }
 
