@@ -13,8 +13,8 @@ export const aboveFold: ReadonlySet<string> = new Set(['service_banner', 'hero',
 const style = readFileSync(new URL('./page.css', import.meta.url), 'utf8');
 
 /** `inside` says what stands in each zone's box. */
-export function page(inside: (zone: string) => string, extra: { head?: string; start?: string } = {}): string {
-  return [pageStart(extra), ...pageZones.map((zone) => box(zone, inside(zone))), pageFooter(), pageEnd()].join('');
+export function page(inside: (zone: string) => string, extra: { head?: string; start?: string; foot?: string } = {}): string {
+  return [pageStart(extra), ...pageZones.map((zone) => box(zone, inside(zone))), pageFooter(extra.foot), pageEnd()].join('');
 }
 
 export function pageStart({ head = '', start = '' }: { head?: string; start?: string } = {}): string {
@@ -38,8 +38,8 @@ export function box(zone: string, inside: string): string {
 }
 
 /** What stands below the last box. After it, `pageEnd`. */
-export function pageFooter(): string {
-  return '</main>\n<footer>Halden Outdoor · shops in eleven towns</footer>\n';
+export function pageFooter(foot = ''): string {
+  return `</main>\n<footer>Halden Outdoor · shops in eleven towns ${foot}</footer>\n`;
 }
 
 export function pageEnd(): string {

@@ -40,12 +40,18 @@ export async function startVarnish(shopPort: number): Promise<EdgeProcess> {
 
 /**
  * A cache that several people share, and that looks up everything, whoever asks with whatever cookie: it goes by nothing but what the page
- * says of itself.
+ * says of itself. What a page of it asks the service goes through it as well.
  */
-export async function startSharedCache(originPort: number): Promise<EdgeProcess> {
+export async function startSharedCache(originPort: number, servicePort = originPort): Promise<EdgeProcess> {
   return startVarnishWith(`vcl 4.1;
     backend page { .host = "127.0.0.1"; .port = "${originPort}"; }
-    sub vcl_recv { return (hash); }
+    backend service { .host = "127.0.0.1"; .port = "${servicePort}"; }
+    sub vcl_recv {
+      if (req.url ~ "^/(v1|\\.well-known)/") { set req.backend_hint = service; }
+      else { set req.backend_hint = page; }
+      if (req.method == "POST") { return (pass); }
+      return (hash);
+    }
     sub vcl_hash { hash_data(req.url); return (lookup); }`);
 }
 

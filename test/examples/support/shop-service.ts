@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { buildApp } from '../../../src/app.ts';
+import { type AppDependencies, buildApp } from '../../../src/app.ts';
 import { openEmbeddedStore } from '../../../src/embedded/embedded-store.ts';
 import { keySetOf } from '../../../src/identity/key-set.ts';
 import { generateIssuerKeys, mintToken } from '../../../src/identity/mint.ts';
@@ -31,7 +31,7 @@ export interface ShopService {
 const parties = { issuer: 'https://issuer.example', audience: 'stepwell' } as const;
 const everything = 'content_personalization.offers.profile_activation_content.profile_activation_offer';
 
-export async function openShopService(): Promise<ShopService> {
+export async function openShopService(more: Partial<AppDependencies> = {}): Promise<ShopService> {
   const directory = mkdtempSync(join(tmpdir(), 'stepwell-shop-'));
   const store = openEmbeddedStore({ directory, clock, repeat: () => () => {} });
   const artefact = compiled('examples/retail.yaml', clock.nowMs());
@@ -48,6 +48,7 @@ export async function openShopService(): Promise<ShopService> {
     logger: null,
     queue: { turnMs: () => 0, lastingMs: () => 0 },
     store,
+    ...more,
   });
   await app.listen({ host: '127.0.0.1', port: 0 });
   const profile = { attributes: { loyalty: 'gold', days_since_order: 75, orders_count: 14 }, audiences: [] };
