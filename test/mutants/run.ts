@@ -3,17 +3,28 @@
  * notices. Fails where a folder's tests notice fewer than they should, and where one fault in a gate goes unnoticed.
  * `node test/mutants/run.ts [--jobs N] [folder or file …]`; without any: all three folders.
  */
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { Stryker } from '@stryker-mutator/core';
+import { installCommand, isInstalled, notInstalledSentence, type TestPackage } from '../support/packages.ts';
 
 const folders = ['decision', 'consent', 'identity'] as const;
 type Folder = (typeof folders)[number];
-type LogLevel = NonNullable<ConstructorParameters<typeof Stryker>[0]['logLevel']>;
-type Mutant = Awaited<ReturnType<Stryker['runMutationTest']>>[number];
+
+/** Of what plants them, as far as it is used here: it is installed when it is first asked for, and not with the service. */
+interface Planter {
+  readonly Stryker: new (options: Readonly<Record<string, unknown>>) => { runMutationTest(): Promise<readonly Mutant[]> };
+}
+
+interface Mutant {
+  readonly fileName: string;
+  readonly status: string;
+}
+
+const here: TestPackage = { folder: 'test/mutants', usedBy: 'small faults that are planted' };
 
 const scoreMin = 0.85;
 /** Where a fault that nobody notices would be a way up. */
@@ -27,6 +38,7 @@ const { values, positionals } = parseArgs({ options: { jobs: { type: 'string', d
 process.chdir(repository);
 // The same generated cases for every mutant and every run, and few of them: what is asked thousands of times must be quick.
 Object.assign(process.env, { FC_SEED: '20261121', STEPWELL_TEST_RUNS: '0.05' });
+const planter = await installed();
 const results: Mutant[] = [];
 for (const folder of folders) {
   const mutate = patternsOf(folder);
@@ -40,20 +52,34 @@ function patternsOf(folder: Folder): readonly string[] {
   return asked.filter((path) => path.startsWith(`src/${folder}/`));
 }
 
+/** By names that no compiler looks up, so that types can be checked without it. */
+async function installed(): Promise<Planter> {
+  if (!isInstalled(here)) {
+    console.log(`Installing what ${here.folder} locks, once.`);
+    const { status } = spawnSync('npm', [...installCommand(here)], { stdio: 'inherit' });
+    if (status !== 0) throw new Error(notInstalledSentence(here));
+  }
+  const name = '@stryker-mutator/core';
+  return (await import(name)) as Planter;
+}
+
 async function mutantsOf(folder: Folder, mutate: readonly string[]): Promise<readonly Mutant[]> {
   const scratch = mkdtempSync(join(tmpdir(), 'stepwell-mutants-'));
   process.env.STEPWELL_MUTANTS_SUITE = folder;
   try {
-    const planted = await new Stryker({
+    const planted = await new planter.Stryker({
       mutate: [...mutate],
       testRunner: 'vitest',
       vitest: { configFile: 'test/mutants/vitest.config.ts', related: false },
       coverageAnalysis: 'perTest',
       concurrency: Number(values.jobs),
       timeoutMS: hangsAfterMs,
-      plugins: ['@stryker-mutator/vitest-runner', fileURLToPath(new URL('./unnoticed-reporter.js', import.meta.url))],
+      plugins: [
+        fileURLToPath(import.meta.resolve('@stryker-mutator/vitest-runner')),
+        fileURLToPath(new URL('./unnoticed-reporter.js', import.meta.url)),
+      ],
       reporters: ['unnoticed', process.stdout.isTTY ? 'progress' : 'progress-append-only'],
-      logLevel: 'warn' as LogLevel,
+      logLevel: 'warn',
       tempDirName: scratch,
       ignorePatterns: ['.stepwell', 'bench/results', 'docs'],
       allowEmpty: false,
