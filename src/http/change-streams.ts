@@ -58,7 +58,7 @@ const toldAtOnce = 64;
 const toldEveryMs = 25;
 const recheckedAtOnce = 64;
 
-export const refetchNotice = 'event: message\ndata: {"type":"refetchEvaluation"}\n\n';
+const refetchNotice = 'event: message\ndata: {"type":"refetchEvaluation"}\n\n';
 const heartbeat = ':\n\n';
 
 interface Stream extends NewStream {

@@ -27,7 +27,7 @@ export class ArtefactKeyError extends Error {
   override readonly name = 'ArtefactKeyError';
 }
 
-export const artefactMediaType = 'stepwell-artefact+jws';
+const artefactMediaType = 'stepwell-artefact+jws';
 
 const keysMax = 8;
 const kidPattern = /^[\w.:-]{1,64}$/;

@@ -10,7 +10,7 @@ export type Announcement = readonly string[];
 export type Hear = (announced: Announcement | null) => void;
 
 export const announcedWordsMax = 16;
-export const announcedWordLengthMax = 128;
+const announcedWordLengthMax = 128;
 
 export function announcementText(words: Announcement): string {
   return JSON.stringify(words);

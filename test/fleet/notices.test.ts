@@ -1,0 +1,140 @@
+/** Notices and artefacts among real processes: what happens in one is heard by pages at another, on Redis and on a shared directory. */
+import { once } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { createStreamTokens } from '../../src/identity/visitor-token.ts';
+import { systemClock } from '../../src/time/clock.ts';
+import { root, startStepwell, type TemporaryDirectory, temporaryDirectory } from '../cli/run-stepwell.ts';
+import { notices, openStream } from '../http/streaming.ts';
+import { startRedis } from '../support/redis-server.ts';
+
+const sessionSecret = 'one secret for the whole fleet';
+const tokens = createStreamTokens({ secret: Buffer.from(sessionSecret), clock: systemClock });
+const tokenOf = (subject: string | null) => tokens.mint({ subject, sessionId: null }).token;
+
+interface Process {
+  readonly url: string;
+  output(): string;
+  /** As an operator ends it. Resolves with the exit code. */
+  stop(): Promise<number | null>;
+}
+
+interface Fleet {
+  readonly here: Process;
+  readonly there: Process;
+  readonly policyPath: string;
+}
+
+let running: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  await Promise.all(running.map((stop) => stop()));
+  running = [];
+});
+
+async function startProcess(env: Readonly<Record<string, string>>): Promise<Process> {
+  const child = startStepwell(['serve'], { env: { STEPWELL_PORT: '0', STEPWELL_MANAGEMENT_PORT: '0', ...env } });
+  let output = '';
+  const ended = once(child, 'close').then(([code]) => code as number | null);
+  const stop = (): Promise<number | null> => {
+    child.kill('SIGTERM');
+    return ended;
+  };
+  running.push(stop);
+  const { serviceUrl } = await new Promise<{ serviceUrl: string }>((resolve, reject) => {
+    const listen = (text: Buffer) => {
+      output += text;
+      const serving = /^\{.*"msg":"serving"\}$/m.exec(output)?.[0];
+      if (serving !== undefined) resolve(JSON.parse(serving));
+    };
+    child.stdout.on('data', listen);
+    child.stderr.on('data', listen);
+    void ended.then((code) => reject(new Error(`ended with ${code} before serving:\n${output}`)));
+  });
+  return { url: serviceUrl.replace(/\/$/, ''), output: () => output, stop };
+}
+
+async function startFleet(kind: 'redis' | 'embedded', directory: TemporaryDirectory): Promise<Fleet> {
+  const policyPath = join(directory.path, 'policy.yaml');
+  await writeFile(policyPath, await readFile(join(root, 'examples/retail.yaml')));
+  const shared: Record<string, string> = {
+    STEPWELL_POLICY: policyPath,
+    STEPWELL_SESSION_SECRET: sessionSecret,
+    STEPWELL_DATA_DIR: join(directory.path, 'data'),
+    STEPWELL_AUDIT_LOG: 'off',
+    STEPWELL_LOG_LEVEL: 'debug',
+  };
+  if (kind === 'redis') {
+    const redis = await startRedis();
+    running.push(() => redis.stop());
+    shared.STEPWELL_REDIS_URL = redis.url;
+  }
+  const here = await startProcess(shared);
+  return { here, there: await startProcess(shared), policyPath };
+}
+
+async function post(url: string, body?: object): Promise<Response> {
+  const options = body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
+  return fetch(url, { method: 'POST', ...options });
+}
+
+/** Withdraws until the page at the other process hears it: on Redis its process may still be on its way to where it hears. */
+async function heardAfter(stream: Awaited<ReturnType<typeof openStream>>, happens: () => Promise<unknown>): Promise<void> {
+  const before = notices(stream.text());
+  await expect
+    .poll(
+      async () => {
+        await happens();
+        return notices(stream.text());
+      },
+      { timeout: 15_000, interval: 100 },
+    )
+    .toBeGreaterThan(before);
+}
+
+describe.each(['redis', 'embedded'] as const)('two processes on %s', (kind) => {
+  it('a page at one hears of what is taken back at the other, and its token is refused by both once all of it is', async () => {
+    await using directory = await temporaryDirectory();
+    const { here, there } = await startFleet(kind, directory);
+    const { sessionId } = (await (await post(`${here.url}/v1/sessions`)).json()) as { sessionId: string };
+    const given = (await (await post(`${here.url}/v1/sessions/${sessionId}/tokens`)).json()) as {
+      stream: { requestUri: string; token: string };
+    };
+    const [visit, ann, bob] = [
+      await openStream(there.url + given.stream.requestUri),
+      await openStream(`${there.url}/ofrep/v1/stream?t=${tokenOf('ann')}`),
+      await openStream(`${there.url}/ofrep/v1/stream?t=${tokenOf('bob')}`),
+    ];
+    await heardAfter(ann, () => post(`${here.url}/v1/consents/ann/withdrawals`));
+    await heardAfter(visit, () => post(`${here.url}/v1/sessions/${sessionId}/withdrawals`));
+    const quiet = notices(bob.text());
+    expect((await fetch(`${here.url}/v1/sessions/${sessionId}`, { method: 'DELETE' })).status).toBe(204);
+    expect((await post(`${here.url}/v1/revocations`, { subject: 'ann' })).status).toBe(200);
+    for (const { url } of [here, there]) {
+      expect((await fetch(url + given.stream.requestUri)).status).toBe(401);
+      expect((await fetch(`${url}/ofrep/v1/stream?t=${tokenOf('ann')}`)).status).toBe(401);
+    }
+    await Promise.all([visit.ended, ann.ended]);
+    expect(notices(bob.text())).toBe(quiet);
+    for (const { output } of [here, there])
+      expect(output()).not.toMatch(new RegExp(`${given.stream.token.split('.')[1]}|"ann"|${sessionId}`));
+  });
+
+  it('pages at both hear of another policy; both give one artefact, and neither does once the policy says so; and a stop ends streams', async () => {
+    await using directory = await temporaryDirectory();
+    const { here, there, policyPath } = await startFleet(kind, directory);
+    const artefacts = await Promise.all([here, there].map(async ({ url }) => fetch(`${url}/v1/artefact`)));
+    expect(artefacts.map(({ status }) => status)).toEqual([200, 200]);
+    expect(new Set(artefacts.map(({ headers }) => headers.get('etag'))).size).toBe(1);
+    const streams = await Promise.all([here, there].map(({ url }) => openStream(`${url}/ofrep/v1/stream?t=${tokenOf(null)}`)));
+    const before = streams.map((stream) => notices(stream.text()));
+    await writeFile(policyPath, `${await readFile(policyPath, 'utf8')}\ndevice: { enabled: false }\n`);
+    await Promise.all(streams.map((stream, index) => stream.until((text) => notices(text) > (before[index] ?? 0))));
+    for (const { url } of [here, there]) {
+      await expect.poll(async () => (await fetch(`${url}/v1/artefact`)).status, { timeout: 15_000 }).toBe(410);
+    }
+    const codes = await Promise.all([here, there].map(({ stop }) => stop()));
+    await Promise.all(streams.map(({ ended }) => ended));
+    expect(codes).toEqual([0, 0]);
+  });
+});
