@@ -1,5 +1,5 @@
 /**
- * The pages of nginx, Varnish and Fastify in a real browser: nothing moves, nothing is blank, and nothing above the fold is another thing
+ * The pages of every server-side renderer in a real browser: nothing moves, nothing is blank, and nothing above the fold is another thing
  * after the first paint than at it. For each tier, each outage, and on a phone.
  */
 import { createServer } from 'node:http';
@@ -22,9 +22,11 @@ import {
 import { startNginx, startVarnish } from './support/edge-process.ts';
 import { startEdgeWithShop } from './support/edge-with-shop.ts';
 import { everyOutage, type MisbehavingService, openMisbehavingService, outages } from './support/misbehaving-service.ts';
+import { startNext } from './support/next-process.ts';
 import { approvedBoxes } from './support/page-check.ts';
 import type { Renderer } from './support/renderer-claims.ts';
 import { openShopService, type ShopService, type Visitor } from './support/shop-service.ts';
+import { startWorkerWithSite } from './support/worker-process.ts';
 
 const renderers: Readonly<Record<string, (serviceUrl: string) => Promise<Renderer>>> = {
   nginx: (serviceUrl) => startEdgeWithShop({ name: 'nginx', markup: 'ssi', startEdge: startNginx }, serviceUrl),
@@ -34,6 +36,8 @@ const renderers: Readonly<Record<string, (serviceUrl: string) => Promise<Rendere
     await app.listen({ host: '127.0.0.1', port: 0 });
     return { url: `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`, stop: () => app.close() };
   },
+  'Cloudflare Worker': (serviceUrl) => startWorkerWithSite(serviceUrl, 200),
+  'Next.js': (serviceUrl) => startNext(serviceUrl, 200),
 };
 
 const ends: (() => Promise<void>)[] = [];
@@ -69,7 +73,11 @@ for (const [name, start] of Object.entries(renderers)) {
           const visitor = service.visitors[tier];
           await expect
             .poll(async () => {
-              const { zones, record } = await look(renderer.url, { visitor, viewport, shot: `${name}-${device}-${tier}`.toLowerCase() });
+              const { zones, record } = await look(renderer.url, {
+                visitor,
+                viewport,
+                shot: `${name}-${device}-${tier}`.toLowerCase().replaceAll(' ', '-'),
+              });
               expectStillAndFull(zones, record);
               return zones.find(({ zone }) => zone === 'hero');
             })

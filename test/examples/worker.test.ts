@@ -2,28 +2,22 @@
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { startShopSite, startWorker } from '../../examples/cloudflare-worker/serve.ts';
+import { startWorker } from '../../examples/cloudflare-worker/serve.ts';
 import { approvedInside, page, pageZones } from '../../examples/shop/page.ts';
 import { collapse } from '../../src/classes/collapse.ts';
 import type { ClassTable } from '../../src/classes/table.ts';
 import { approvedBoxes, boxesOf } from './support/page-check.ts';
-import { heroOf, holdsWhatARendererMust, type Renderer } from './support/renderer-claims.ts';
+import { heroOf, holdsWhatARendererMust } from './support/renderer-claims.ts';
+import { startWorkerWithSite } from './support/worker-process.ts';
 
 /** The machine may be busy with everything else. */
 const budgetMs = 150;
 
-async function startPages(stepwellUrl: string): Promise<Renderer> {
-  const site = await startShopSite();
-  const worker = await startWorker({ stepwellUrl, shopUrl: site.url, budgetMs, port: 0 });
-  const stop = async () => {
-    await worker.stop();
-    site.server.closeAllConnections();
-    site.server.close();
-  };
-  return { url: worker.url, stop };
-}
-
-const held = holdsWhatARendererMust({ name: 'Cloudflare Worker', start: startPages, showsWhatCame: false });
+const held = holdsWhatARendererMust({
+  name: 'Cloudflare Worker',
+  start: (url) => startWorkerWithSite(url, budgetMs),
+  showsWhatCame: false,
+});
 
 describe('Cloudflare Worker: visitors of whom nothing is known', () => {
   it('get what everybody of their class gets, and the service is asked once for all of them', async () => {
