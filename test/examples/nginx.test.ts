@@ -3,7 +3,12 @@ import { startNginx } from './support/edge-process.ts';
 import { type EdgeParts, holdsWhatAnEdgeMust, startEdgeWithShop } from './support/edge-with-shop.ts';
 import { holdsThatTheSharedCacheShares, holdsWhatARendererMust } from './support/renderer-claims.ts';
 
-const nginx: EdgeParts = { name: 'nginx', markup: 'ssi', startEdge: startNginx };
+const nginx: EdgeParts = {
+  name: 'nginx',
+  markup: 'ssi',
+  startEdge: startNginx,
+  guard: { line: 'Cache-Control "private, no-store"', without: 'Cache-Control "public, s-maxage=60"' },
+};
 
 holdsWhatARendererMust({ name: 'nginx', start: (serviceUrl) => startEdgeWithShop(nginx, serviceUrl), showsWhatCame: false });
 holdsWhatAnEdgeMust(nginx);

@@ -29,8 +29,8 @@ import { openShopService, type ShopService, type Visitor } from './support/shop-
 import { startWorkerWithSite } from './support/worker-process.ts';
 
 const renderers: Readonly<Record<string, (serviceUrl: string) => Promise<Renderer>>> = {
-  nginx: (serviceUrl) => startEdgeWithShop({ name: 'nginx', markup: 'ssi', startEdge: startNginx }, serviceUrl),
-  Varnish: (serviceUrl) => startEdgeWithShop({ name: 'Varnish', markup: 'esi', startEdge: startVarnish }, serviceUrl),
+  nginx: (serviceUrl) => startEdgeWithShop({ markup: 'ssi', startEdge: startNginx }, serviceUrl),
+  Varnish: (serviceUrl) => startEdgeWithShop({ markup: 'esi', startEdge: startVarnish }, serviceUrl),
   async Fastify(serviceUrl) {
     const app = createPages({ service: { url: serviceUrl }, foldMs: 100, pageMs: 200 });
     await app.listen({ host: '127.0.0.1', port: 0 });

@@ -6,7 +6,12 @@ import { startVarnish } from './support/edge-process.ts';
 import { type EdgeParts, holdsWhatAnEdgeMust, startEdgeWithShop } from './support/edge-with-shop.ts';
 import { holdsWhatARendererMust } from './support/renderer-claims.ts';
 
-const varnish: EdgeParts = { name: 'Varnish', markup: 'esi', startEdge: startVarnish };
+const varnish: EdgeParts = {
+  name: 'Varnish',
+  markup: 'esi',
+  startEdge: startVarnish,
+  guard: { line: 'resp.http.Cache-Control = "private, no-store"', without: 'resp.http.X-Nothing = "said"' },
+};
 
 it('has the approved words of the present fallbacks built in', () => {
   expect(readFileSync('examples/varnish/approved.vcl', 'utf8')).toBe(approvedVcl());

@@ -18,8 +18,9 @@ export interface EdgeProcess {
 const shopAddress = '127.0.0.1:8081';
 const ownAddress = '127.0.0.1:8082';
 
-export async function startNginx(shopPort: number): Promise<EdgeProcess> {
-  const conf = readFileSync('examples/nginx/nginx.conf', 'utf8');
+/** `change` plants a fault. */
+export async function startNginx(shopPort: number, change = (conf: string): string => conf): Promise<EdgeProcess> {
+  const conf = change(readFileSync('examples/nginx/nginx.conf', 'utf8'));
   for (const address of [shopAddress, ownAddress]) if (!conf.includes(address)) throw new Error(`nginx.conf does not name ${address}`);
   return start(programs.nginx, (directory, port) => {
     writeFileSync(
@@ -30,8 +31,8 @@ export async function startNginx(shopPort: number): Promise<EdgeProcess> {
   });
 }
 
-export async function startVarnish(shopPort: number): Promise<EdgeProcess> {
-  const vcl = readFileSync('examples/varnish/shop.vcl', 'utf8');
+export async function startVarnish(shopPort: number, change = (vcl: string): string => vcl): Promise<EdgeProcess> {
+  const vcl = change(readFileSync('examples/varnish/shop.vcl', 'utf8'));
   if (!vcl.includes('.port = "8081"')) throw new Error('shop.vcl does not name the port of the shop');
   return startVarnishWith(vcl.replace('.port = "8081"', `.port = "${shopPort}"`), {
     'approved.vcl': readFileSync('examples/varnish/approved.vcl', 'utf8'),

@@ -2,9 +2,10 @@
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { createShop, type Markup } from '../../../examples/shop/shop.ts';
-import type { EdgeProcess } from './edge-process.ts';
+import { type EdgeProcess, startSharedCache } from './edge-process.ts';
 import { type Outage, openMisbehavingService, outages } from './misbehaving-service.ts';
 import { approvedBoxes, boxesOf } from './page-check.ts';
+import { heroOf } from './renderer-claims.ts';
 import { openShopService, type ShopService } from './shop-service.ts';
 
 /** Below the times that the edges give a shop that hangs. */
@@ -13,7 +14,9 @@ const budgetMs = 100;
 export interface EdgeParts {
   readonly name: string;
   readonly markup: Markup;
-  startEdge(shopPort: number): Promise<EdgeProcess>;
+  startEdge(shopPort: number, change?: (configuration: string) => string): Promise<EdgeProcess>;
+  /** What makes the page one visitor's own, and what it could be mistaken for. */
+  readonly guard: { readonly line: string; readonly without: string };
 }
 
 interface RunningShop {
@@ -23,7 +26,10 @@ interface RunningShop {
   stop(): Promise<void>;
 }
 
-export async function startEdgeWithShop({ markup, startEdge }: EdgeParts, serviceUrl: string): Promise<EdgeProcess> {
+export async function startEdgeWithShop(
+  { markup, startEdge }: Pick<EdgeParts, 'markup' | 'startEdge'>,
+  serviceUrl: string,
+): Promise<EdgeProcess> {
   const shop = await startShop(markup, serviceUrl);
   const edge = await startEdge(shop.port);
   return {
@@ -56,7 +62,7 @@ const shopOutages: readonly Outage[] = ['dead', 'slow', 'resetting', 'resetting 
 const breaksOff: readonly Outage[] = ['resetting midway', 'cut short'];
 
 export function holdsWhatAnEdgeMust(parts: EdgeParts): void {
-  const { name, markup, startEdge } = parts;
+  const { name, markup, startEdge, guard } = parts;
   let service: ShopService;
   let shop: RunningShop;
   let between: Awaited<ReturnType<typeof openMisbehavingService>>;
@@ -96,6 +102,20 @@ export function holdsWhatAnEdgeMust(parts: EdgeParts): void {
         expect(await response.text()).not.toContain('hero-gold');
       }
     });
+  });
+
+  it(`${name}: a page that were not marked as one visitor’s would be given to another, and the claims above would notice`, async () => {
+    const careless = await startEdge(shop.port, (configuration) => {
+      if (!configuration.includes(guard.line)) throw new Error(`the configuration does not hold ${guard.line}`);
+      return configuration.replace(guard.line, guard.without);
+    });
+    onTestFinished(() => careless.stop());
+    const shared = await startSharedCache(Number(new URL(careless.url).port));
+    onTestFinished(() => shared.stop());
+    const { user, anonymous } = service.visitors;
+    await expect.poll(() => heroOf(careless.url, user, service)).toEqual(user.hero);
+    const first = await heroOf(shared.url, user, service);
+    expect(await heroOf(shared.url, anonymous, service)).toEqual(first);
   });
 
   describe(`${name}: a shop in trouble`, () => {

@@ -4,7 +4,6 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { onTestFinished } from 'vitest';
 
 /** What a renderer must survive, and what each looks like on the wire. */
 export const outages = {
@@ -33,13 +32,6 @@ export interface MisbehavingService {
 }
 
 const betweenBytesMs = 20;
-
-/** Stops with the test, or where there is none, with `stop`. */
-export async function startMisbehavingService(realUrl: string): Promise<MisbehavingService> {
-  const { stop, ...service } = await openMisbehavingService(realUrl);
-  onTestFinished(stop);
-  return service;
-}
 
 export async function openMisbehavingService(realUrl: string): Promise<MisbehavingService & { stop(): Promise<void> }> {
   let manner: 'well' | Outage = 'well';
