@@ -113,6 +113,7 @@ function report(): string {
         'degraded',
         'wrong',
         'mistaken for shared',
+        'wrong 304',
         'older than promised, s',
       ],
       findings.map(rowOf),
@@ -144,6 +145,7 @@ function rowOf(one: CacheFindings): string[] {
     count(tally.degraded),
     count(wrongsOf(one)),
     count(tally.overlooked),
+    count(tally.wrongly304),
     tally.oldestBeyondMs > 0 ? `${Math.ceil(tally.oldestBeyondMs / 1000)}` : '0',
   ];
 }

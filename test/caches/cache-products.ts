@@ -1,17 +1,15 @@
 /**
- * Shared caches as their vendors ship them, each in four manners: as our recipe has it, as somebody has it who wants hits and thinks
+ * Shared caches as their vendors ship them, each in several manners: as our recipe has it, as somebody has it who wants hits and thinks
  * of nothing else, as somebody has it who overrides what the origin says, and with nothing but the vendor's defaults.
  */
 import { readFileSync } from 'node:fs';
 import { type Program, programs } from '../support/programs.ts';
 
-export const manners = {
-  ordinary: 'the recipe of `deploy/caches`',
-  hostile: 'for hits above all, within what the origin says',
-  overriding: 'whatever the origin says: must leak, or nothing would be seen',
-  plain: 'the vendor’s defaults',
-} as const;
-export type Manner = keyof typeof manners;
+/**
+ * ordinary: the recipe of `deploy/caches`. hostile: for hits above all, within what the origin says. overriding: the same, whatever the
+ * origin says. queryless: hostile, with the query left out of the key. plain: the vendor's defaults.
+ */
+export type Manner = 'ordinary' | 'hostile' | 'overriding' | 'queryless' | 'plain';
 
 export const productNames = ['nginx', 'varnish', 'trafficserver', 'haproxy', 'squid'] as const;
 export type ProductName = (typeof productNames)[number];
@@ -49,6 +47,7 @@ export const cacheProducts: Readonly<Record<ProductName, CacheProduct>> = {
     setUp(manner, { directory, port, originPort }) {
       const config = textFor('nginx.conf', manner, {
         overriding: [['proxy_ignore_headers Vary', 'proxy_ignore_headers Cache-Control Expires Vary']],
+        queryless: [['proxy_cache_key $uri$is_args$args', 'proxy_cache_key $uri']],
         plain: plainNginx,
       });
       const text = replaced(config, [
@@ -64,6 +63,7 @@ export const cacheProducts: Readonly<Record<ProductName, CacheProduct>> = {
     setUp(manner, { directory, port, originPort }) {
       const config = textFor('varnish.vcl', manner, {
         overriding: [['set beresp.keep = 1h;', 'set beresp.keep = 1h;\n  set beresp.ttl = 60s;\n  return (deliver);']],
+        queryless: [['hash_data(req.url)', 'hash_data(regsub(req.url, "\\?.*", ""))']],
         plain: plainVarnish,
       });
       const text = replaced(config, [['.port = "8080"', `.port = "${originPort}"`]]);
@@ -140,10 +140,11 @@ type Edit = readonly [written: string, instead: string];
 interface Others {
   /** Of the hostile configuration. */
   readonly overriding: readonly Edit[];
+  readonly queryless?: readonly Edit[];
   readonly plain: string;
 }
 
-function textFor(name: string, manner: Manner, { overriding, plain }: Others): string {
+function textFor(name: string, manner: Manner, { overriding, queryless, plain }: Others): string {
   switch (manner) {
     case 'ordinary':
       return recipe(name);
@@ -151,6 +152,9 @@ function textFor(name: string, manner: Manner, { overriding, plain }: Others): s
       return hostile(name);
     case 'overriding':
       return replaced(hostile(name), overriding);
+    case 'queryless':
+      if (queryless === undefined) throw new Error(`nobody wrote how ${name} leaves the query out`);
+      return replaced(hostile(name), queryless);
     case 'plain':
       return plain;
   }

@@ -75,6 +75,16 @@ describe('nginx and Varnish that override what the service says', () => {
   });
 });
 
+describe('nginx and Varnish that leave the query out of their key', () => {
+  it('give one question the answer to another, which is seen, and still nobody what is somebody else’s', async () => {
+    const findings = await driveTraffic({ world, caches: await startCaches('queryless'), requests: controlRequests, seed });
+    for (const { cache, complaints } of findings) {
+      for (const kind of ['kept', 'wrong answer'] as const) expect(complaints.get(kind) ?? 0, `${cache.name}: ${kind}`).toBeGreaterThan(0);
+      expect(complaints.get('somebody else’s') ?? 0, cache.name).toBe(0);
+    }
+  });
+});
+
 describe('what would be overlooked', () => {
   it('is not a POST that is kept: where an origin allows it, the hostile ones keep it whatever its body', async () => {
     const { createServer } = await import('node:http');

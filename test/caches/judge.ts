@@ -40,6 +40,8 @@ export interface Tally {
   hits: number;
   /** Made by the cache itself. */
   own: number;
+  /** Told that nothing has changed since an answer that was another one. No recipe may do it; nobody is shown anything by it. */
+  wrongly304: number;
   /** Something else that was answered with what is kept for a shared question. */
   overlooked: number;
   readonly tiers: Map<string, number>;
@@ -75,6 +77,7 @@ export function createJudge({ truths, isStrict }: JudgeOptions): Judge {
     shared: 0,
     hits: 0,
     own: 0,
+    wrongly304: 0,
     overlooked: 0,
     tiers: new Map(),
     degraded: 0,
@@ -119,7 +122,10 @@ export function createJudge({ truths, isStrict }: JudgeOptions): Judge {
         complaints.push({ kind: 'nothing said of caching', detail: `${status}` });
       const address = addressOf(expectation, isStrict);
       const isNobodys = expectation.kind !== 'shared' && address !== null && answer.body === truths.get(address)?.body;
-      if (isNobodys) tally.overlooked += 1;
+      const isWrongly304 =
+        expectation.kind === 'shared' && status === 304 && bare(expectation.validator) !== truths.get(expectation.query)?.etag;
+      if (isWrongly304 && !isStrict) tally.wrongly304 += 1;
+      else if (isNobodys) tally.overlooked += 1;
       else if (!isOwn || status < 400) complaints.push(...wrongIn(question, answer, truths, tally));
       return complaints.map(({ kind, detail }) => ({
         kind,
@@ -169,6 +175,9 @@ export function keptAtMostMs(cacheControl: string): number {
   return (seconds('s-maxage') + seconds('stale-while-revalidate')) * 1000;
 }
 
+/** A cache that compresses may call a validator weak. */
+const bare = (validator: string | null | undefined): string | undefined => validator?.replace(/^W\//, '');
+
 const wrong = (detail: string): Complaint => ({ kind: 'wrong answer', detail });
 const disagreement = (detail: string): Complaint => ({ kind: 'headers and body disagree', detail });
 const wrongStatus = (status: number): Complaint => ({ kind: 'wrong status', detail: `${status}` });
@@ -214,8 +223,7 @@ function wrongInShared(
   }
   const complaints: Complaint[] = [];
   if (status === 304) {
-    if (validator?.replace(/^W\//, '') !== truth.etag)
-      complaints.push(wrong('nothing has changed, says somebody who was asked for something else'));
+    if (bare(validator) !== truth.etag) complaints.push(wrong('nothing has changed, says somebody who was asked for something else'));
     return complaints;
   }
   if (status === 206 && range !== null)
@@ -229,7 +237,7 @@ function wrongInShared(
   if (body !== truth.body) complaints.push(wrong(`not what the service says: ${body.slice(0, 300)}`));
   if (headers['cache-control'] !== truth.cacheControl)
     complaints.push(disagreement(`${headers['cache-control']} for ${truth.cacheControl}`));
-  if (headers.etag?.replace(/^W\//, '') !== truth.etag) complaints.push(disagreement(`its validator is ${headers.etag}`));
+  if (bare(headers.etag) !== truth.etag) complaints.push(disagreement(`its validator is ${headers.etag}`));
   return complaints;
 }
 
