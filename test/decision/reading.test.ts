@@ -36,6 +36,7 @@ policy: preparing
 attributes:
   request: { country: { type: string, class: S0 }, since: { type: timestamp, class: S0 } }
   session: { views: { type: int, class: S1 } }
+  device: { recent: { type: strings, class: S0 } }
   profile: { loyalty: { type: string, class: S1 }, ill: { type: bool, class: S3, category: health } }
 audiences: { lapsed: { class: S1 }, newsletter: { class: S0, edge: true } }
 contextualWithoutSignal: true
@@ -49,6 +50,9 @@ zones:
     { when: 'now < timestamp("2026-12-01T00:00:00Z") && request.country == "DE"', variant: there },
     { when: 'now > request.since', variant: there },
     { variant: there } ] }, LAST ] }
+  ondevice: { kind: content, ladder: [ { tier: session, choose: [
+    { when: '"shoes" in device.recent || request.country == "DE"', variant: there, device: true },
+    { when: 'request.country == "DE"', variant: there, device: true } ] }, LAST ] }
   dear: { kind: content, class: S2, ladder: [ { tier: user, choose: [ { when: 'request.country == "DE"', variant: there } ] }, LAST ] }
   rail: { kind: offer, ladder: [ { tier: user, arbitrate: { tag: rail } }, { tier: session, arbitrate: { tag: rail } }, { tier: segment, arbitrate: { tag: rail } }, LAST ] }
 ${readings.map((name) => `  ${name}-comes: { kind: offer, ladder: [ { tier: user, arbitrate: { tag: ${name}-comes } }, LAST ] }`).join('\n')}
@@ -62,6 +66,8 @@ offers:
   ending: { tags: [rail], class: S0, until: 2026-12-24T00:00:00Z, variant: there, propensityPpm: 400, value: 10 }
   visiting: { tags: [rail], class: S1, variant: there, propensityPpm: 300, value: 10, when: 'session.views > 1' }
   golden: { tags: [rail], class: S1, variant: there, propensityPpm: 200, value: 10, when: 'profile.loyalty == "gold"' }
+  recent: { tags: [rail], class: S0, variant: there, propensityPpm: 50, value: 10, when: '"shoes" in device.recent || request.country == "DE"', device: true }
+  drifting: { tags: [rail], class: S0, variant: there, propensityPpm: 50, value: 10, when: 'now > request.since', context: [ { when: 'now < timestamp("2026-12-24T00:00:00Z")', perMille: 1100 } ] }
   healing: { tags: [rail], class: S3, category: health, variant: there, propensityPpm: 100, value: 10 }
 ${readings.map((name) => `  ${name}-window: { tags: [${name}-comes], ${name === 'classed' ? '' : 'class: S0, '}${reading[name]}, ${window}, ${weighed} }`).join('\n')}
 ${readings.map((name) => `  ${name}-beside: { tags: [${name}-comes], class: S0, ${weighed} }`).join('\n')}
@@ -77,7 +83,8 @@ function compiled(source: string): Artefact {
 
 const artefact = compiled(text);
 
-function rungOf(id: string, tier: string, by = artefact): PreparedRung {
+/** Worked out anew each time, unless a test says otherwise. */
+function rungOf(id: string, tier: string, by: Artefact = { ...artefact }): PreparedRung {
   const rung = preparedZone(by, id)?.rungs.find(({ rung }) => rung.tier === tier);
   if (rung === undefined) throw new Error(`no ${tier} rung in ${id}`);
   return rung;
@@ -87,11 +94,11 @@ const idsOf = (entries: readonly object[]) => entries.map((entry) => ('id' in en
 
 describe('of the offers of a rung', () => {
   test('all that are there stand on it, in the order of the policy, and those count that it may read and whose class is enabled', () => {
-    const all = ['advent', 'begun', 'better', 'ending', 'golden', 'healing', 'open', 'visiting'];
+    const all = ['advent', 'begun', 'better', 'drifting', 'ending', 'golden', 'healing', 'open', 'recent', 'visiting'];
     const candidates = {
-      user: ['advent', 'better', 'open', 'begun', 'ending', 'visiting', 'golden'],
-      session: ['advent', 'better', 'open', 'begun', 'ending', 'visiting'],
-      segment: ['advent', 'better', 'open', 'begun', 'ending'],
+      user: ['advent', 'better', 'open', 'begun', 'ending', 'visiting', 'golden', 'drifting'],
+      session: ['advent', 'better', 'open', 'begun', 'ending', 'visiting', 'drifting'],
+      segment: ['advent', 'better', 'open', 'begun', 'ending', 'drifting'],
     };
     for (const [tier, ids] of Object.entries(candidates)) {
       const rung = rungOf('rail', tier);
@@ -105,13 +112,13 @@ describe('of the offers of a rung', () => {
     const most = candidates.map(({ priorityMax }) => priorityMax);
     expect(most).toEqual(most.toSorted((a, b) => b - a));
     expect(idsOf(candidates)[0]).toBe('better');
-    expect(idsOf(candidates).at(-1)).toBe('golden');
+    expect(idsOf(candidates).at(-1)).toBe('drifting');
   });
 
   test('those with a window come and go, and the others stay', () => {
     const { always, windowed } = rungOf('rail', 'segment');
     expect(idsOf(windowed).toSorted()).toEqual(['advent', 'begun', 'ending']);
-    expect(idsOf(always).toSorted()).toEqual(['better', 'open']);
+    expect(idsOf(always).toSorted()).toEqual(['better', 'drifting', 'open']);
   });
 
   test('those that nobody knows are none', () => {
@@ -124,9 +131,9 @@ describe('of the offers of a rung', () => {
 
   const at = (tier: string, ms: number) => idsOf(requestFactEntries(rungOf('rail', tier), ms));
   test('those for everybody are of class S0, and open', () => {
-    expect(at('segment', nowMs).toSorted()).toEqual(['better', 'ending', 'open']);
-    expect(at('segment', openMs).toSorted()).toEqual(['advent', 'better', 'ending', 'open']);
-    expect(at('segment', closesMs).toSorted()).toEqual(['better', 'open']);
+    expect(at('segment', nowMs).toSorted()).toEqual(['better', 'drifting', 'ending', 'open']);
+    expect(at('segment', openMs).toSorted()).toEqual(['advent', 'better', 'drifting', 'ending', 'open']);
+    expect(at('segment', closesMs).toSorted()).toEqual(['better', 'drifting', 'open']);
   });
 
   test.each([
@@ -141,20 +148,20 @@ describe('of the offers of a rung', () => {
 });
 
 describe('of the rules of a rung', () => {
-  const { rules, always } = rungOf('rules', 'user');
-
-  test('all stand on it, and those count whose class is enabled', () => {
+  test('all stand on it, and those count whose class is enabled and that ask for nothing that only a device knows', () => {
+    const { rules, always } = rungOf('rules', 'user');
     expect(rules.map(({ sensitivity }) => sensitivity.class)).toEqual(['S3', 'S1', 'S0', 'S0', 'S0']);
     expect(always).toEqual(rules.slice(1));
     const enabled = { ...artefact, sensitiveCategories: ['health'] };
     expect(rungOf('rules', 'user', enabled).always).toHaveLength(rules.length);
+    const ofDevices = rungOf('ondevice', 'session');
+    expect(ofDevices.always).toEqual(ofDevices.rules.slice(1));
   });
 
   test('each tells at which instants it may change, where that can be told', () => {
-    expect(rules.map(({ edgesMs }) => edgesMs)).toEqual([[], [], [opensMs, opensMs + 1], null, []]);
-    const { offers } = rungOf('rail', 'segment');
-    const edges = Object.fromEntries(offers.map(({ id, edgesMs }) => [id, edgesMs]));
-    expect(edges).toMatchObject({ better: [closesMs, closesMs + 1], advent: [], open: [] });
+    expect(rungOf('rules', 'user').rules.map(({ edgesMs }) => edgesMs)).toEqual([[], [], [opensMs, opensMs + 1], null, []]);
+    const edges = Object.fromEntries(rungOf('rail', 'segment').offers.map(({ id, edgesMs }) => [id, edgesMs]));
+    expect(edges).toMatchObject({ better: [closesMs, closesMs + 1], advent: [], open: [], drifting: null });
   });
 
   test('each is of the class of its zone at least', () => {
