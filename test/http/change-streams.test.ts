@@ -1,0 +1,181 @@
+/** The bounds of streams: how many, for whom, how long, and what becomes of a page that does not read. */
+import { describe, expect, it } from 'vitest';
+import { changeStreamsMax, changeStreamsPerMarkMax, createChangeStreams, type StreamOutput } from '../../src/http/change-streams.ts';
+import { createVisitorChanges } from '../../src/http/visitor-changes.ts';
+import { createVisitorTokenSet, type Visitor, visitorTokenWindowMs } from '../../src/identity/visitor-token.ts';
+import type { Hear } from '../../src/records/announcements.ts';
+import { emptyReading } from '../../src/records/reading.ts';
+import type { ReadPlan } from '../../src/records/store.ts';
+import { VirtualClock } from '../support/virtual-clock.ts';
+
+const nobody: Visitor = { subject: null, sessionId: null };
+const visitorOf = (subject: string): Visitor => ({ subject, sessionId: null });
+
+/** A page: what it was told, and whether it was let go of. */
+interface Page extends StreamOutput {
+  writableLength: number;
+  text: string;
+  state: 'open' | 'ended' | 'destroyed';
+}
+
+function page(): Page {
+  return {
+    writableLength: 0,
+    text: '',
+    state: 'open',
+    write(text) {
+      this.text += text;
+    },
+    end() {
+      this.state = 'ended';
+    },
+    destroy() {
+      this.state = 'destroyed';
+    },
+  };
+}
+
+function scene({ random = () => 0 }: { readonly random?: () => number } = {}) {
+  const clock = new VirtualClock();
+  const tokens = createVisitorTokenSet({ secret: Buffer.alloc(32, 1), clock });
+  const listeners = new Set<Hear>();
+  const revoked = new Set<string>();
+  const store = {
+    listen(hear: Hear) {
+      listeners.add(hear);
+      return () => listeners.delete(hear);
+    },
+    read: async ({ tokenId }: ReadPlan) => ({ ...emptyReading, tokenRevoked: revoked.has(tokenId ?? '') }),
+    announce: async (words: readonly string[]) => {
+      for (const hear of [...listeners]) hear(words);
+    },
+    revokeToken: async (id: string) => void revoked.add(id),
+  };
+  const policy = { revision: 'first' };
+  const streams = createChangeStreams({ store, names: tokens.names, clock, revision: () => policy.revision, random });
+  const changes = createVisitorChanges({ store, names: tokens.names, clock });
+  function open(visitor: Visitor) {
+    const output = page();
+    const { marks, expiresAtMs } = tokens.stream.verify(tokens.stream.mint(visitor).token) ?? { marks: [], expiresAtMs: 0 };
+    const opened = streams.open({ marks, tokenExpiresAtMs: expiresAtMs, output });
+    return { output, opened };
+  }
+  return {
+    clock,
+    listeners,
+    streams,
+    changes,
+    open,
+    policy,
+    hear(words: readonly string[] | null) {
+      for (const listener of [...listeners]) listener(words);
+    },
+  };
+}
+
+const toldOf = (pages: readonly Page[]) => pages.filter(({ text }) => text.includes('refetchEvaluation')).length;
+
+describe('streams', () => {
+  it('are bounded, for a visitor and for the process, and one that goes makes room', () => {
+    const { open } = scene();
+    const hers = Array.from({ length: changeStreamsPerMarkMax }, () => open(visitorOf('ann')));
+    expect(open(visitorOf('ann')).opened).toBeNull();
+    const others = Array.from({ length: changeStreamsMax - changeStreamsPerMarkMax }, () => open(nobody));
+    expect(others.every(({ opened }) => opened !== null)).toBe(true);
+    expect(open(nobody).opened).toBeNull();
+    hers[0]?.opened?.gone();
+    hers[0]?.opened?.gone();
+    expect(open(visitorOf('bob')).opened).not.toBeNull();
+    expect(open(nobody).opened).toBeNull();
+  });
+
+  it('cost nothing while there are none: nobody listens and no timer waits', () => {
+    const { clock, listeners, open } = scene();
+    expect([listeners.size, clock.pendingTimers]).toEqual([0, 0]);
+    const { opened } = open(nobody);
+    expect([listeners.size, clock.pendingTimers]).toEqual([1, 1]);
+    opened?.gone();
+    expect([listeners.size, clock.pendingTimers]).toEqual([0, 0]);
+    open(nobody);
+    expect([listeners.size, clock.pendingTimers]).toEqual([1, 1]);
+  });
+
+  it('hear of a new policy a few at a time, each once', () => {
+    const { clock, open, policy } = scene();
+    const pages = Array.from({ length: 200 }, () => open(nobody).output);
+    policy.revision = 'second';
+    clock.advance(1000);
+    expect(toldOf(pages)).toBe(64);
+    clock.advance(25);
+    expect(toldOf(pages)).toBe(128);
+    clock.advance(60);
+    expect(toldOf(pages)).toBe(200);
+    clock.advance(5000);
+    expect(pages.every(({ text }) => text.split('refetchEvaluation').length === 2)).toBe(true);
+  });
+
+  it('do not hear of a policy that came before they did', () => {
+    const { clock, open, policy } = scene();
+    open(nobody).opened?.gone();
+    policy.revision = 'second';
+    const { output } = open(nobody);
+    clock.advance(2000);
+    expect(output.text).toBe('');
+  });
+
+  it.each([0, 0.5, 0.999_999])('end before their token does, by half a window at most, at random: %s', (drawn) => {
+    const { clock, open } = scene({ random: () => drawn });
+    const { output } = open(visitorOf('ann'));
+    const endsMs = 2 * visitorTokenWindowMs - (clock.nowMs() % visitorTokenWindowMs) - Math.floor((drawn * visitorTokenWindowMs) / 2);
+    clock.advance(endsMs - 1000);
+    expect(output.state).toBe('open');
+    clock.advance(2000);
+    expect([output.state, toldOf([output])]).toEqual(['ended', 1]);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('that nobody reads are let go of, and nothing is kept for them', () => {
+    const { clock, open } = scene();
+    const { output } = open(nobody);
+    output.writableLength = 16_385;
+    clock.advance(15_000);
+    expect([output.state, output.text]).toEqual(['destroyed', '']);
+  });
+
+  it('of whom it was taken back while nobody could hear end when somebody looks, and all others ask again', async () => {
+    const { open, changes, listeners, hear } = scene();
+    const [ann, bob, anybody] = [open(visitorOf('ann')).output, open(visitorOf('bob')).output, open(nobody).output];
+    const deaf = [...listeners];
+    listeners.clear();
+    await changes.ended({ subject: 'ann' });
+    for (const listener of deaf) listeners.add(listener);
+    expect(ann.state).toBe('open');
+    hear(null);
+    await expect.poll(() => ann.state).toBe('ended');
+    expect([bob, anybody].map(({ state }) => state)).toEqual(['open', 'open']);
+    expect(toldOf([ann, bob, anybody])).toBe(3);
+  });
+
+  it('take no word from who cannot have said it', () => {
+    const { open, hear } = scene();
+    const { output } = open(visitorOf('ann'));
+    for (const word of ['', 'c:', 'e:ann', 'x:'.padEnd(45, 'a'), 'c:'.padEnd(45, 'a'), 'c:'.padEnd(200, 'a')]) hear([word]);
+    expect([output.text, output.state]).toEqual(['', 'open']);
+  });
+
+  it('of a visitor are told in every living window of its tokens', () => {
+    const { clock, open, changes } = scene();
+    const first = open(visitorOf('ann')).output;
+    clock.advance(visitorTokenWindowMs - 1000);
+    const second = open(visitorOf('ann')).output;
+    changes.changed({ subject: 'ann' });
+    expect(toldOf([first, second])).toBe(2);
+  });
+
+  it('end with the service, and none is opened after', () => {
+    const { streams, open, clock } = scene();
+    const { output } = open(nobody);
+    streams.close();
+    expect([output.state, open(nobody).opened, clock.pendingTimers]).toEqual(['ended', null, 0]);
+  });
+});
