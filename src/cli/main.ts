@@ -6,6 +6,8 @@ import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config.ts';
 import { CannotRun } from '../start/cannot-run.ts';
 import { auditCommand } from './audit.ts';
+import { cacheReportCommand } from './cache-report.ts';
+import { fallbacksCommand } from './fallbacks.ts';
 import { lintCommand } from './lint.ts';
 import { loadCommand } from './load.ts';
 import { serveCommand } from './serve.ts';
@@ -17,7 +19,15 @@ const program = new Command('stepwell')
   .showHelpAfterError('(run with --help for usage)')
   .exitOverride();
 
-for (const command of [serveCommand(), loadCommand(), lintCommand(), tokenCommand(), auditCommand()]) {
+for (const command of [
+  serveCommand(),
+  loadCommand(),
+  lintCommand(),
+  tokenCommand(),
+  auditCommand(),
+  cacheReportCommand(),
+  fallbacksCommand(),
+]) {
   program.addCommand(command.exitOverride().showHelpAfterError('(run with --help for usage)'));
 }
 

@@ -48,7 +48,7 @@ async function shop() {
 }
 
 describe('every verb', () => {
-  test.each([[[]], [['serve']], [['load']], [['lint']], [['token']], [['audit']]])(
+  test.each([[[]], [['serve']], [['load']], [['lint']], [['token']], [['audit']], [['cache-report']]])(
     'stepwell %j --help explains itself and exits 0',
     async (verb) => {
       const { code, stdout } = await stepwell([...verb, '--help']);

@@ -1,0 +1,273 @@
+/** Works out what each page and zone costs a shared cache, under an assumption about traffic or a log of it, and says so. */
+import { createReadStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { collapse, type Signals } from '../classes/collapse.ts';
+import { type AttributeSpace, type CompiledClasses, compileClassesNow } from '../classes/compile-classes.ts';
+import { hitRatio, replayedHitRatio, zipfShares } from '../classes/expected-hits.ts';
+import { readSharedQuery } from '../contract/shared-query.ts';
+import type { Artefact } from '../decision/artefact.ts';
+import { decide } from '../decision/decide.ts';
+import { noEvidence } from '../decision/facts.ts';
+import { formatProblem } from '../policy/problems.ts';
+import { CannotRun, systemSentence } from '../start/cannot-run.ts';
+import { createPolicyHolder } from '../start/held-policy.ts';
+import { systemClock } from '../time/clock.ts';
+import { type CacheReportOptions, defaultZipf } from './cache-report.ts';
+import { foundProblems, printJson } from './outcome.ts';
+
+export async function reportCaching(path: string, options: CacheReportOptions): Promise<void> {
+  const { log, zipf, requests, json } = options;
+  if (log !== undefined && zipf !== undefined) throw new CannotRun('--log and --zipf are two ways of saying one thing: give one of them');
+  const artefact = await loadPolicy(path);
+  if (artefact === null) return foundProblems();
+  const nowMs = systemClock.nowMs();
+  const traffic = log === undefined ? null : await readLog(log, artefact, requests, nowMs);
+  const assumed = {
+    requestsPerHour: requests,
+    zipf: log === undefined ? (zipf ?? defaultZipf) : null,
+    log: traffic && logSummary(traffic),
+  };
+  const report = { artefact, nowMs, requestsPerSecond: requests / 3600, skew: zipf ?? defaultZipf, traffic: traffic?.visits ?? null };
+  const pages = Object.keys(artefact.pages).map((page) => pageReport(report, page));
+  const costly = pages.flatMap(({ page, zones }) => zones.filter(({ isCostly }) => isCostly).map(({ zone }) => ({ page, zone })));
+  if (json) return printJson({ policy: artefact.policy, revision: artefact.revision, assumed, pages, costly });
+  process.stdout.write(reportText(artefact, assumed, pages));
+}
+
+async function loadPolicy(path: string): Promise<Artefact | null> {
+  const holder = createPolicyHolder(systemClock);
+  const { inForce, problems } = await holder.load(path).catch((error) => {
+    throw new CannotRun(`\`${path}\` cannot be read: ${systemSentence(error)}`);
+  });
+  if (!inForce) for (const problem of problems) process.stderr.write(`${formatProblem(problem)}\n`);
+  return holder.current()?.artefact ?? null;
+}
+
+/** One request of the log. */
+interface Visit {
+  readonly atMs: number;
+  readonly query: string;
+  readonly page: string | null;
+  readonly signals: Signals;
+}
+
+interface Traffic {
+  readonly visits: readonly Visit[];
+  /** Lines that hold no query that the service would answer. */
+  readonly refused: number;
+  /** Those about zones without a page, which no row is about. */
+  readonly withoutPage: number;
+}
+
+const linesMax = 2_000_000;
+
+async function readLog(file: string, artefact: Artefact, requestsPerHour: number, nowMs: number): Promise<Traffic> {
+  const visits: Visit[] = [];
+  let lines = 0;
+  let refused = 0;
+  try {
+    for await (const line of createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY })) {
+      if (line.trim() === '') continue;
+      if (++lines > linesMax) throw new CannotRun(`\`${file}\` has more than ${linesMax} lines: give a part of it`);
+      const visit = visitOf(line, artefact, (lines * 3_600_000) / requestsPerHour, nowMs);
+      if (visit === null) refused++;
+      else visits.push(visit);
+    }
+  } catch (error) {
+    throw error instanceof CannotRun ? error : new CannotRun(`\`${file}\` cannot be read: ${systemSentence(error)}`);
+  }
+  visits.sort((a, b) => a.atMs - b.atMs);
+  return { visits: visits.filter(({ page }) => page !== null), refused, withoutPage: visits.filter(({ page }) => page === null).length };
+}
+
+/** `evenMs`: when it was, were all of them spread evenly. */
+function visitOf(line: string, artefact: Artefact, evenMs: number, nowMs: number): Visit | null {
+  try {
+    const { query, at } = JSON.parse(line) as { query?: unknown; at?: unknown };
+    if (typeof query !== 'string') return null;
+    const { page, request, audiences } = readSharedQuery(query, artefact, nowMs);
+    const atMs = at === undefined ? evenMs : typeof at === 'number' ? at : Date.parse(String(at));
+    if (!Number.isFinite(atMs)) return null;
+    return { atMs, query, page, signals: { ...request, ...(audiences === null ? {} : { audiences }) } };
+  } catch {
+    return null;
+  }
+}
+
+function logSummary({ visits, refused, withoutPage }: Traffic) {
+  return { requests: visits.length, refused, withoutPage };
+}
+
+interface Reporting {
+  readonly artefact: Artefact;
+  readonly nowMs: number;
+  readonly requestsPerSecond: number;
+  readonly skew: number;
+  /** Null: as Zipf says. */
+  readonly traffic: readonly Visit[] | null;
+}
+
+/** A page, or a zone of one as if it were asked for alone. Null is: any number, or nothing to tell. */
+interface Row {
+  readonly reads: readonly AttributeSpace[];
+  readonly rawKeys: number | null;
+  readonly classes: number | null;
+  readonly answers: number | null;
+  readonly maxAgeSeconds: number;
+  readonly hitRatio: { readonly raw: number | null; readonly classes: number | null };
+}
+
+interface PageRow extends Row {
+  readonly page: string;
+  readonly zones: readonly ZoneRow[];
+}
+
+interface ZoneRow extends Row {
+  readonly zone: string;
+  /** Of the page's requests, how many are hits only without this zone on it. */
+  readonly costs: number | null;
+  /** Of the page's fetches, how many there would not be without it. */
+  readonly fetches: number | null;
+  /** Of the page's visitors, how many are shown something else here than most are. */
+  readonly changes: number | null;
+  readonly isCostly: boolean;
+}
+
+/** Of fewer hits than these nobody would notice the loss, whatever they were for. */
+const costsMin = 0.01;
+
+function pageReport(report: Reporting, page: string): PageRow {
+  const { artefact } = report;
+  const ids = artefact.pages[page]?.zones ?? [];
+  const visits = report.traffic?.filter((visit) => visit.page === page) ?? null;
+  const whole = rowOf(report, { page, zones: null }, ids, visits);
+  const zones = ids.map((zone) => {
+    const alone = rowOf(report, { page, zones: [zone] }, [zone], visits);
+    const others = ids.filter((id) => id !== zone);
+    const without =
+      others.length === 0 ? whole.ofOneKey : rowOf(report, { page, zones: others.toSorted() }, others, visits).row.hitRatio.classes;
+    const costs = difference(without, whole.row.hitRatio.classes);
+    const changes = alone.changes;
+    const fetches = costs === null || whole.row.hitRatio.classes === null ? null : costs / (1 - whole.row.hitRatio.classes || 1);
+    const isCostly = costs !== null && costs >= costsMin && fetches !== null && changes !== null && fetches > changes;
+    return { zone, ...alone.row, costs, fetches, changes, isCostly };
+  });
+  return { page, ...whole.row, zones };
+}
+
+function difference(more: number | null, less: number | null): number | null {
+  return more === null || less === null ? null : Math.max(0, more - less);
+}
+
+function rowOf(
+  report: Reporting,
+  asked: { readonly page: string; readonly zones: readonly string[] | null },
+  ids: readonly string[],
+  visits: readonly Visit[] | null,
+): { readonly row: Row; readonly changes: number | null; readonly ofOneKey: number | null } {
+  const { artefact, nowMs } = report;
+  const compiled = compileClassesNow(artefact, { ...asked, nowMs });
+  const rawKeys = product(compiled.attributes.map(({ values }) => values));
+  const classes = product(compiled.attributes.map((attribute) => attribute.classes));
+  const { answers } = compiled;
+  const maxAgeSeconds = maxAgeOf(artefact, asked.page, ids, nowMs);
+  const counted = { rawKeys, keys: answers ?? classes, maxAgeSeconds };
+  const told = visits === null ? assumedTraffic(report, counted) : loggedTraffic(compiled, visits, maxAgeSeconds);
+  return {
+    row: { reads: compiled.attributes, rawKeys, classes, answers, maxAgeSeconds, hitRatio: told.hitRatio },
+    changes: answers === 1 ? 0 : told.changes,
+    ofOneKey: told.ofOneKey,
+  };
+}
+
+interface Told {
+  readonly hitRatio: Row['hitRatio'];
+  /** Were there one answer for all. */
+  readonly ofOneKey: number | null;
+  readonly changes: number | null;
+}
+
+function loggedTraffic({ table }: CompiledClasses, visits: readonly Visit[], ttlSeconds: number): Told {
+  const raw = visits.map(({ query, atMs }) => ({ key: query, atMs }));
+  const collapsed = visits.map(({ signals, atMs }) => ({ key: collapse(table, signals), atMs }));
+  const counts = new Map<string, number>();
+  for (const { key } of collapsed) counts.set(key, (counts.get(key) ?? 0) + 1);
+  const most = Math.max(...counts.values());
+  return {
+    hitRatio: { raw: replayedHitRatio(raw, ttlSeconds), classes: replayedHitRatio(collapsed, ttlSeconds) },
+    ofOneKey: replayedHitRatio(
+      visits.map(({ atMs }) => ({ key: '', atMs })),
+      ttlSeconds,
+    ),
+    changes: visits.length === 0 ? null : (visits.length - most) / visits.length,
+  };
+}
+
+/** More keys than these make no difference that anybody could see. */
+const keysMax = 1_000_000;
+
+function assumedTraffic(
+  { requestsPerSecond, skew }: Reporting,
+  { rawKeys, keys, maxAgeSeconds }: { rawKeys: number | null; keys: number | null; maxAgeSeconds: number },
+): Told {
+  const ratio = (count: number | null): number | null =>
+    count === null ? null : hitRatio(zipfShares(Math.min(count, keysMax), skew), requestsPerSecond, maxAgeSeconds);
+  const [first = 1] = keys === null ? [] : zipfShares(Math.min(keys, keysMax), skew);
+  return { hitRatio: { raw: ratio(rawKeys), classes: ratio(keys) }, ofOneKey: ratio(1), changes: keys === null ? null : 1 - first };
+}
+
+function product(counts: readonly (number | null)[]): number | null {
+  return counts.reduce<number | null>((all, count) => (all === null || count === null ? null : all * count), 1);
+}
+
+/** The least of its zones, whoever asks. */
+function maxAgeOf(artefact: Artefact, page: string, zones: readonly string[], nowMs: number): number {
+  const question = { nowMs, audience: 'shared', page, zones, shownOffers: [], request: {}, audiences: null, explain: false } as const;
+  return Math.min(...decide(artefact, question, noEvidence).zones.map(({ cache }) => cache.maxAgeSeconds));
+}
+
+type Assumed = { readonly requestsPerHour: number; readonly zipf: number | null; readonly log: ReturnType<typeof logSummary> | null };
+
+function reportText({ policy, revision }: Artefact, { requestsPerHour, zipf, log }: Assumed, pages: readonly PageRow[]): string {
+  const traffic =
+    log === null
+      ? `${requestsPerHour} requests an hour for each page, Zipf ${zipf}`
+      : `${log.requests} requests of the log (${log.refused} lines refused, ${log.withoutPage} without a page)`;
+  const rows = pages.flatMap((page) => [
+    cellsOf(page.page, page, []),
+    ...page.zones.map((zone) => cellsOf(`  ${zone.zone}`, zone, [zone.costs, zone.fetches, zone.changes])),
+  ]);
+  const heads = ['page/zone', 'reads', 'raw keys', 'classes', 'answers', 'hits raw', 'hits', 'costs', 'fetches', 'changes'];
+  const sentences = pages.flatMap(({ page, zones }) => zones.filter(({ isCostly }) => isCostly).map((zone) => costlySentence(page, zone)));
+  return `${policy}, revision ${revision.slice(0, 12)}: ${traffic}\n\n${aligned([heads, ...rows])}\n${sentences.join('')}`;
+}
+
+function cellsOf(name: string, row: Row, ofZone: readonly (number | null)[]): readonly string[] {
+  const reads = row.reads.map((attribute) => attribute.name).join(', ');
+  const { raw, classes } = row.hitRatio;
+  return [name, reads || '–', many(row.rawKeys), many(row.classes), many(row.answers), ...[raw, classes, ...ofZone].map(percent)];
+}
+
+function costlySentence(page: string, { zone, fetches, changes, reads }: ZoneRow): string {
+  const names = reads.map(({ name }) => `\`${name}\``).join(', ');
+  return `${page}: \`${zone}\` causes ${percent(fetches)} of fetches and changes ${percent(changes)} of answers: ask for it apart, or tell fewer values of ${names} apart\n`;
+}
+
+/** Null: of an attribute with any number of values, or merged no further than attribute by attribute. */
+function many(count: number | null): string {
+  return count === null ? 'any' : String(count);
+}
+
+function percent(ratio: number | null): string {
+  return ratio === null ? '–' : `${(ratio * 100).toFixed(1)}%`;
+}
+
+function aligned(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const line = (row: readonly string[]) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd();
+  return `${rows.map(line).join('\n')}\n`;
+}
