@@ -24,6 +24,8 @@ export interface ServingPolicy extends PolicyInForce {
   readonly sources?: Sources;
   /** Why a newer one is not in force. */
   readonly refused?: readonly string[];
+  /** Tags of shared answers that may be others than under the policy before it; null, or absent: none was in force here before. */
+  readonly purge?: readonly string[] | null;
 }
 
 export interface ServiceDependencies {
@@ -52,8 +54,6 @@ export interface ServiceDependencies {
   readonly cacheTags?: readonly CacheTagHeader[];
   /** The headers that tell CDNs alone how long. Absent: none, `Cache-Control` says it to all. */
   readonly cdnHeaders?: readonly CdnHeader[];
-  /** Origins whose pages may call from a browser. Absent: none. */
-  readonly corsOrigins?: readonly string[];
   /** The `iss` of the tokens we accept: a revoked `jti` is filed under it. Null where there is none. */
   readonly tokenIssuer: string | null;
   /** What the examples of `/docs` are filled with, where this is a demo; null elsewhere. */

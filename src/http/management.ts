@@ -49,8 +49,8 @@ export function managementRoutes(app: FastifyInstance, managed: Managed): void {
   });
 }
 
-function policyStatus({ artefact, stale, refused = [] }: ServingPolicy, nowMs: number) {
+function policyStatus({ artefact, stale, refused = [], purge = null }: ServingPolicy, nowMs: number) {
   const { expired, nextExpiryMs } = approvalStanding(artefact, nowMs);
   const nextExpiry = nextExpiryMs === null ? null : new Date(nextExpiryMs).toISOString();
-  return { id: artefact.policy, revision: artefact.revision, stale, refused, approvals: { expired, nextExpiry } };
+  return { id: artefact.policy, revision: artefact.revision, stale, refused, purge, approvals: { expired, nextExpiry } };
 }

@@ -4,6 +4,7 @@
  */
 import { hash } from 'node:crypto';
 import type { FastifyReply } from 'fastify';
+import { fitIntoHeader } from '../classes/tags.ts';
 import { type CacheTagHeader, type CdnHeader, defaultCacheTags } from '../config.ts';
 import type { ServiceDependencies } from './dependencies.ts';
 
@@ -29,7 +30,7 @@ interface Grace {
 export const noGrace: Grace = { whileRevalidatingSeconds: 0, ifErrorSeconds: 0 };
 export const graceForEverybody: Grace = { whileRevalidatingSeconds: 30, ifErrorSeconds: 300 };
 
-type Delivery = Pick<ServiceDependencies, 'cacheTags' | 'cdnHeaders' | 'corsOrigins'>;
+type Delivery = Pick<ServiceDependencies, 'cacheTags' | 'cdnHeaders'>;
 
 /** With a status: 304 where the caller holds it already, and then too with every header that says how long. */
 export function sendShared(reply: FastifyReply, ifNoneMatch: string | undefined, answer: SharedAnswer, delivery: Delivery): void {
@@ -38,14 +39,12 @@ export function sendShared(reply: FastifyReply, ifNoneMatch: string | undefined,
   else reply.header('content-type', 'application/json; charset=utf-8').send(answer.body);
 }
 
-export function sharedHeaders(answer: SharedAnswer, { cacheTags = defaultCacheTags, cdnHeaders = [], corsOrigins = [] }: Delivery) {
+export function sharedHeaders(answer: SharedAnswer, { cacheTags = defaultCacheTags, cdnHeaders = [] }: Delivery) {
   const { etag, maxAgeSeconds, grace, tags, coarseTags } = answer;
   const old = `stale-while-revalidate=${grace.whileRevalidatingSeconds}, stale-if-error=${grace.ifErrorSeconds}`;
   const headers: Record<string, string> = { 'cache-control': `public, max-age=0, s-maxage=${maxAgeSeconds}, ${old}`, etag };
   for (const name of cdnHeaders) headers[name] = `${lifetimeStart[name]}${maxAgeSeconds}, ${old}`;
   for (const name of cacheTags) headers[name] = tagsFor(name, tags, coarseTags);
-  // What says which page may read the answer differs by page, so what is kept for one is not for another.
-  if (corsOrigins.length > 0) headers.vary = 'Origin';
   return headers;
 }
 
@@ -54,18 +53,8 @@ const lifetimeStart: Readonly<Record<CdnHeader, string>> = { 'cdn-cache-control'
 
 const separators: Readonly<Record<CacheTagHeader, string>> = { 'surrogate-key': ' ', 'cache-tag': ',', 'edge-cache-tag': ',', xkey: ' ' };
 
-/**
- * CDNs take 16 KB of tags (Akamai 128 of them, of 128 characters each), but a proxy on the way may have room for 4 KiB of headers in all,
- * as nginx has, and answers 502 to more.
- */
-const tagCharsMax = 1024;
-const tagsMax = 128;
-const tagLengthMax = 128;
-
 function tagsFor(name: CacheTagHeader, tags: readonly string[], coarseTags: readonly string[]): string {
-  const text = tags.join(separators[name]);
-  const fits = text.length <= tagCharsMax && tags.length <= tagsMax && tags.every(({ length }) => length <= tagLengthMax);
-  return fits ? text : coarseTags.join(separators[name]);
+  return (fitIntoHeader(tags) ? tags : coarseTags).join(separators[name]);
 }
 
 /** RFC 9110, 13.1.2: for a GET the weak comparison serves. Our tags hold no comma, so a list may be cut at every one. */

@@ -4,6 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { purging } from '../classes/purge.ts';
 import type { Artefact } from '../decision/artefact.ts';
 import { preparation } from '../decision/reading.ts';
 import { type Compilation, type CompileOptions, compilePolicy } from '../policy/compile.ts';
@@ -19,6 +20,8 @@ export interface HeldPolicy {
   readonly stale: boolean;
   /** Why that one did not; empty where this is the newest. */
   readonly refused: readonly string[];
+  /** Tags of shared answers that may be others than under the policy before; null: none was in force here before. */
+  readonly purge: readonly string[] | null;
 }
 
 /** Opens what an artefact names; rejects with a `SourceProblem` where it may not be asked. */
@@ -75,10 +78,11 @@ export function createPolicyHolder(
       const loss = lossOfAllZones(artefact, held, file);
       if (artefact === null || loss.length > 0) return refuse([...problems, ...loss]);
       await prepareInPieces(artefact);
+      const purge = await purgeOf(artefact, held);
       // INVARIANT: opening retires what the old policy asks, so nothing waits between it and the new policy's being in force.
       const opened = await open(artefact, file);
       if ('problems' in opened) return refuse([...problems, ...opened.problems]);
-      held = { artefact, sources: opened.sources, stale: false, refused: [] };
+      held = { artefact, sources: opened.sources, stale: false, refused: [], purge };
       return { inForce: true, problems };
     } catch (error) {
       keepTheOldOne(['the policy could not be compiled']);
@@ -122,10 +126,23 @@ export function createPolicyHolder(
       await prepareInPieces(artefact);
       const opened = await open(artefact, file);
       if ('problems' in opened) return { inForce: false, problems: [...problems, ...opened.problems] };
-      held = { artefact, sources: opened.sources, stale: true, refused: refused.slice(0, refusedMax) };
+      held = { artefact, sources: opened.sources, stale: true, refused: refused.slice(0, refusedMax), purge: null };
       return { inForce: true, problems };
     },
   };
+}
+
+/** A policy that is loaded again as it is leaves what was told of it. */
+async function purgeOf(artefact: Artefact, held: HeldPolicy | null): Promise<readonly string[] | null> {
+  if (held === null) return null;
+  if (held.artefact.revision === artefact.revision) return held.purge;
+  const comparing = purging(held.artefact, artefact);
+  let step = comparing.next();
+  while (step.done !== true) {
+    await nextTurn();
+    step = comparing.next();
+  }
+  return step.value;
 }
 
 /** What every decision uses, with pauses, so that no decision waits for all of it at once. */

@@ -96,7 +96,9 @@ export function createPolicyReloader(parts: PolicyReloaderParts): PolicyReloader
     loads.in_force += 1;
     const { policy, revision } = held.artefact;
     logger.info({ policy, revision, replaced: before?.artefact.revision }, 'the policy is in force');
-    if (revision !== before?.artefact.revision) onReplaced(held);
+    if (revision === before?.artefact.revision) return;
+    logger.info({ policy, revision, replaced: before?.artefact.revision, purge: held.purge }, 'policy_activated');
+    onReplaced(held);
   }
 
   let last: Promise<unknown> = Promise.resolve();

@@ -2,6 +2,7 @@
 import { copyFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { managedProcess } from '../../src/http/management.ts';
 import { emptyReading } from '../../src/records/reading.ts';
 import type { StoreReading } from '../../src/records/store.ts';
 import { createPolicyHolder } from '../../src/start/held-policy.ts';
@@ -82,6 +83,32 @@ test('a broken or missing file is told at error, leaves the last good one and ma
   expect(holder.current()).toMatchObject({ artefact: { revision: before?.revision }, stale: false });
   expect(replaced).toEqual([]);
   expect(reloader.loads).toEqual({ in_force: 2, refused: 2 });
+});
+
+test('another policy is told of with what it makes others of the answers that caches hold', async () => {
+  await using directory = await temporaryDirectory();
+  const { path, holder, write } = await reloadable(directory.path);
+  const told: unknown[] = [];
+  const hear = (fields: object, text?: string) => void (text === 'policy_activated' && told.push({ ...fields }));
+  const logger = { info: hear, warn: hear, error: hear } as never;
+  const reloader = createPolicyReloader({ holder, path, logger, onReplaced: () => {} });
+  const purgeShown = async () =>
+    await managedProcess({ ...(await startService()).parts, policy: holder, storeWatch: { look: async () => ({}) } as never }).status();
+  const revisions = [holder.current()?.artefact.revision];
+  expect(await purgeShown()).toMatchObject({ policy: { purge: null } });
+  for (const change of [renewed, (text: string) => renewed(text).replace('New season', 'Newer season')]) {
+    await write(change);
+    await reloader.reload();
+    revisions.push(holder.current()?.artefact.revision);
+  }
+  expect(told).toEqual([
+    { policy: 'retail', revision: revisions[1], replaced: revisions[0], purge: [] },
+    { policy: 'retail', revision: revisions[2], replaced: revisions[1], purge: ['zone-hero'] },
+  ]);
+  // The same file again changes nothing of that.
+  await reloader.reload();
+  expect(told.length).toBe(2);
+  expect(await purgeShown()).toMatchObject({ policy: { purge: ['zone-hero'] } });
 });
 
 test('reloads asked for at once are done one after the other, so that the last file read is the one in force', async () => {

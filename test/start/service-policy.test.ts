@@ -282,7 +282,7 @@ describe('a policy with HTTP sources', () => {
     const { artefact, sources } = policy.current();
     await writeFile(path, asking('https://other.example'));
     expect(await policy.reload()).toBe(false);
-    expect(policy.current()).toEqual({ artefact, sources, stale: true, refused: [expect.stringMatching(mayNot)] });
+    expect(policy.current()).toEqual({ artefact, sources, stale: true, purge: null, refused: [expect.stringMatching(mayNot)] });
     expect(lines.join('\n')).toMatch(mayNot);
   });
 

@@ -3,6 +3,7 @@
  * cache key. INVARIANT: a function of the query, the policy and the time alone, like the answers it leads to.
  */
 import type { FastifyInstance } from 'fastify';
+import { policyTag, zoneTag } from '../../classes/tags.ts';
 import { readClassesQuery } from '../../contract/shared-query.ts';
 import type { Artefact } from '../../decision/artefact.ts';
 import { createClassTables } from '../class-tables.ts';
@@ -26,8 +27,8 @@ export function classesRoute(app: FastifyInstance, dependencies: ServiceDependen
     const { body, etag, validUntilMs } = await tables.tableFor(artefact, { ...asked, nowMs: clock.nowMs() });
     const leftSeconds = validUntilMs === null ? maxAgeSecondsMax : Math.floor((validUntilMs - clock.nowMs()) / 1000);
     const maxAgeSeconds = Math.max(0, Math.min(maxAgeSecondsMax, leftSeconds));
-    const coarseTags = [`policy-${artefact.policy}`, 'stepwell'];
-    const tags = [...coarseTags, ...zonesOf(artefact, asked).map((zone) => `zone-${zone}`)].sort();
+    const coarseTags = [policyTag(artefact.policy), 'stepwell'];
+    const tags = [...coarseTags, ...zonesOf(artefact, asked).map(zoneTag)].sort();
     sendShared(reply, request.headers['if-none-match'], { body, etag, maxAgeSeconds, grace: noGrace, tags, coarseTags }, dependencies);
     return reply;
   });
