@@ -57,7 +57,7 @@ async function bundled(): Promise<string> {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const { STEPWELL_URL: serviceUrl = 'http://127.0.0.1:8080', STEPWELL_KEY: key, PORT = '8084' } = process.env;
+  const { STEPWELL_URL: serviceUrl = 'http://127.0.0.1:8080', STEPWELL_KEY: key, PORT = '8086' } = process.env;
   const site = await createSite({ serviceUrl, key });
   site.listen(Number(PORT), '127.0.0.1', () => console.log(`The shop as a static page on http://127.0.0.1:${PORT}`));
 }
