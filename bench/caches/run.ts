@@ -39,6 +39,8 @@ for (const name of missing) process.stderr.write(`  ${missingSentence(cacheProdu
 if (products.length === 0 || missing.length > 0) process.exit(2);
 
 const startedAtMs = performance.now();
+// What was started ends with us.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 const busyBefore = await busyBeforehand();
 const world = await createCacheWorld();
 const findings: CacheFindings[] = [];

@@ -170,7 +170,7 @@ function ownMarker(expectation: Expectation): string | null {
 }
 
 /** For as long as it may be served without asking, and as long again while it is being fetched. */
-export function keptAtMostMs(cacheControl: string): number {
+function keptAtMostMs(cacheControl: string): number {
   const seconds = (name: string): number => Number(new RegExp(`(?:^|[ ,])${name}=(\\d+)`).exec(cacheControl)?.[1] ?? 0);
   return (seconds('s-maxage') + seconds('stale-while-revalidate')) * 1000;
 }

@@ -1,8 +1,8 @@
 /** The policy behind the caches: what faults are tried on, whose answers name whom they are for, and pages that a cache may keep. */
 import { policyText } from '../../bench/faults/people.ts';
 
-export const countries = ['DE', 'FR', 'NL'] as const;
-export const devices = ['desktop', 'mobile'] as const;
+const countries = ['DE', 'FR', 'NL'] as const;
+const devices = ['desktop', 'mobile'] as const;
 
 const approved = { by: 'Caches', on: '2026-01-01', until: '2099-01-01' };
 const anonymous = (variant: string) => ({ tier: 'anonymous', variant, approved });

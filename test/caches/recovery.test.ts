@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { type FaultProxy, startFaultProxy } from '../../bench/faults/proxy.ts';
+import { findProgram, missingSentence, programs } from '../support/programs.ts';
 import { type Manner, type ProductName, productsTried } from './cache-products.ts';
 import { type Answer, type Client, createClient } from './client.ts';
 import { startCache, userInsteadOfRoot } from './start-cache.ts';
@@ -78,6 +79,13 @@ async function until(port: number, isSo: (answer: Told) => boolean): Promise<rea
   return answers;
 }
 
+function varnishtest(): string {
+  const program = { ...programs.varnish, commands: ['varnishtest'] };
+  const path = findProgram(program);
+  if (path === null) throw new Error(missingSentence(program));
+  return path;
+}
+
 describe('varnishtest, with what the service says of what it answers', () => {
   it.each(['no-leak', 'trap'])('%s', async (name) => {
     await world.store('healthy');
@@ -87,7 +95,7 @@ describe('varnishtest, with what the service says of what it answers', () => {
     const poor = await askAs(world.service.port);
     const file = fileURLToPath(new URL(`varnishtest/${name}.vtc`, import.meta.url));
     const macros = ['-D', `personal=${whole.headers['cache-control']}`, '-D', `degraded=${poor.headers['cache-control']}`];
-    const { status, stdout, stderr } = spawnSync('varnishtest', [...macros, file], { encoding: 'utf8', ...userInsteadOfRoot() });
+    const { status, stdout, stderr } = spawnSync(varnishtest(), [...macros, file], { encoding: 'utf8', ...userInsteadOfRoot() });
     expect(status, `${stdout}${stderr}`).toBe(0);
   });
 });

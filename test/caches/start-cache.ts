@@ -75,12 +75,13 @@ async function launch(binary: string, parameters: readonly string[], directory: 
     env: { PATH: process.env.PATH ?? '', HOME: directory, TMPDIR: directory },
     ...userInsteadOfRoot(),
   });
-  const stopWithUs = (): void => void child.kill('SIGKILL');
+  // Not killed: it has processes of its own to end.
+  const stopWithUs = (): void => void child.kill('SIGTERM');
   process.once('exit', stopWithUs);
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const stop = async (): Promise<void> => {
     child.kill('SIGTERM');
-    const giveUp = setTimeout(stopWithUs, endWithinMs);
+    const giveUp = setTimeout(() => child.kill('SIGKILL'), endWithinMs);
     await exited;
     clearTimeout(giveUp);
     process.off('exit', stopWithUs);
