@@ -99,6 +99,21 @@ describe('gathering', () => {
     expect(view.states.content_personalization).toBe('denied');
   });
 
+  it('leaves out of a profile what has ended by the time of the question', async () => {
+    const scene = begin();
+    const nowMs = scene.clock.nowMs();
+    const value = {
+      attributes: { loyalty: 'gold', basket: 'shoes', note: 'kept' },
+      audiences: ['lapsed', 'new'],
+      ends: { attributes: { loyalty: nowMs, basket: nowMs + 1 }, audiences: { lapsed: nowMs, new: nowMs + 1 } },
+    };
+    await scene.store.answer({ ...fullReading, profile: { state: 'known', value } });
+    expect(scene.gathering.snapshot(scene.startedAtMs + 1).profile).toEqual({
+      state: 'known',
+      value: { attributes: { basket: 'shoes', note: 'kept' }, audiences: ['new'] },
+    });
+  });
+
   it('takes the id of a session that is over for none, and still counts what was withdrawn in it', async () => {
     const scene = begin();
     const sessionConsent = { useCases: { analytics_offer: 'denied' as const }, recordedAtMs: 3, ended: true as const };

@@ -245,6 +245,21 @@ describe('sources about a person', () => {
     expect(persons.map((name) => scene.sources[name].asks.length)).toEqual([0, 0, 0]);
   });
 
+  it('that answer after the last zone is decided are counted, but for those that gave up', async () => {
+    const scene = beginWith({ with: persons });
+    await scene.store.answer(granted);
+    scene.clock.advance(3);
+    scene.gathering.close();
+    scene.clock.advance(4);
+    await scene.sources.profile.answer(profile);
+    await scene.sources.audience.answer({ state: 'failed' });
+    await scene.sources.model.answer({ state: 'late' });
+    expect(scene.abandoned).toEqual([
+      { from: 'profile', outcome: 'answered', durationMs: 7 },
+      { from: 'audience', outcome: 'failed', durationMs: 7 },
+    ]);
+  });
+
   it('have failed where nobody opened them, and under overload nobody is asked', async () => {
     const closed = beginWith({ with: persons, request: { sources: { identity: null, profile: null, audience: null, model: null } } });
     await closed.store.answer(granted);

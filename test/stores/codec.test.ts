@@ -174,6 +174,19 @@ describe('records', () => {
     });
     expect(text.slice(headerLength)).toBe('gu...d|12|12|1|0|a|');
   });
+
+  it.each([
+    ['|12|12|', '|012|12|'],
+    ['|12|12|', '|12|-0|'],
+    ['|12|12|', '|12|9007199254740993|'],
+    ['|1|0|', '|01|0|'],
+    ['|1|0|', '|1|00|'],
+  ])('are not what nobody wrote: %s as %s', (written, wrong) => {
+    const text = encodeConsent(tag, { useCases: {}, recordedAtMs: 12 });
+    expect(decodeConsentRecord(tag, text)).toMatchObject({ recordedAtMs: 12, generation: 1 });
+    expect(text).toContain(written);
+    expect(decodeConsentRecord(tag, text.replace(written, wrong))).toBeNull();
+  });
 });
 
 describe('decoding', () => {
