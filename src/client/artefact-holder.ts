@@ -36,7 +36,7 @@ export function createArtefactHolder(
   let asking: Promise<void> | undefined;
   /** Who forgets is not reminded by what was on its way. */
   let age = 0;
-  const kept = (): Kept => keep.read<Kept>('artefact') ?? [0, 0];
+  const kept = (): Kept => keep.read<Kept>('artefact', [0, 0]);
 
   async function load(): Promise<void> {
     const mine = age;
@@ -46,8 +46,8 @@ export function createArtefactHolder(
   }
 
   async function fetchNewest(): Promise<void> {
-    await ready;
     const mine = age;
+    await ready;
     let [iat, , jws, etag, keys] = kept();
     const { status, text, etag: newEtag } = await ask(address as string, current && etag ? { 'If-None-Match': etag } : {});
     if (mine !== age || status === 0) return;

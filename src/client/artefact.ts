@@ -14,7 +14,7 @@ export async function verified(jws: string, keys: readonly PublicKey[], nowMs: n
     if (alg !== 'Ed25519' || typ !== 'stepwell-artefact+jws' || !key) return null;
     const { subtle } = crypto;
     const imported = await subtle.importKey('jwk', { kty: 'OKP', crv: 'Ed25519', x: key.x as string }, alg, false, ['verify']);
-    const signed = new TextEncoder().encode(`${header}.${payload}`);
+    const signed = unitsOf(`${header}.${payload}`);
     if (!(await subtle.verify(alg, imported, bytesOf(signature), signed))) return null;
     const artefact = jsonIn(payload) as DeviceArtefact;
     const { format, iat, nbf } = artefact;
@@ -30,5 +30,10 @@ function jsonIn(part: string): any {
 }
 
 function bytesOf(base64url: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(base64url.replace(/-/g, '+').replace(/_/g, '/')), (unit) => unit.charCodeAt(0));
+  return unitsOf(atob(base64url.replace(/-/g, '+').replace(/_/g, '/')));
+}
+
+/** One byte for each unit of a text that has no others than those below 256. */
+function unitsOf(text: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(text, (unit) => unit.charCodeAt(0));
 }

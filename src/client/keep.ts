@@ -11,7 +11,8 @@ type Name = keyof typeof lifetimesDays;
 export const names = Object.keys(lifetimesDays) as Name[];
 
 export interface Keep {
-  read<T>(name: Name): T | undefined;
+  /** `otherwise` where nothing is kept, and where a list should be and is none, or the other way about. */
+  read<T>(name: Name, otherwise: T): T;
   /** Undefined takes it away. */
   write(name: Name, value: unknown): void;
 }
@@ -19,14 +20,14 @@ export interface Keep {
 /** `storage` is asked for each time: to look at it may throw as well. What it does not take lives as long as the page. */
 export function createKeep(storage: () => ClientStorage | null | undefined, nowMs: () => number): Keep {
   const untaken = new Map<Name, string>();
-  const read: Keep['read'] = (name) => {
+  const read: Keep['read'] = (name, otherwise) => {
     try {
       // Nothing is no object, a missing storage has no members: both end below, as whatever else is wrong does.
       const { value, until } = JSON.parse(untaken.get(name) ?? ((storage() as ClientStorage).getItem(`stepwell:${name}`) as string));
-      if (until > nowMs()) return value;
+      if (until > nowMs()) return value && Array.isArray(value) === Array.isArray(otherwise) ? value : otherwise;
       write(name, undefined);
     } catch {}
-    return undefined;
+    return otherwise;
   };
   const write: Keep['write'] = (name, value) => {
     const text = JSON.stringify({ value, until: nowMs() + lifetimesDays[name] * dayMs });
@@ -39,6 +40,6 @@ export function createKeep(storage: () => ClientStorage | null | undefined, nowM
       untaken.set(name, text);
     }
   };
-  for (const name of names) read(name);
+  for (const name of names) read(name, undefined);
   return { read, write };
 }

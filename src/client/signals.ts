@@ -6,13 +6,13 @@ import type { Signals } from './types.ts';
 const categoriesMax = 8;
 const visitGapMs = 1_800_000;
 
-type Learned = Attributes & { readonly visits: number; readonly recent_categories: readonly string[]; readonly seen_ms?: number };
+type Learned = Attributes & { readonly visits: number; readonly recent_categories: readonly string[]; readonly seen_ms: number };
 
 export function createSignals(keep: Keep, nowMs: () => number, isAllowed: () => boolean): Signals {
   const learn = (change: (known: Learned) => object): Attributes | null => {
     if (!isAllowed()) return null;
-    const known = keep.read<Learned>('signals') ?? { visits: 0, recent_categories: [] };
-    const visits = known.visits + (nowMs() - (known.seen_ms ?? 0) > visitGapMs ? 1 : 0);
+    const known: Learned = { visits: 0, seen_ms: 0, recent_categories: [], ...keep.read('signals', {}) };
+    const visits = known.visits + (nowMs() - known.seen_ms > visitGapMs ? 1 : 0);
     const learned = { ...known, ...change(known), visits, seen_ms: nowMs() };
     keep.write('signals', learned);
     return learned;

@@ -17,7 +17,6 @@ import type {
   DecideOptions,
   Identity,
   PageAnswer,
-  Source,
   Stepwell,
   StepwellOptions,
   UseCase,
@@ -29,8 +28,6 @@ import { type ZoneAnswers, zoneAnswers } from './zone-answers.ts';
 
 const noAnswers: ZoneAnswers = new Map();
 const budgetDefaultMs = 200;
-/** From the least to the most that was known. */
-const sources: readonly Source[] = ['device', 'edge', 'server'];
 
 /** An answer that came too late to be rendered, and for whom. */
 interface Late {
@@ -44,7 +41,7 @@ export function createStepwell(options: StepwellOptions): Stepwell {
   const keep = createKeep(() => (options.storage === undefined ? around.document && around.localStorage : options.storage), nowMs);
   const flights = new Map<string, Promise<ZoneAnswers>>();
   let { context = {} } = options;
-  let identity: Identity | null = null;
+  let identity: Identity | undefined;
   /** Grows when all is forgotten: what was on its way then is nobody's. */
   let age = 0;
   let heard = said();
@@ -63,8 +60,8 @@ export function createStepwell(options: StepwellOptions): Stepwell {
     return exchange(options.fetch ?? fetch, address, { ...posted, headers: said });
   };
   const artefacts = createArtefactHolder(artefact, `${url}/.well-known/stepwell-keys.json`, options.keys, keep, nowMs, send);
-  const withdraw = createWithdrawals(keep, ([sessionId, useCases]) =>
-    send(`${url}/v1/sessions/${encodeURIComponent(sessionId)}/withdrawals`, {}, { useCases }),
+  const withdraw = createWithdrawals(keep, (withdrawal) =>
+    send(`${url}/v1/sessions/${encodeURIComponent(withdrawal[0])}/withdrawals`, {}, { useCases: withdrawal[1] }),
   );
   const tabs = onOtherTabs((word) => {
     if (word) keep.write('consent', word);
@@ -76,7 +73,7 @@ export function createStepwell(options: StepwellOptions): Stepwell {
   void artefacts.refresh(freshMs);
 
   function said(): UseCases {
-    return keep.read<UseCases>('consent') ?? {};
+    return keep.read<UseCases>('consent', {});
   }
 
   /** What another tab said, or who wiped the storage, holds before anything else is answered. */
@@ -86,7 +83,7 @@ export function createStepwell(options: StepwellOptions): Stepwell {
     const isLess = (Object.keys(before) as UseCase[]).some((name) => before[name] === 'granted' && heard[name] !== 'granted');
     if (!isLess) return;
     if (!signals.all()) keep.write('signals', undefined);
-    kept = null;
+    kept = undefined;
     keep.write('late', undefined);
     for (const [zone, { tier }] of rendered) if (tier !== 'anonymous') rendered.delete(zone);
     options.onWithdrawal?.();
@@ -97,14 +94,14 @@ export function createStepwell(options: StepwellOptions): Stepwell {
     age++;
     artefacts.drop();
     flights.clear();
-    identity = kept = null;
+    identity = kept = undefined;
     rendered.clear();
   }
 
-  function keptLate(): Late | null {
-    const late = keep.read<Late>('late');
+  function keptLate(): Late | undefined {
+    const late = keep.read<Late | undefined>('late', undefined);
     keep.write('late', undefined);
-    return late ?? null;
+    return late;
   }
 
   /** Whom an answer is for: to anybody else, or to the same person under other consent, it is not shown. */
@@ -113,9 +110,9 @@ export function createStepwell(options: StepwellOptions): Stepwell {
   }
 
   function ask(page: string, budgetMs: number, { zones, consent }: DecideOptions): Promise<ZoneAnswers> {
-    const question = { page, zones, identity: identity ?? undefined, consent: { ...consent, useCases: heard }, context };
+    const question = { page, zones, identity, consent: { ...consent, useCases: heard }, context };
     const id = JSON.stringify(question);
-    const deadlineMs = Math.ceil(budgetMs) || 1;
+    const deadlineMs = Math.ceil(budgetMs);
     const flight =
       flights.get(id) ??
       send(`${url}/v1/decide`, isGpc() ? { 'Sec-GPC': '1' } : {}, { ...question, deadlineMs }).then(({ status, text }) => {
@@ -189,7 +186,7 @@ export function createStepwell(options: StepwellOptions): Stepwell {
     });
     // What is deferred is to be asked for again after the first paint, and may change then.
     for (const zone of zones) if (zone.render !== 'defer') rendered.set(zone.zone, zone);
-    return { page, source: sources.find((source) => zones.some((zone) => zone.source === source)) ?? 'device', zones };
+    return { page, source: (zones.find(({ source }) => source === 'device') ?? zones[0])?.source ?? 'device', zones };
   }
 
   return {
@@ -209,7 +206,7 @@ export function createStepwell(options: StepwellOptions): Stepwell {
       const before = said();
       keep.write('consent', useCases);
       heed();
-      tabs?.tell(useCases);
+      tabs?.postMessage(useCases);
       // The contextual ones use nothing known about a person, so there is no record to take them back from.
       const isWithdrawn = (name: UseCase): boolean =>
         useCases[name] === 'denied' && before[name] !== 'denied' && !name.startsWith('contextual');
@@ -218,14 +215,14 @@ export function createStepwell(options: StepwellOptions): Stepwell {
       if (sessionId && withdrawn[0]) withdraw([sessionId, withdrawn]);
     },
     identify(next) {
-      identity = next;
+      identity = next ?? undefined;
     },
     signals,
     refresh: artefacts.refresh,
     forget() {
       forgetHere();
       heed();
-      tabs?.tell(null);
+      tabs?.postMessage(null);
     },
     close() {
       tabs?.close();

@@ -4,19 +4,14 @@ import type { UseCases } from './types.ts';
 /** `null`: forget. */
 type Word = UseCases | null;
 
-export interface Tabs {
-  tell(word: Word): void;
-  close(): void;
-}
-
 /** Where tabs cannot talk, each still reads what was said before it answers. */
-export function onOtherTabs(listen: (word: Word) => void): Tabs | undefined {
+export function onOtherTabs(listen: (word: Word) => void): BroadcastChannel | undefined {
   try {
     const channel = new BroadcastChannel('stepwell');
     channel.onmessage = ({ data }: MessageEvent) => listen(data as Word);
     // Outside a browser it must not keep a process alive.
     (channel as { unref?(): void }).unref?.();
-    return { tell: (word) => channel.postMessage(word), close: () => channel.close() };
+    return channel;
   } catch {
     return undefined;
   }

@@ -85,7 +85,7 @@ export type Source = 'device' | 'edge' | 'server';
 
 export interface PageAnswer {
   readonly page: string;
-  /** The least of the zones': `device`, then `edge`, then `server`. */
+  /** `device` where that decided about any zone, else who decided about the first. */
   readonly source: Source;
   readonly zones: readonly ZoneAnswer[];
 }

@@ -9,7 +9,7 @@ const withdrawalsMax = 16;
 /** Says what can be said, one at a time, after this one is put behind the others. Never rejects. */
 export function createWithdrawals(keep: Keep, tell: (withdrawal: Withdrawal) => Promise<Reply>): (withdrawal?: Withdrawal) => void {
   let isTelling = false;
-  const queue = (): readonly Withdrawal[] => keep.read<readonly Withdrawal[]>('queue') ?? [];
+  const queue = (): readonly Withdrawal[] => keep.read<readonly Withdrawal[]>('queue', []);
   return async (withdrawal) => {
     if (withdrawal) keep.write('queue', [...queue(), withdrawal].slice(-withdrawalsMax));
     if (isTelling) return;

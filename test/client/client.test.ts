@@ -1,0 +1,636 @@
+/** What the client promises a page: an answer in any case, one answer for a view, and a visitor's word above both. */
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { createStepwell } from '../../src/client/index.ts';
+import type { PageAnswer, Stepwell, StepwellOptions } from '../../src/client/types.ts';
+import { answer, held, memoryStorage, network, pack, policy, signer, startMs, zone } from './around.ts';
+
+const open: Stepwell[] = [];
+const rejections: unknown[] = [];
+const onRejection = (reason: unknown): void => void rejections.push(reason);
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: startMs });
+  process.on('unhandledRejection', onRejection);
+});
+afterEach(async () => {
+  for (const client of open.splice(0)) client.close();
+  vi.useRealTimers();
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off('unhandledRejection', onRejection);
+  expect(rejections.splice(0)).toEqual([]);
+});
+
+function client(options: Partial<StepwellOptions> = {}): Stepwell {
+  const made = createStepwell({
+    url: 'https://decide.example',
+    artefact: false,
+    fallbacks: pack,
+    storage: memoryStorage(),
+    fetch: network({}).fetch,
+    ...options,
+  });
+  open.push(made);
+  return made;
+}
+
+function variants({ zones }: PageAnswer): readonly (string | null)[] {
+  return zones.map(({ variant }) => variant);
+}
+
+const good = await signer();
+const consented = { content_personalization: 'granted', offers: 'granted' } as const;
+
+describe('now', () => {
+  test('shows what is approved where nothing else is here', () => {
+    const { source, zones } = client().now('home');
+    expect(source).toBe('device');
+    expect(zones.map(({ variant, via, tier }) => [variant, via, tier])).toEqual([
+      ['hero-approved', 'fallback', 'anonymous'],
+      ['rail-approved', 'fallback', 'anonymous'],
+    ]);
+  });
+
+  test('answers for a page that nobody knows, with no zones', () => {
+    expect(client().now('constructor').zones).toEqual([]);
+    expect(client({ fallbacks: { zones: {} } }).now('home')).toEqual({ page: 'home', source: 'device', zones: [] });
+  });
+
+  test('keeps to what an edge rendered before it', async () => {
+    const routes = network({ '/v1/decide': () => answer(zone('hero', 'hero-other'), zone('rail', 'rail-other')) });
+    const bootstrap = { zones: [zone('hero', 'hero-edge', { tier: 'segment' }) as never] };
+    const stepwell = client({ bootstrap, fetch: routes.fetch });
+    expect(stepwell.now('home', { zones: ['hero'] })).toMatchObject({
+      source: 'edge',
+      zones: [{ variant: 'hero-edge', via: 'bootstrap' }],
+    });
+    expect(variants(await stepwell.decide('home', { zones: ['hero'] }))).toEqual(['hero-edge']);
+    expect(routes.asked).toEqual([]);
+    expect(client({ bootstrap: { ...bootstrap, source: 'server' } }).now('home').zones[0]?.source).toBe('server');
+  });
+
+  test('reads what an edge wrote into the page, and nothing where that is damaged', () => {
+    const document = { getElementById: (id: string) => (id === 'stepwell-bootstrap' ? { textContent: said } : null) };
+    let said = JSON.stringify({ zones: [zone('hero', 'hero-edge'), { zone: 'rail' }, null, 7] });
+    vi.stubGlobal('document', document);
+    expect(variants(client().now('home'))).toEqual(['hero-edge', 'rail-approved']);
+    said = '{"zones":[{';
+    expect(variants(client().now('home'))).toEqual(['hero-approved', 'rail-approved']);
+    vi.unstubAllGlobals();
+  });
+});
+
+describe('decide', () => {
+  test('shows what the service says in time', async () => {
+    const routes = network({ '/v1/decide': () => answer(zone('hero', 'hero-mine'), zone('rail', 'rail-mine')) });
+    const stepwell = client({ fetch: routes.fetch, key: 'k', context: { country: 'DE', audiences: ['outlet'] }, gpc: true });
+    stepwell.setConsent(consented);
+    stepwell.identify({ token: 't' });
+    const { source, zones } = await stepwell.decide('home', { budgetMs: 60, consent: { tcf: 'C' } });
+    expect([source, ...zones.map(({ variant, via }) => `${variant} ${via}`)]).toEqual(['server', 'hero-mine answer', 'rail-mine answer']);
+    expect(routes.asked[0]?.headers).toMatchObject({ Authorization: 'Bearer k', 'Sec-GPC': '1' });
+    expect(routes.asked[0]?.body).toEqual({
+      page: 'home',
+      identity: { token: 't' },
+      consent: { tcf: 'C', useCases: consented },
+      context: { country: 'DE', audiences: ['outlet'] },
+      deadlineMs: 60,
+    });
+  });
+
+  test('answers at its budget, and keeps what comes later for the next view', async () => {
+    const late = held<Response>();
+    const storage = memoryStorage();
+    const stepwell = client({ fetch: network({ '/v1/decide': () => late.promise }).fetch, storage });
+    const deciding = stepwell.decide('home', { budgetMs: 50 });
+    await vi.advanceTimersByTimeAsync(50);
+    expect(variants(await deciding)).toEqual(['hero-approved', 'rail-approved']);
+    late.release(answer(zone('hero', 'hero-late'), zone('rail', 'rail-late')));
+    await vi.advanceTimersByTimeAsync(0);
+    expect(variants(stepwell.now('home'))).toEqual(['hero-approved', 'rail-approved']);
+    const nextPage = client({ storage }).now('home');
+    expect(nextPage.zones.map(({ variant, via, source }) => `${variant} ${via} ${source}`)).toEqual([
+      'hero-late kept server',
+      'rail-late kept server',
+    ]);
+    expect(storage.items.has('stepwell:late')).toBe(false);
+  });
+
+  test('shows a late answer in the next view of one document, and to nobody else', async () => {
+    const late = held<Response>();
+    const stepwell = client({ fetch: network({ '/v1/decide': () => late.promise }).fetch });
+    stepwell.now('home');
+    const deciding = stepwell.decide('home');
+    await vi.advanceTimersByTimeAsync(0);
+    expect(variants(await deciding)).toEqual(['hero-approved', 'rail-approved']);
+    late.release(answer(zone('hero', 'hero-late'), zone('rail', 'rail-late')));
+    await vi.advanceTimersByTimeAsync(0);
+    stepwell.view();
+    stepwell.identify({ token: 'of somebody else' });
+    expect(variants(stepwell.now('home', { zones: ['rail'] }))).toEqual(['rail-approved']);
+    stepwell.identify(null);
+    expect(variants(stepwell.now('home', { zones: ['hero'] }))).toEqual(['hero-late']);
+  });
+
+  test('keeps a late answer for five minutes', async () => {
+    const late = held<Response>();
+    const storage = memoryStorage();
+    const stepwell = client({ fetch: network({ '/v1/decide': () => late.promise }).fetch, storage });
+    stepwell.now('home');
+    await Promise.all([stepwell.decide('home'), vi.advanceTimersByTimeAsync(1)]);
+    late.release(answer(zone('hero', 'hero-late')));
+    await vi.advanceTimersByTimeAsync(1);
+    expect(storage.items.has('stepwell:late')).toBe(true);
+    vi.setSystemTime(Date.now() + 300_001);
+    expect(variants(client({ storage }).now('home'))).toEqual(['hero-approved', 'rail-approved']);
+    expect(storage.items.has('stepwell:late')).toBe(false);
+  });
+
+  test('asks once where many ask the same', async () => {
+    const late = held<Response>();
+    const routes = network({ '/v1/decide': () => late.promise });
+    const stepwell = client({ fetch: routes.fetch });
+    const all = Promise.all([1, 2, 3].map(() => stepwell.decide('home')));
+    late.release(answer(zone('hero', 'hero-mine'), zone('rail', 'rail-mine')));
+    await vi.advanceTimersByTimeAsync(0);
+    expect((await all).map(variants)).toEqual(Array(3).fill(['hero-mine', 'rail-mine']));
+    expect(routes.asked.length).toBe(1);
+  });
+
+  test('does not repeat what a server has rendered in this view', async () => {
+    const routes = network({ '/v1/decide': () => answer(zone('hero', 'hero-mine'), zone('rail', 'rail-mine')) });
+    const stepwell = client({ fetch: routes.fetch });
+    await stepwell.decide('home');
+    await stepwell.decide('home');
+    expect(routes.asked.length).toBe(1);
+    expect(variants(stepwell.now('home'))).toEqual(['hero-mine', 'rail-mine']);
+  });
+
+  test('may change a zone that the service deferred, and no other', async () => {
+    let round = 0;
+    const routes = network({
+      '/v1/decide': () => answer(zone('hero', `hero-${++round}`), zone('rail', `rail-${round}`, { render: round === 1 ? 'defer' : 'now' })),
+    });
+    const stepwell = client({ fetch: routes.fetch });
+    expect(variants(await stepwell.decide('home'))).toEqual(['hero-1', 'rail-1']);
+    expect(variants(await stepwell.decide('home'))).toEqual(['hero-1', 'rail-2']);
+    expect(variants(await stepwell.decide('home'))).toEqual(['hero-1', 'rail-2']);
+  });
+
+  test('suppresses what the service suppresses, and fills in a zone that an answer leaves out', async () => {
+    const routes = network({ '/v1/decide': () => answer(zone('hero', '', { variant: null, render: 'suppress' })) });
+    const { zones } = await client({ fetch: routes.fetch }).decide('home');
+    expect(zones.map(({ variant, render }) => [variant, render])).toEqual([
+      [null, 'suppress'],
+      ['rail-approved', 'now'],
+    ]);
+  });
+
+  test('knows no zones but those of the answer where it was given none', async () => {
+    const routes = network({ '/v1/decide': () => answer(zone('hero', 'hero-mine')) });
+    const { fallbacks: _, ...none } = { fallbacks: pack };
+    const stepwell = createStepwell({ url: 'https://decide.example', artefact: false, storage: null, fetch: routes.fetch, ...none });
+    open.push(stepwell);
+    expect(variants(await stepwell.decide('home'))).toEqual(['hero-mine']);
+  });
+
+  const garbage: Readonly<Record<string, () => Response>> = {
+    'an empty body': () => new Response(''),
+    'no JSON': () => new Response('<html>'),
+    'JSON that is no answer': () => new Response('[null, 1]'),
+    null: () => new Response('null'),
+    'zones that are none': () =>
+      new Response('{"zones":[null,1,"x",{"zone":"hero"},{"zone":"hero","variant":null,"tier":"user","render":"now"}]}'),
+    'zones that are no list': () => new Response('{"zones":{"hero":1}}'),
+    'an error': () => new Response(JSON.stringify({ zones: [zone('hero', 'hero-error')] }), { status: 503 }),
+    'a refusal': () => new Response('{}', { status: 401 }),
+    'no body at all': () => new Response(null, { status: 204 }),
+    'more than anybody would show': () => new Response(`{"zones":[],"padding":"${'x'.repeat(600_000)}"}`),
+  };
+  test.each(Object.entries(garbage))('shows what is approved after %s', async (_what, respond) => {
+    const stepwell = client({ fetch: network({ '/v1/decide': respond }).fetch });
+    expect(variants(await stepwell.decide('home'))).toEqual(['hero-approved', 'rail-approved']);
+  });
+
+  test('answers where fetch throws at once, never ends, or is none', async () => {
+    const never = client({ fetch: () => new Promise(() => {}) }).decide('home', { budgetMs: 30 });
+    await vi.advanceTimersByTimeAsync(30);
+    expect(variants(await never)).toEqual(['hero-approved', 'rail-approved']);
+    const throwing = (() => {
+      throw new Error('blocked');
+    }) as unknown as typeof fetch;
+    expect(variants(await client({ fetch: throwing }).decide('home'))).toEqual(['hero-approved', 'rail-approved']);
+    const none = 'no function' as unknown as typeof fetch;
+    expect(variants(await client({ fetch: none }).decide('home'))).toEqual(['hero-approved', 'rail-approved']);
+    await vi.advanceTimersByTimeAsync(10_000);
+  });
+});
+
+describe('the artefact', () => {
+  const routesOf = (jws: () => string, keys: readonly object[] = [], more: object = {}) =>
+    network({
+      '/v1/artefact': ({ headers }) =>
+        headers['If-None-Match'] === '"1"' ? new Response(null, { status: 304 }) : new Response(jws(), { headers: { etag: '"1"' } }),
+      '/stepwell-keys.json': () => new Response(JSON.stringify({ keys })),
+      ...more,
+    });
+  const online = { artefact: 'https://decide.example/v1/artefact', context: { country: 'DE' } } as const;
+
+  test('decides as soon as it is verified, and again after it was kept', async () => {
+    const { jwk, sign } = await signer();
+    const jws = await sign(policy);
+    const storage = memoryStorage();
+    const routes = routesOf(() => jws, [jwk]);
+    const first = client({ ...online, storage, fetch: routes.fetch });
+    await first.refresh();
+    expect(first.now('home').zones[0]).toMatchObject({ variant: 'hero-dach', via: 'artefact', source: 'device', tier: 'segment' });
+    const offline = client({ ...online, storage });
+    await offline.ready;
+    expect(variants(offline.now('home'))).toEqual(['hero-dach', 'rail-approved']);
+    await first.refresh();
+    expect(routes.asked.filter(({ path }) => path === '/v1/artefact').at(-1)?.headers['If-None-Match']).toBe('"1"');
+    expect(variants(first.now('home'))).toEqual(['hero-dach', 'rail-approved']);
+  });
+
+  test('is asked for once where many ask, and not again for five minutes', async () => {
+    const { jwk, sign } = await signer();
+    const jws = await sign(policy);
+    const storage = memoryStorage();
+    const routes = routesOf(() => jws);
+    const stepwell = client({ ...online, keys: [jwk], storage, fetch: routes.fetch });
+    await Promise.all([stepwell.refresh(), stepwell.refresh()]);
+    stepwell.view();
+    await stepwell.ready;
+    expect(routes.asked.length).toBe(1);
+    vi.setSystemTime(Date.now() + 300_001);
+    stepwell.view();
+    await vi.waitFor(() => expect(routes.asked.length).toBe(2));
+  });
+
+  test('is taken away by a 410, and does not come back from the storage', async () => {
+    const { jwk, sign } = await signer();
+    const jws = await sign(policy);
+    const storage = memoryStorage();
+    let killed = false;
+    const routes = routesOf(() => jws, [], { '/v1/artefact': () => (killed ? new Response('{}', { status: 410 }) : new Response(jws)) });
+    const stepwell = client({ ...online, keys: [jwk], storage, fetch: routes.fetch });
+    await stepwell.refresh();
+    expect(stepwell.now('home', { zones: ['hero'] }).zones[0]?.via).toBe('artefact');
+    killed = true;
+    await stepwell.refresh();
+    stepwell.view();
+    expect(stepwell.now('home').zones[0]?.via).toBe('fallback');
+    expect(storage.items.get('stepwell:artefact')).not.toContain(jws);
+    const next = client({ ...online, keys: [jwk], storage });
+    await next.ready;
+    expect(next.now('home').zones[0]?.via).toBe('fallback');
+  });
+
+  test('stays until it ends where the service breaks, and not a moment longer', async () => {
+    const { jwk, sign } = await signer();
+    const jws = await sign(policy);
+    let broken = false;
+    const routes = routesOf(() => jws, [], { '/v1/artefact': () => (broken ? new Response('', { status: 500 }) : new Response(jws)) });
+    const stepwell = client({ ...online, keys: [jwk], fetch: routes.fetch });
+    await stepwell.refresh();
+    broken = true;
+    await stepwell.refresh();
+    expect(stepwell.now('home').zones[0]?.via).toBe('artefact');
+    vi.setSystemTime(startMs + 86_400_000);
+    stepwell.view();
+    expect(stepwell.now('home').zones[0]?.via).toBe('fallback');
+  });
+
+  const second = startMs / 1000;
+  const refused: readonly { readonly what: string; readonly jws: () => Promise<string> }[] = [
+    { what: 'a changed payload', jws: async () => (await good.sign(policy)).replace(/\.[^.]{8}/, '.eyJmb3Jn') },
+    { what: 'a changed signature', jws: async () => (await good.sign(policy)).replace(/.$/, (last) => (last === 'A' ? 'Q' : 'A')) },
+    { what: 'no signature', jws: async () => (await good.sign(policy)).replace(/[^.]*$/, '') },
+    { what: 'another key under the same id', jws: async () => (await signer()).sign(policy) },
+    { what: 'a key that nobody published', jws: async () => (await signer('k2')).sign(policy) },
+    { what: 'another algorithm', jws: () => good.sign(policy, {}, { alg: 'none' }) },
+    { what: 'another purpose', jws: () => good.sign(policy, {}, { typ: 'JWT' }) },
+    { what: 'an artefact that is over', jws: () => good.sign(policy, { nbf: second - 10, exp: second }) },
+    { what: 'an artefact that has not begun', jws: () => good.sign(policy, { nbf: second + 301 }) },
+    { what: 'another format', jws: () => good.sign({ ...policy, format: 2 as 1 }) },
+    { what: 'no artefact', jws: async () => 'ey' },
+    { what: 'an empty one', jws: async () => '' },
+  ];
+  test.each(refused)('is not taken: $what', async ({ jws }) => {
+    const text = await jws();
+    const stepwell = client({ ...online, fetch: routesOf(() => text, [good.jwk]).fetch });
+    await stepwell.refresh();
+    expect(stepwell.now('home').zones.map(({ via }) => via)).toEqual(['fallback', 'fallback']);
+    // The guard can fail: the same client takes the good one.
+    const whole = await good.sign(policy);
+    const other = client({ ...online, fetch: routesOf(() => whole, [good.jwk]).fetch });
+    await other.refresh();
+    expect(other.now('home').zones[0]?.via).toBe('artefact');
+  });
+
+  test('is not taken where it is older than one that was seen, and a newer one is', async () => {
+    let jws = await good.sign({ ...policy, revision: 'r2' }, { iat: second + 10 });
+    const storage = memoryStorage();
+    const stepwell = client({ ...online, keys: [good.jwk], storage, fetch: routesOf(() => jws).fetch });
+    await stepwell.refresh();
+    const older = { ...policy, zones: {}, pages: { home: [] } };
+    jws = await good.sign(older, { iat: second });
+    await client({ ...online, keys: [good.jwk], storage, fetch: routesOf(() => jws).fetch }).refresh();
+    const next = client({ ...online, keys: [good.jwk], storage });
+    await next.ready;
+    expect(next.now('home').zones[0]?.via).toBe('artefact');
+  });
+
+  test('is verified again when it comes out of the storage', async () => {
+    const storage = memoryStorage();
+    const jws = await good.sign(policy);
+    await client({ ...online, keys: [good.jwk], storage, fetch: routesOf(() => jws).fetch }).refresh();
+    const text = storage.items.get('stepwell:artefact') ?? '';
+    const forged = await (await signer()).sign(policy);
+    storage.items.set('stepwell:artefact', text.replace(jws, forged));
+    const stepwell = client({ ...online, keys: [good.jwk], storage });
+    await stepwell.ready;
+    expect(stepwell.now('home').zones[0]?.via).toBe('fallback');
+  });
+
+  test('is none where there is no crypto', async () => {
+    const jws = await good.sign(policy);
+    vi.stubGlobal('crypto', undefined);
+    const stepwell = client({ ...online, keys: [good.jwk], fetch: routesOf(() => jws).fetch });
+    await stepwell.refresh();
+    expect(stepwell.now('home').zones[0]?.via).toBe('fallback');
+    vi.unstubAllGlobals();
+  });
+
+  test('shows an offer once on a page, whoever decided about it', async () => {
+    const offer = { variant: 'rail-shoes', worth: 1 };
+    const ladder = [
+      { tier: 'segment' as const, offers: ['o1'] },
+      { tier: 'anonymous' as const, rules: [{ variant: 'rail-approved' }] },
+    ];
+    const jws = await good.sign({
+      ...policy,
+      offers: { o1: offer },
+      zones: { ...policy.zones, rail: { kind: 'offer', criticality: 0, ladder } },
+    });
+    const fetching = routesOf(() => jws).fetch;
+    const alone = client({ ...online, keys: [good.jwk], fetch: fetching });
+    await alone.refresh();
+    expect(alone.now('home').zones[1]?.offer).toBe('o1');
+    const bootstrap = { zones: [zone('hero', 'rail-shoes', { offer: 'o1' }) as never] };
+    const stepwell = client({ ...online, keys: [good.jwk], fetch: fetching, bootstrap });
+    await stepwell.refresh();
+    expect(stepwell.now('home').zones.map(({ offer: id }) => id)).toEqual(['o1', null]);
+  });
+});
+
+describe('signals', () => {
+  async function withArtefact(options: Partial<StepwellOptions> = {}): Promise<Stepwell> {
+    const { jwk, sign } = await signer();
+    const jws = await sign(policy);
+    const fetching = options.fetch ?? network({ '/v1/artefact': () => new Response(jws) }).fetch;
+    const stepwell = client({ artefact: 'https://decide.example/v1/artefact', keys: [jwk], ...options, fetch: fetching });
+    await stepwell.refresh();
+    return stepwell;
+  }
+
+  test('select on the device, with consent alone', async () => {
+    const stepwell = await withArtefact();
+    stepwell.signals.saw('shoes');
+    expect(stepwell.signals.all()).toBeNull();
+    stepwell.setConsent({ content_personalization: 'granted' });
+    stepwell.signals.saw('shoes');
+    stepwell.signals.saw('bags');
+    stepwell.signals.saw('shoes');
+    expect(stepwell.signals.all()).toMatchObject({ recent_categories: ['shoes', 'bags'], last_category: 'shoes', visits: 1 });
+    expect(stepwell.now('home').zones[1]).toMatchObject({ variant: 'rail-shoes', tier: 'session', source: 'device' });
+  });
+
+  test('are never sent', async () => {
+    const routes = network({ '/v1/decide': () => answer() });
+    const stepwell = client({ fetch: routes.fetch });
+    stepwell.setConsent(consented);
+    stepwell.signals.saw('canary-category');
+    stepwell.signals.set('preference', 'canary-preference');
+    await stepwell.decide('home');
+    stepwell.view();
+    await stepwell.decide('home');
+    expect(routes.asked.length).toBe(2);
+    expect(JSON.stringify(routes.asked)).not.toContain('canary');
+  });
+
+  test('count visits, forget what is older than the last eight categories, and end after thirty days', () => {
+    const storage = memoryStorage();
+    const stepwell = client({ storage });
+    stepwell.setConsent(consented);
+    for (let index = 0; index < 12; index++) stepwell.signals.saw(`c${index}`);
+    stepwell.signals.set('preference', ['sale']);
+    expect(stepwell.signals.all()).toMatchObject({ visits: 1, preference: ['sale'] });
+    expect(stepwell.signals.all()?.recent_categories).toEqual(['c11', 'c10', 'c9', 'c8', 'c7', 'c6', 'c5', 'c4']);
+    vi.setSystemTime(Date.now() + 1_800_001);
+    expect(stepwell.signals.all()?.visits).toBe(2);
+    stepwell.signals.set('preference', undefined);
+    expect(stepwell.signals.all()).not.toHaveProperty('preference');
+    vi.setSystemTime(Date.now() + 31 * 86_400_000);
+    expect(client({ storage }).signals.all()).toMatchObject({ visits: 1, recent_categories: [] });
+  });
+
+  test('go with consent, in every tab, and what was selected by them is not shown any longer', async () => {
+    const storage = memoryStorage();
+    const heard = vi.fn();
+    const stepwell = await withArtefact({ storage, onWithdrawal: heard });
+    const other = client({ storage });
+    stepwell.setConsent(consented);
+    stepwell.signals.saw('shoes');
+    expect(stepwell.now('home').zones[1]?.variant).toBe('rail-shoes');
+    other.setConsent({ content_personalization: 'denied', offers: 'denied' });
+    expect(stepwell.now('home').zones[1]?.variant).toBe('rail-approved');
+    expect(storage.items.has('stepwell:signals')).toBe(false);
+    expect(heard).toHaveBeenCalledTimes(1);
+  });
+
+  test('hear of a withdrawal in another tab that shares no storage', async () => {
+    vi.useRealTimers();
+    const heard = vi.fn();
+    const stepwell = client({ onWithdrawal: heard });
+    const other = client();
+    stepwell.setConsent(consented);
+    stepwell.signals.saw('shoes');
+    other.setConsent({ content_personalization: 'denied' });
+    await vi.waitFor(() => expect(heard).toHaveBeenCalled());
+    expect(stepwell.signals.all()).toBeNull();
+  });
+});
+
+describe('a withdrawal', () => {
+  test('takes back what is on its way and what waits for the next view', async () => {
+    const late = held<Response>();
+    const storage = memoryStorage();
+    const stepwell = client({ fetch: network({ '/v1/decide': () => late.promise }).fetch, storage });
+    stepwell.setConsent(consented);
+    const deciding = stepwell.decide('home', { budgetMs: 1000 });
+    stepwell.setConsent({ content_personalization: 'denied' });
+    late.release(answer(zone('hero', 'hero-mine'), zone('rail', 'rail-mine')));
+    await vi.advanceTimersByTimeAsync(0);
+    expect(variants(await deciding)).toEqual(['hero-approved', 'rail-approved']);
+    expect(storage.items.has('stepwell:late')).toBe(false);
+    stepwell.view();
+    expect(variants(stepwell.now('home'))).toEqual(['hero-approved', 'rail-approved']);
+  });
+
+  test('takes back what was rendered for the person, and leaves what everybody gets', async () => {
+    const zones = [zone('hero', 'hero-mine'), zone('rail', 'rail-other', { tier: 'anonymous' })];
+    const stepwell = client({ fetch: network({ '/v1/decide': () => answer(...zones) }).fetch });
+    stepwell.setConsent(consented);
+    await stepwell.decide('home');
+    stepwell.setConsent({});
+    expect(variants(stepwell.now('home'))).toEqual(['hero-approved', 'rail-other']);
+  });
+
+  test('is told to the service for the session, once, also after a time without a network', async () => {
+    const storage = memoryStorage();
+    const offline = client({ storage });
+    offline.identify({ sessionId: 's1.a/b' });
+    offline.setConsent(consented);
+    offline.setConsent({ content_personalization: 'denied', contextual_content: 'denied', offers: 'denied' });
+    await vi.advanceTimersByTimeAsync(0);
+    expect(storage.items.get('stepwell:queue')).toContain('s1.a/b');
+    const routes = network({ '/withdrawals': () => new Response(null, { status: 204 }) });
+    const online = client({ storage, fetch: routes.fetch });
+    await vi.waitFor(() => expect(routes.asked.length).toBe(1));
+    expect(routes.asked[0]).toMatchObject({
+      path: '/v1/sessions/s1.a%2Fb/withdrawals',
+      method: 'POST',
+      body: { useCases: ['content_personalization', 'offers'] },
+    });
+    online.identify({ sessionId: 's1.a/b' });
+    online.setConsent({ content_personalization: 'denied', contextual_content: 'denied', offers: 'denied' });
+    await vi.advanceTimersByTimeAsync(0);
+    expect(routes.asked.length).toBe(1);
+    expect(storage.items.get('stepwell:queue')).not.toContain('s1.a/b');
+  });
+
+  test('waits while the service breaks, and is dropped where it is refused for good', async () => {
+    let status = 503;
+    const storage = memoryStorage();
+    const routes = network({ '/withdrawals': () => new Response(null, { status }) });
+    const stepwell = client({ storage, fetch: routes.fetch });
+    stepwell.identify({ sessionId: 'one' });
+    stepwell.setConsent({ offers: 'denied' });
+    await vi.advanceTimersByTimeAsync(0);
+    expect(storage.items.get('stepwell:queue')).toContain('one');
+    status = 404;
+    client({ storage, fetch: routes.fetch });
+    await vi.advanceTimersByTimeAsync(0);
+    expect(storage.items.get('stepwell:queue')).not.toContain('one');
+  });
+});
+
+describe('forget', () => {
+  test('leaves nothing in the storage, and nothing that was on its way comes after it', async () => {
+    const { jwk, sign } = await signer();
+    const jws = await sign(policy);
+    const [late, artefact] = [held<Response>(), held<Response>()];
+    const storage = memoryStorage();
+    const routes = network({ '/v1/decide': () => late.promise, '/v1/artefact': () => artefact.promise });
+    const stepwell = client({ artefact: 'https://decide.example/v1/artefact', keys: [jwk], storage, fetch: routes.fetch });
+    stepwell.identify({ token: 'secret', sessionId: 's' });
+    stepwell.setConsent(consented);
+    stepwell.signals.saw('shoes');
+    stepwell.setConsent({ content_personalization: 'granted', offers: 'denied' });
+    const deciding = stepwell.decide('home', { budgetMs: 1000 });
+    const refreshing = stepwell.refresh();
+    expect(storage.items.size).toBeGreaterThan(2);
+    stepwell.forget();
+    late.release(answer(zone('hero', 'hero-mine')));
+    artefact.release(new Response(jws));
+    await vi.advanceTimersByTimeAsync(0);
+    await refreshing;
+    expect(variants(await deciding)).toEqual(['hero-approved', 'rail-approved']);
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect([...storage.items.keys()]).toEqual([]);
+    expect(stepwell.signals.all()).toBeNull();
+    await stepwell.decide('home', { zones: ['other'] });
+    expect(JSON.stringify(routes.asked.at(-1))).not.toContain('secret');
+  });
+
+  test('reaches the other tabs', async () => {
+    vi.useRealTimers();
+    const [one, another] = [memoryStorage(), memoryStorage()];
+    const stepwell = client({ storage: one });
+    client({ storage: another }).setConsent(consented);
+    await new Promise((resolve) => setImmediate(resolve));
+    stepwell.forget();
+    await vi.waitFor(() => expect([...one.items, ...another.items]).toEqual([]));
+  });
+});
+
+describe('a storage', () => {
+  const broken = (): never => {
+    throw new DOMException('The operation is insecure.', 'SecurityError');
+  };
+
+  test('that throws is as if there were none, and the page goes on', async () => {
+    const storage = { getItem: broken, setItem: broken, removeItem: broken };
+    const stepwell = client({ storage });
+    stepwell.setConsent(consented);
+    stepwell.signals.saw('shoes');
+    expect(stepwell.signals.all()).toMatchObject({ last_category: 'shoes' });
+    expect(variants(await stepwell.decide('home'))).toEqual(['hero-approved', 'rail-approved']);
+    stepwell.setConsent({});
+    expect(stepwell.signals.all()).toBeNull();
+    stepwell.forget();
+  });
+
+  test('that throws when it is only looked at is none', () => {
+    vi.stubGlobal('document', { getElementById: () => null });
+    vi.stubGlobal('localStorage', null);
+    Object.defineProperty(globalThis, 'localStorage', { configurable: true, get: broken });
+    const { storage: _, ...options } = { url: '', artefact: false as const, fallbacks: pack, storage: null };
+    const stepwell = createStepwell(options);
+    open.push(stepwell);
+    expect(variants(stepwell.now('home'))).toEqual(['hero-approved', 'rail-approved']);
+    vi.unstubAllGlobals();
+  });
+
+  test('that is full keeps what it had, and a withdrawal holds all the same', () => {
+    const storage = memoryStorage();
+    const stepwell = client({ storage });
+    stepwell.setConsent(consented);
+    stepwell.signals.saw('shoes');
+    storage.setItem = broken;
+    stepwell.setConsent({ content_personalization: 'denied', offers: 'denied' });
+    expect(stepwell.signals.all()).toBeNull();
+    expect(storage.items.has('stepwell:signals')).toBe(false);
+  });
+
+  test('that is wiped makes the visitor nobody', () => {
+    const storage = memoryStorage();
+    const stepwell = client({ storage });
+    stepwell.setConsent(consented);
+    stepwell.signals.saw('shoes');
+    storage.items.clear();
+    expect(stepwell.signals.all()).toBeNull();
+    expect(variants(stepwell.now('home'))).toEqual(['hero-approved', 'rail-approved']);
+  });
+
+  test('that holds nonsense holds nothing', () => {
+    for (const nonsense of [
+      '',
+      '{',
+      'null',
+      '7',
+      '"x"',
+      '[]',
+      '{"until":9e99}',
+      '{"value":7,"until":9e99}',
+      '{"value":"x","until":9e99}',
+    ]) {
+      const storage = memoryStorage();
+      for (const name of ['consent', 'signals', 'artefact', 'late', 'queue']) storage.items.set(`stepwell:${name}`, nonsense);
+      const stepwell = client({ storage });
+      expect(variants(stepwell.now('home')), nonsense).toEqual(['hero-approved', 'rail-approved']);
+      stepwell.setConsent(consented);
+      stepwell.signals.saw('shoes');
+    }
+  });
+});
