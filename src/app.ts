@@ -116,8 +116,7 @@ export async function buildApp(given: AppDependencies): Promise<FastifyInstance>
   decideRoute(app, dependencies, authority);
   decideSharedRoute(app, dependencies, authority);
   classesRoute(app, dependencies, authority);
-  ofrepRoutes(app, dependencies, authority);
-  streamRoute(app, dependencies);
+  ofrepRoutes(app, dependencies, authority, streamRoute(app, dependencies));
   artefactRoutes(app, dependencies, authority);
   profileRoutes(app, dependencies, authority);
   identityRoutes(app, dependencies, authority);

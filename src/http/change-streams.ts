@@ -12,6 +12,8 @@ import { heardChange, isTakenBack } from './visitor-changes.ts';
 export interface ChangeStreams {
   /** Null: there is no room, or the service is closing. */
   open(stream: NewStream): OpenStream | null;
+  /** Whether there is some: a page that is told of a stream and finds it full asks again every second. */
+  hasRoom(): boolean;
   /** Ends them all, and opens no more. */
   close(): void;
 }
@@ -173,10 +175,13 @@ export function createChangeStreams({ store, names, clock, revision, random }: C
     }
   }
 
+  const hasRoom = (): boolean => !isClosed && streams.size < changeStreamsMax;
+
   return {
+    hasRoom,
     open(given) {
       const isCrowded = given.marks.some((mark) => (byMark.get(mark)?.size ?? 0) >= changeStreamsPerMarkMax);
-      if (isClosed || isCrowded || streams.size >= changeStreamsMax) return null;
+      if (isCrowded || !hasRoom()) return null;
       // All tokens of a window end together, and those who hold them should not come back together.
       const endsAtMs = given.tokenExpiresAtMs - Math.floor((random() * visitorTokenWindowMs) / 2);
       const stream: Stream = { ...given, endsAtMs, writtenAtMs: clock.monotonicMs() };

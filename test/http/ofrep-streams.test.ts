@@ -1,5 +1,7 @@
 /** Bulk answers tell a page where it hears of changes, by a token that is made out to whom the decision took for proved and to nobody else. */
+import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
+import { changeStreamsMax, createChangeStreams } from '../../src/http/change-streams.ts';
 import { call } from './callers.ts';
 import { checkOfrep } from './ofrep-shapes.ts';
 import { startService, type TestService } from './service.ts';
@@ -77,5 +79,25 @@ describe('a stream token', () => {
     expect((await bulk(service, {})).json().eventStreams).toBeUndefined();
     const one = await call(await startService(), { method: 'POST', url: `${url}/hero`, payload: { context: {} } });
     expect(one.json().eventStreams).toBeUndefined();
+  });
+});
+
+describe('room for streams', () => {
+  it('is there until as many are open as may be, and again when one has gone', async () => {
+    const { store, clock, parts } = await startService();
+    const names = parts.visitorTokens?.names;
+    if (names === undefined) throw new Error('the service of the tests gives visitors tokens');
+    const streams = createChangeStreams({ store, names, clock, revision: () => 'one', random: () => 0 });
+    const open = () => streams.open({ marks: [], tokenExpiresAtMs: clock.nowMs() + 600_000, output: new PassThrough() });
+    const first = open();
+    for (let count = 1; count < changeStreamsMax; count++) {
+      expect(streams.hasRoom()).toBe(true);
+      open();
+    }
+    expect([streams.hasRoom(), open()]).toEqual([false, null]);
+    first?.gone();
+    expect(streams.hasRoom()).toBe(true);
+    streams.close();
+    expect(streams.hasRoom()).toBe(false);
   });
 });

@@ -10,6 +10,7 @@ import { hearContext, readContext } from '../../contract/ofrep-request.ts';
 import type { ZoneDecision } from '../../decision/decision.ts';
 import { type Evidence, noEvidence } from '../../decision/facts.ts';
 import { weighIdentity } from '../../decision/identity.ts';
+import type { ChangeStreams } from '../change-streams.ts';
 import { decideForVisitor } from '../decide-for-visitor.ts';
 import type { ServiceDependencies } from '../dependencies.ts';
 
@@ -21,7 +22,13 @@ import { isHeld } from '../shared-headers.ts';
 
 const json = 'application/json; charset=utf-8';
 
-export function ofrepRoutes(app: FastifyInstance, dependencies: ServiceDependencies, authority: Authority): void {
+/** `streams` null: there are none to tell pages of. */
+export function ofrepRoutes(
+  app: FastifyInstance,
+  dependencies: ServiceDependencies,
+  authority: Authority,
+  streams: Pick<ChangeStreams, 'hasRoom'> | null,
+): void {
   const { visitorTokens } = dependencies;
   const options = {
     onRequest: [refusingLateRequests(dependencies), authority.demanding('decide')],
@@ -59,9 +66,9 @@ export function ofrepRoutes(app: FastifyInstance, dependencies: ServiceDependenc
     return reply;
   }
 
-  /** Made out to whom the decision itself took for proved, so that nobody hears of anybody else. Null: there are no streams. */
+  /** Made out to whom the decision itself took for proved, so that nobody hears of anybody else. Null: there is no stream to be had. */
   function streamTokenFor(evidence: Evidence = noEvidence): string | null {
-    if (visitorTokens === null) return null;
+    if (visitorTokens === null || streams?.hasRoom() !== true) return null;
     const { state, token, sessionId } = weighIdentity(evidence.identity);
     return visitorTokens.stream.mint({ subject: state === 'high_confidence' && token !== null ? token.subject : null, sessionId }).token;
   }

@@ -15,9 +15,10 @@ import { isTakenBack } from '../visitor-changes.ts';
 const retryMs = { min: 1_000, max: 5_000 } as const;
 const fullRetryAfterSeconds = 30;
 
-export function streamRoute(app: FastifyInstance, dependencies: ServiceDependencies): void {
+/** Null: there are no streams. */
+export function streamRoute(app: FastifyInstance, dependencies: ServiceDependencies): Pick<ChangeStreams, 'hasRoom'> | null {
   const { visitorTokens, store, clock, policy } = dependencies;
-  if (visitorTokens === null) return;
+  if (visitorTokens === null) return null;
   const { names, stream: tokens } = visitorTokens;
   const random = Math.random;
   const revision = () => policy.current()?.artefact.revision ?? null;
@@ -32,6 +33,8 @@ export function streamRoute(app: FastifyInstance, dependencies: ServiceDependenc
     const content = token === null ? null : tokens.verify(token);
     if (content === null) throw new ProblemError('token_refused');
     const output = new PassThrough();
+    // At once: the stream may have ended again when the store has answered, and after its end nothing can be written.
+    output.write(`retry: ${retryMs.min + Math.floor(random() * (retryMs.max - retryMs.min))}\n\n`);
     const opened = streams.open({ marks: content.marks, tokenExpiresAtMs: content.expiresAtMs, output });
     if (opened === null) throw new ProblemError('too_many_streams', undefined, [], fullRetryAfterSeconds);
     output.once('close', opened.gone);
@@ -43,9 +46,9 @@ export function streamRoute(app: FastifyInstance, dependencies: ServiceDependenc
       opened.gone();
       throw error;
     }
-    output.write(`retry: ${retryMs.min + Math.floor(random() * (retryMs.max - retryMs.min))}\n\n`);
     // It is quiet for longer than any other connection may be.
     request.raw.socket.setTimeout(0);
     return reply.headers({ 'content-type': 'text/event-stream', connection: 'close', 'x-accel-buffering': 'no' }).send(output);
   });
+  return streams;
 }
