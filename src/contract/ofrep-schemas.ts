@@ -42,7 +42,9 @@ export const ofrepFlags = z.object({
   flags: z.array(ofrepFlag).describe('sorted by key'),
   metadata: z.object({ ignoredContext: z.string() }).optional(),
   eventStreams: z
-    .array(z.object({ type: z.enum(['sse']), endpoint: z.object({ requestUri: z.string() }), inactivityDelaySec: z.int().min(1).max(86_400) }))
+    .array(
+      z.object({ type: z.enum(['sse']), endpoint: z.object({ requestUri: z.string() }), inactivityDelaySec: z.int().min(1).max(86_400) }),
+    )
     .optional()
     .describe(
       'where a page hears that it should ask again; the address holds a token of this visitor, good for minutes: do not keep or log it',
