@@ -111,6 +111,27 @@ describe('a stream', () => {
     expect((await service.streamOf(ann)).status).toBe(200);
   });
 
+  it('ends also when all is taken back while the store is still asked whether it was', async () => {
+    const plain = await startService();
+    const asked = Promise.withResolvers<void>();
+    const answer = Promise.withResolvers<void>();
+    const read: typeof plain.store.read = async (plan) => {
+      const reading = await plain.store.read(plan);
+      asked.resolve();
+      await answer.promise;
+      return reading;
+    };
+    const service = await started({ store: { ...plain.store, read } });
+    const opening = service.streamOf(ann);
+    await asked.promise;
+    await post(service, '/v1/revocations', { subject: 'ann' });
+    answer.resolve();
+    const stream = await opening;
+    await stream.ended;
+    expect([stream.status, notices(stream.text())]).toEqual([200, 1]);
+    expect((await service.streamOf(ann)).status).toBe(401);
+  });
+
   it('ends when the service does, which does not wait for it', async () => {
     const service = await started();
     const stream = await service.streamOf(ann);
