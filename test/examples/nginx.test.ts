@@ -7,6 +7,7 @@ const nginx: EdgeParts = {
   name: 'nginx',
   markup: 'ssi',
   startEdge: startNginx,
+  alsoOutlasts: ['dribbling'],
   guard: { line: 'Cache-Control "private, no-store"', without: 'Cache-Control "public, s-maxage=60"' },
 };
 

@@ -15,6 +15,8 @@ export interface EdgeParts {
   readonly name: string;
   readonly markup: Markup;
   startEdge(shopPort: number, change?: (configuration: string) => string): Promise<EdgeProcess>;
+  /** What else of a shop's troubles it outlasts. */
+  readonly alsoOutlasts?: readonly Outage[];
   /** What makes the page one visitor's own, and what it could be mistaken for. */
   readonly guard: { readonly line: string; readonly without: string };
 }
@@ -57,12 +59,12 @@ async function startShop(markup: Markup, serviceUrl: string): Promise<RunningSho
   };
 }
 
-/** A shop that goes on sending for ever is not among them: neither edge has a deadline for a whole answer, which is why the shop keeps its own. */
+/** A shop that goes on sending for ever is not among them: no edge promises a deadline for a whole answer, which is why the shop keeps its own. */
 const shopOutages: readonly Outage[] = ['dead', 'slow', 'resetting', 'resetting midway', 'cut short', 'empty', 'failing'];
 const breaksOff: readonly Outage[] = ['resetting midway', 'cut short'];
 
 export function holdsWhatAnEdgeMust(parts: EdgeParts): void {
-  const { name, markup, startEdge, guard } = parts;
+  const { name, markup, startEdge, guard, alsoOutlasts = [] } = parts;
   let service: ShopService;
   let shop: RunningShop;
   let between: Awaited<ReturnType<typeof openMisbehavingService>>;
@@ -119,7 +121,7 @@ export function holdsWhatAnEdgeMust(parts: EdgeParts): void {
   });
 
   describe(`${name}: a shop in trouble`, () => {
-    for (const outage of shopOutages) {
+    for (const outage of [...shopOutages, ...alsoOutlasts]) {
       it(`shows approved words in every box while the shop ${outages[outage]}, and the visitor’s own right after`, async () => {
         const before = await pageOf();
         await between.behave(outage);
