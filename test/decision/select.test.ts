@@ -76,14 +76,16 @@ interface Asked {
   readonly shown?: Shown;
   readonly explain?: Candidate[] | null;
   readonly by?: Artefact;
+  readonly tieBreak?: string;
 }
 
 function selected(zone: string, tier: Tier, asked: Asked = {}): Selection | null {
-  const { evidence = evidenceOf('ada', 'visit'), shown = nothingShown(), explain = null, by = artefact } = asked;
+  const { evidence = evidenceOf('ada', 'visit'), shown = nothingShown(), explain = null, by = artefact, tieBreak } = asked;
+  const asking = tieBreak === undefined ? question : { ...question, tieBreak };
   const prepared = preparedZone(by, zone);
   const rung = prepared?.rungs.find((candidate) => candidate.rung.tier === tier);
   if (prepared === undefined || rung === undefined) throw new Error(`no ${tier} rung in ${zone}`);
-  return select(weigh(by, question, evidence), prepared.zone, rung, shown, explain);
+  return select(weigh(by, asking, evidence), prepared.zone, rung, shown, explain);
 }
 
 function explained(
@@ -116,6 +118,18 @@ describe('a tie', () => {
         expect(selected('tied', tier as Tier, { evidence })?.offer).toBe(expected);
         expect(explained('tied', tier as Tier, { evidence }).won?.offer).toBe(expected);
       }
+    }
+  });
+
+  test('is broken by a word of the caller where no person and no visit breaks it, and nowhere else', () => {
+    for (const tieBreak of ['', ...names]) {
+      expect(selected('tied', 'segment', { tieBreak })?.offer).toBe(tieWonBy(tieBreak));
+      expect(selected('tied', 'session', { tieBreak })?.offer).toBe(tieWonBy('visit'));
+      expect(selected('tied', 'user', { tieBreak })?.offer).toBe(tieWonBy('ada'));
+      // A person or a visit that is not known is broken as nobody's, and not by what a caller says.
+      const evidence = evidenceOf(null, null);
+      expect(selected('tied', 'session', { evidence, tieBreak })?.offer).toBe(tieWonBy(''));
+      expect(selected('tied', 'user', { evidence, tieBreak })?.offer).toBe(tieWonBy(''));
     }
   });
 
