@@ -48,16 +48,18 @@ export interface AttributeSpace {
 const combinationsMax = 8192;
 /** Values times parts, of one attribute. */
 const evaluationsMax = 200_000;
-/** Of either, between two pauses. */
-const piece = 64;
+/** Combinations times conditions: a second or so in all. */
+const judgementsMax = 1_000_000;
+/** Evaluations between two pauses; a combination is a decision, and may be the dearest that a policy allows. */
+const piece = 512;
 
 export function* compileClasses(artefact: Artefact, asked: ClassQuestion): Generator<undefined, CompiledClasses> {
   const { page, nowMs } = asked;
   const zones = asked.zones ?? (page === null ? [] : (artefact.pages[page]?.zones ?? []));
-  const reading = readingOf(artefact, zones, nowMs);
+  const reading = yield* readingOf(artefact, zones, nowMs);
   const inputs: Input[] = [];
   for (const name of reading.inputs) inputs.push(yield* inputOf(artefact, name, reading.parts, nowMs));
-  const why = reasonOf(inputs, reading.turnsOnTime);
+  const why = reasonOf(inputs, reading);
   const base = baseQuery(page, asked.zones);
   const together =
     why === null
@@ -91,23 +93,26 @@ export function compileClassesNow(artefact: Artefact, asked: ClassQuestion): Com
 interface ReadingOfZones {
   readonly inputs: readonly string[];
   readonly parts: Parts;
+  /** How many. */
+  readonly conditions: number;
   readonly turnsOnTime: boolean;
   readonly nextEdgeMs: number | null;
 }
 
 /** What rules and offers of class S0 on segment rungs read now: nothing else of a shared question can change its answer. */
-function readingOf(artefact: Artefact, zones: readonly string[], nowMs: number): ReadingOfZones {
+function* readingOf(artefact: Artefact, zones: readonly string[], nowMs: number): Generator<undefined, ReadingOfZones> {
   const prepared = artefact.contextualWithoutSignal ? zones.flatMap((id) => preparedZone(artefact, id)?.rungs ?? []) : [];
   const rungs = prepared.filter(({ rung }) => rung.tier === 'segment');
   const conditions = rungs.flatMap((rung) => conditionsOf(rung, nowMs));
   // Precise places and what scanning a device tells never reach an answer for everybody.
   const isInput = (name: string) => artefact.attributes.request[name]?.specialFeature === undefined;
-  const parts = partsOf(conditions, isInput);
+  const parts = yield* partsOf(conditions, isInput);
   const inputs = new Set([...parts.parts.map(({ input }) => input), ...parts.rawInputs]);
   const entries = rungs.flatMap((rung) => requestFactEntries(rung, nowMs));
   return {
     inputs: [...inputs].sort(),
     parts,
+    conditions: conditions.length,
     turnsOnTime: entries.some(({ reads, edgesMs }) => reads.now && edgesMs === null),
     nextEdgeMs: nextEdgeOf(rungs, parts, nowMs),
   };
@@ -167,7 +172,7 @@ function* inputOf(artefact: Artefact, name: string, { parts, rawInputs }: Parts,
   const firsts: (Value | undefined)[] = [];
   const classOf: number[] = [];
   for (const [place, value] of domain.values.entries()) {
-    if (place % piece === piece - 1) yield;
+    if ((place * own.length) % piece < own.length) yield;
     const signature = signatureOf(name, value, own, nowMs);
     const known = classes.get(signature) ?? classes.size;
     if (known === classes.size) {
@@ -197,10 +202,11 @@ function signatureOf(name: string, value: Value | undefined, parts: readonly Par
   return JSON.stringify(parts.map(({ expression }) => evaluate(expression, scope)));
 }
 
-function reasonOf(inputs: readonly Input[], turnsOnTime: boolean): Reason | null {
+function reasonOf(inputs: readonly Input[], { turnsOnTime, conditions }: ReadingOfZones): Reason | null {
   if (inputs.some(({ domain }) => domain === null)) return 'reads_raw';
   if (turnsOnTime) return 'reads_the_time';
-  return combinationsOf(inputs as readonly ClassedInput[]) > combinationsMax ? 'too_rich' : null;
+  const combinations = combinationsOf(inputs as readonly ClassedInput[]);
+  return combinations > combinationsMax || combinations * conditions > judgementsMax ? 'too_rich' : null;
 }
 
 function combinationsOf(inputs: readonly ClassedInput[]): number {
@@ -238,7 +244,7 @@ function* mergedAnswers({ artefact, question, base, inputs }: Together): Generat
   const queries: string[] = [];
   const targets: number[] = [];
   for (let index = 0; index < count; index++) {
-    if (index % piece === piece - 1) yield;
+    yield;
     const values = combination(inputs, index);
     const answer = outcomeOf(decide(artefact, questionOf(question, inputs, values), noEvidence).zones);
     const query = queryOf(base, inputs, values);

@@ -20,8 +20,11 @@ export interface Parts {
   readonly rawInputs: ReadonlySet<string>;
 }
 
+/** Conditions taken apart between two pauses. */
+const piece = 64;
+
 /** `isInput`: of a request attribute, whether a question may bring it. */
-export function partsOf(conditions: readonly Expression[], isInput: (name: string) => boolean): Parts {
+export function* partsOf(conditions: readonly Expression[], isInput: (name: string) => boolean): Generator<undefined, Parts> {
   const parts = new Map<string, Part>();
   const rawInputs = new Set<string>();
   const readings = new Map<Expression, Reading>();
@@ -45,7 +48,8 @@ export function partsOf(conditions: readonly Expression[], isInput: (name: strin
     else for (const child of childrenOf(expression)) collect(child);
   };
 
-  for (const condition of conditions) {
+  for (const [index, condition] of conditions.entries()) {
+    if (index % piece === piece - 1) yield;
     collect(condition);
     if (stepsMaxOf(condition) > expressionStepsMax) for (const input of readingOf(condition).inputs) rawInputs.add(input);
   }

@@ -184,7 +184,7 @@ const classAttribute = z
   .describe('how a value of this attribute becomes a class, a whole number; `raw: true`: it stands in the query as it is');
 /** Its members are told in full where the table is made: `src/classes/table.ts`. */
 export const classTable = z.strictObject({
-  format: z.literal(1),
+  format: z.int().min(1).max(1),
   policy: z.strictObject({ id: z.string(), revision: z.string() }),
   page: z.string().nullable(),
   zones: z.array(z.string()).nullable(),
