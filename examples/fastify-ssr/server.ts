@@ -10,7 +10,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Readable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
 import Fastify, { type FastifyInstance } from 'fastify';
-import { type Service, streamZones } from '../shop/ask.ts';
+import { type Service, streamZones, warmUp } from '../shop/ask.ts';
 import { aboveFold, approvedInside, box, pageEnd, pageFooter, pageStart, pageZones } from '../shop/page.ts';
 import { renderZone } from '../shop/render.ts';
 import type { Shown } from '../shop/zones.ts';
@@ -126,6 +126,7 @@ function timer(ms: number): { readonly over: Promise<void>; clear(): void } {
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const { STEPWELL_URL: url = 'http://127.0.0.1:8080', STEPWELL_KEY: key, PORT = '8083' } = process.env;
+  await warmUp({ url, key });
   const address = await createPages({ service: { url, key }, foldMs: 60, pageMs: 150 }).listen({ port: Number(PORT) });
   console.log(`The shop, written as its zones are decided, on ${address}`);
 }

@@ -37,6 +37,13 @@ export async function jsonOf(response: Response): Promise<unknown> {
   return JSON.parse(answer);
 }
 
+const warmingMs = 1000;
+
+/** Before the first visitor comes: a process that has just started, and has no connection yet, may need longer than a deadline. */
+export async function warmUp(service: Service): Promise<void> {
+  await askForZones(service, {}, warmingMs);
+}
+
 /** The same as it comes: `found` is called with each zone as its line arrives. Ends when all are there, at the deadline or at a fault. */
 export async function streamZones(
   service: Service,

@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { pathToFileURL } from 'node:url';
-import { askForZones, type Service } from './ask.ts';
+import { askForZones, type Service, warmUp } from './ask.ts';
 import { approvedInside, page, pageZones } from './page.ts';
 import { renderZone } from './render.ts';
 import type { Zones } from './zones.ts';
@@ -98,6 +98,7 @@ function oncePerView(decide: (visitor: IncomingHttpHeaders) => Promise<Zones>): 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const { STEPWELL_URL: url = 'http://127.0.0.1:8080', STEPWELL_KEY: key, PORT = '8081' } = process.env;
   const markup = process.argv[2] === 'esi' ? 'esi' : 'ssi';
+  await warmUp({ url, key });
   createShop({ markup, service: { url, key }, budgetMs: 60 }).listen(Number(PORT), '127.0.0.1', () => {
     console.log(`The shop's shell and zones, with ${markup.toUpperCase()} marks, on http://127.0.0.1:${PORT}`);
   });
