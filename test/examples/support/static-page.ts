@@ -1,6 +1,7 @@
 /** The example's static page with the real client in it, a service that may misbehave, and browsers of several people. */
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { createSite } from '../../../examples/browser/serve.ts';
+import type { AppDependencies } from '../../../src/app.ts';
 import { freePort } from '../../support/redis-server.ts';
 import { desktop, openBrowser, type PageRecord, recordPages } from './chromium.ts';
 import { type MisbehavingService, openMisbehavingService } from './misbehaving-service.ts';
@@ -14,11 +15,11 @@ export interface StaticPage {
   stop(): Promise<void>;
 }
 
-export async function openStaticPage(): Promise<StaticPage> {
+export async function openStaticPage(more: Partial<AppDependencies> = {}, policyPath?: string): Promise<StaticPage> {
   const ends: (() => Promise<unknown>)[] = [];
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const service = await openShopService({ corsOrigins: [url] });
+  const service = await openShopService({ corsOrigins: [url], ...more }, policyPath);
   ends.push(() => service.stop());
   const between = await openMisbehavingService(service.url);
   ends.push(() => between.stop());
