@@ -46,7 +46,8 @@ export function admitQuestion(given: Question): Question {
     audiences: Array.isArray(question.audiences) ? strings(question.audiences) : null,
     explain: question.explain === true,
     ...(question.onlyProved === undefined ? {} : { onlyProved: true as const }),
-    ...(typeof question.tieBreak === 'string' ? { tieBreak: question.tieBreak } : {}),
+    // A shared answer is a function of what its key names, and no key names a caller's word.
+    ...(question.audience === 'personal' && typeof question.tieBreak === 'string' ? { tieBreak: question.tieBreak } : {}),
   };
 }
 

@@ -196,6 +196,18 @@ describe('a key', () => {
     expect(keyOf('rail', one)).toBe(keyOf('rail', { ...one, request: { ...one.request } }));
   });
 
+  test('is of the question alone, whatever a caller would break ties by', () => {
+    const tied = compiled(
+      text.replace(
+        'propensityPpm: 1000, value: 10, context',
+        'propensityPpm: 1000, value: 10 }\n  hat: { tags: [strip], class: S0, variant: other, propensityPpm: 1000, value: 10 }\n  glove: { tags: [rail], class: S0, variant: there, propensityPpm: 1, value: 1, context',
+      ),
+    );
+    const answers = Array.from({ length: 20 }, (_, index) => answer('strip', { tieBreak: `caller-${index}` }, tied));
+    const byKey = Map.groupBy(answers, ({ key }) => key);
+    for (const [key, alike] of byKey) expect(new Set(alike.map(({ variant }) => variant)).size, String(key)).toBe(1);
+  });
+
   test('is of one revision only', () => {
     const changed = compiled(text.replace('content: there', 'content: elsewhere'));
     expect(answer('fixed', {}, changed).key).toBe(`caching@${changed.revision.slice(0, 16)}/fixed`);
