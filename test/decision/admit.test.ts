@@ -285,6 +285,12 @@ describe('a question', () => {
     expect(admitQuestion(given as Question)).toStrictEqual(empty);
   });
 
+  test('breaks ties by a word of the caller, unless its answer is for everybody', () => {
+    expect(admitQuestion({ ...question, tieBreak: 'anna' })).toStrictEqual({ ...question, tieBreak: 'anna' });
+    expect(admitQuestion({ ...question, audience: 'shared', tieBreak: 'anna' })).toStrictEqual({ ...question, audience: 'shared' });
+    expect(admitQuestion({ ...question, tieBreak: 7 } as never)).toStrictEqual(question);
+  });
+
   const parts: readonly (readonly [Json, Json])[] = [
     [{ nowMs: 1.5 }, { nowMs: 0 }],
     [{ nowMs: '7' }, { nowMs: 0 }],
