@@ -6,6 +6,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import fastifyPlugin from 'fastify-plugin';
 import { invalidRequest, type ProblemCode, ProblemError, problemBody, problemTable } from '../../contract/problem.ts';
 import { StoreError } from '../../records/store-error.ts';
+import { bodyBytesMax } from './json-body.ts';
 import { privateNoStore, setSafeHeaders } from './safe-defaults.ts';
 
 const overloadRetryAfterSeconds = 1;
@@ -76,11 +77,23 @@ function sendAs(form: ProblemForm, code: ProblemCode, request: FastifyRequest, r
   request.problemCode = code;
   setSafeHeaders(request, reply);
   for (const name of ['etag', 'surrogate-key', 'cache-tag', 'server-timing']) reply.removeHeader(name);
+  if (code === 'body_too_large' && isWorthReadingOn(request)) reply.removeHeader('connection');
   if (form.status === 401) reply.header('www-authenticate', 'Bearer');
   if (form.retryAfterSeconds !== null) reply.header('retry-after', form.retryAfterSeconds);
   // As bytes: to text the framework would add a charset, which the media type of problems does not have.
   const body = Buffer.from(JSON.stringify(form.body));
   return reply.code(form.status).header('content-type', form.mediaType).send(body);
+}
+
+/**
+ * Whoever is still sending when a connection is closed may never read why: a proxy then answers for us, and may keep that. So the rest of
+ * a body that is not much too large is read and thrown away, for as long as any request may take; only from more than that we hang up.
+ */
+const discardedBytesMax = 8 * bodyBytesMax;
+
+function isWorthReadingOn({ headers }: FastifyRequest): boolean {
+  // In parts: nobody knows how much is still to come.
+  return Number(headers['content-length'] ?? Number.POSITIVE_INFINITY) <= discardedBytesMax;
 }
 
 function problemOf(error: unknown, request: FastifyRequest): ProblemError {
