@@ -241,11 +241,13 @@ async function openService(config: Config, logger: Logger, ending: AsyncDisposab
   const held = policy.current();
   const publications = await policyPublications(config, logger);
   const storeWatch = watchStore(store, clock);
+  const streamCount = { open: 0 };
   telemetry.showService(() => ({
     ...policyState(policy.current(), policy.loads),
     asks: [{ dependency: 'store', ...storeWatch.counts() }, ...countsOf(policy.current().sources)],
     nearCache: nearCache?.() ?? null,
     audit: callers.parts.audit,
+    changeStreamsOpen: streamCount.open,
   }));
   // The rest of the start is done meanwhile.
   const connecting = Promise.race([connected(connectWaitMs), lost.promise]);
@@ -264,6 +266,7 @@ async function openService(config: Config, logger: Logger, ending: AsyncDisposab
     storeWatch,
     sessionIds,
     visitorTokens: createVisitorTokenSet({ secret: sessionSecret, clock }),
+    streamCount,
     artefactKeys: artefactKeys.current,
     verifier: createTokenVerifier({ ...trust, clock }),
     tokenIssuer: trust.issuer,

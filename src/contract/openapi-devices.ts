@@ -107,7 +107,7 @@ function stream(): Json {
     tags: ['decide'],
     summary: 'Hear when to ask again',
     description:
-      'Server-sent events: `{"type":"refetchEvaluation"}` when another policy is in force, and when consent was withdrawn, tokens were revoked or the session ended, in whichever process. It never says why. The stream ends with its token. Bulk OFREP answers name it under `eventStreams`.',
+      'Server-sent events: `{"type":"refetchEvaluation"}` when another policy is in force, and when consent was withdrawn, tokens were revoked or the session ended, in whichever process. It never says why. The stream ends with its token, and none is opened with one that has two and a half minutes left or less. Bulk OFREP answers name it under `eventStreams`.',
     security: [],
     parameters: [tokenParameter('from `eventStreams` of a bulk OFREP answer, or POST /v1/sessions/{sessionId}/tokens; needed')],
     responses: {
@@ -116,6 +116,7 @@ function stream(): Json {
         headers: commonHeaders,
         content: { 'text/event-stream': { schema: { type: 'string' } } },
       },
+      204: { description: 'The visitor has as many streams as one may: leave it at that', headers: commonHeaders },
       ...problems([...open, 'invalid_request', 'token_refused', 'store_unavailable', 'too_many_streams']),
     },
   };

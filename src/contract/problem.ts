@@ -94,7 +94,7 @@ const table = {
   too_many_streams: {
     status: 503,
     title: 'Too many streams',
-    sentence: 'as many streams are open as may be, or as many as one visitor may have: ask again from time to time instead',
+    sentence: 'as many streams are open as may be: ask again from time to time instead',
   },
   no_policy: { status: 503, title: 'No policy', sentence: 'no policy has been loaded yet' },
   store_unavailable: {

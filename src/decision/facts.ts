@@ -63,6 +63,8 @@ export interface IdentityEvidence {
   readonly generation: Fact<number>;
   /** Whether the token's `jti` is on the denylist. */
   readonly tokenRevoked: Fact<boolean>;
+  /** The token's subject was erased. Decisions go by what is there, which is nothing; who would follow the person must know. */
+  readonly erased?: true;
 }
 
 export type TokenEvidence =

@@ -106,6 +106,7 @@ class RunningGathering extends Patience implements Gathering {
       return reply.failure ?? pick(reply.reading);
     };
     const { dependencies } = this.#request.artefact;
+    const erased = fact(reading.token, 'identity', (from) => (from.erased ? { state: 'known', value: true } : absent));
     const visit = fact(reading.sessionConsent, 'consent', ({ sessionConsent }) => knownOrAbsent(sessionConsent));
     return {
       identity: {
@@ -114,6 +115,7 @@ class RunningGathering extends Patience implements Gathering {
         device: this.#deviceAt(atMs) ?? fact(reading.device, 'identity', ({ link }) => knownOrAbsent(link)),
         generation: fact(reading.token, 'identity', ({ generation }) => ({ state: 'known', value: generation })),
         tokenRevoked: fact(reading.token, 'identity', ({ tokenRevoked }) => ({ state: 'known', value: tokenRevoked })),
+        ...(erased.state === 'known' ? { erased: true } : {}),
       },
       consent: {
         signals: this.#request.consent.signals,

@@ -10,16 +10,22 @@ import type { Clock } from '../time/clock.ts';
 import { heardChange, isTakenBack } from './visitor-changes.ts';
 
 export interface ChangeStreams {
-  /** Null: there is no room, or the service is closing. */
-  open(stream: NewStream): OpenStream | null;
-  /** Whether there is some: a page that is told of a stream and finds it full asks again every second. */
-  hasRoom(): boolean;
+  open(stream: NewStream): OpenStream | NotOpened;
+  /** Whether there is some for who has these marks: a page that is told of a stream and finds it full asks again every second. */
+  hasRoom(marks: readonly string[]): boolean;
   /** Ends them all, and opens no more. */
   close(): void;
 }
 
+/**
+ * `token_ends`: the stream would have to end at any moment. `visitor_has_many`: as many as one visitor may have. `full`: there is no room for
+ * anybody, or the service is closing.
+ */
+export type NotOpened = 'token_ends' | 'visitor_has_many' | 'full';
+
 export interface NewStream {
   readonly marks: readonly string[];
+  readonly standings: readonly string[];
   readonly tokenExpiresAtMs: number;
   readonly output: StreamOutput;
 }
@@ -45,11 +51,23 @@ export interface ChangeStreamParts {
   readonly revision: () => string | null;
   /** In [0, 1). */
   readonly random: () => number;
+  /** Where it is told how many are open. */
+  readonly count?: StreamCount | undefined;
+}
+
+/** How many streams are open in this process, for whoever asks. */
+export interface StreamCount {
+  open: number;
 }
 
 export const changeStreamsMax = 2_048;
 /** Of one visitor, in one process: tabs, and a few that have not noticed yet that they are gone. */
 export const changeStreamsPerMarkMax = 16;
+/**
+ * All tokens of a window end together, and those who hold them should not come back together: streams end at random within so long before
+ * their tokens do. None is opened then any more, or a page that comes back with the same token would be sent away again and again.
+ */
+export const streamsEndWithinMs = visitorTokenWindowMs / 2;
 /** Below what proxies wait for a byte. */
 export const heartbeatMs = 15_000;
 const lookEveryMs = 1_000;
@@ -69,7 +87,7 @@ interface Stream extends NewStream {
   writtenAtMs: number;
 }
 
-export function createChangeStreams({ store, names, clock, revision, random }: ChangeStreamParts): ChangeStreams {
+export function createChangeStreams({ store, names, clock, revision, random, count = { open: 0 } }: ChangeStreamParts): ChangeStreams {
   const streams = new Set<Stream>();
   const byMark = new Map<string, Set<Stream>>();
   let known = revision();
@@ -79,6 +97,7 @@ export function createChangeStreams({ store, names, clock, revision, random }: C
 
   function forget(stream: Stream): void {
     if (!streams.delete(stream)) return;
+    count.open = streams.size;
     for (const mark of stream.marks) {
       const others = byMark.get(mark);
       others?.delete(stream);
@@ -147,11 +166,11 @@ export function createChangeStreams({ store, names, clock, revision, random }: C
 
   /** An end may have been announced while nobody here could hear it. */
   async function recheckAll(): Promise<void> {
-    const named = [...streams].filter(({ marks }) => marks.length > 0);
+    const named = [...streams].filter(({ standings }) => standings.length > 0);
     while (named.length > 0) {
       await Promise.all(
         named.splice(0, recheckedAtOnce).map(async (stream) => {
-          if (await isTakenBack(store, stream.marks).catch(() => false)) end(stream);
+          if (await isTakenBack(store, stream.standings).catch(() => false)) end(stream);
         }),
       );
     }
@@ -175,17 +194,19 @@ export function createChangeStreams({ store, names, clock, revision, random }: C
     }
   }
 
-  const hasRoom = (): boolean => !isClosed && streams.size < changeStreamsMax;
+  const isFull = (): boolean => isClosed || streams.size >= changeStreamsMax;
+  const isCrowded = (marks: readonly string[]): boolean => marks.some((mark) => (byMark.get(mark)?.size ?? 0) >= changeStreamsPerMarkMax);
 
   return {
-    hasRoom,
+    hasRoom: (marks) => !isFull() && !isCrowded(marks),
     open(given) {
-      const isCrowded = given.marks.some((mark) => (byMark.get(mark)?.size ?? 0) >= changeStreamsPerMarkMax);
-      if (isCrowded || !hasRoom()) return null;
-      // All tokens of a window end together, and those who hold them should not come back together.
-      const endsAtMs = given.tokenExpiresAtMs - Math.floor((random() * visitorTokenWindowMs) / 2);
+      if (given.tokenExpiresAtMs - clock.nowMs() <= streamsEndWithinMs) return 'token_ends';
+      if (isFull()) return 'full';
+      if (isCrowded(given.marks)) return 'visitor_has_many';
+      const endsAtMs = given.tokenExpiresAtMs - Math.floor(random() * streamsEndWithinMs);
       const stream: Stream = { ...given, endsAtMs, writtenAtMs: clock.monotonicMs() };
       streams.add(stream);
+      count.open = streams.size;
       for (const mark of stream.marks) {
         const others = byMark.get(mark);
         if (others === undefined) byMark.set(mark, new Set([stream]));

@@ -13,6 +13,7 @@ import type { Sources } from '../sources/sources.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { Clock } from '../time/clock.ts';
 import type { AskLimit } from './ask-limit.ts';
+import type { StreamCount } from './change-streams.ts';
 import type { OwnMargin } from './own-margin.ts';
 import type { Parking } from './parking.ts';
 import type { QueueGauge } from './queue-gauge.ts';
@@ -36,6 +37,8 @@ export interface ServiceDependencies {
   readonly sessionIds: SessionIds;
   /** What pages open streams and fetch artefacts with. Null: none are given, and nothing is streamed. */
   readonly visitorTokens: VisitorTokenSet | null;
+  /** Told how many streams are open. */
+  readonly streamCount?: StreamCount | undefined;
   /** Who hears of what changes about a visitor. */
   readonly visitorChanges: VisitorChanges;
   /** What signs what devices decide by, as it is now. Null: devices are given nothing. */

@@ -9,11 +9,14 @@ import type { Clock } from '../time/clock.ts';
 
 export type ChangedVisitor = { readonly subject: string } | { readonly sessionId: string };
 
+/** Of a subject, those generations whose tokens are over: who signs in again has tokens of the next. */
+export type EndedVisitor = { readonly subject: string; readonly generations: readonly number[] } | { readonly sessionId: string };
+
 export interface VisitorChanges {
   /** Nobody waits for it, and it may get lost: a stream is renewed every few minutes, and whoever asks anew is answered as things stand. */
   changed(visitor: ChangedVisitor): void;
   /** The same, and no token that is made out to the visitor is good any more. Resolves when that holds in every process. */
-  ended(visitor: ChangedVisitor): Promise<void>;
+  ended(visitor: EndedVisitor): Promise<void>;
 }
 
 interface Parts {
@@ -45,8 +48,10 @@ export function createVisitorChanges({ store, names, clock }: Parts): VisitorCha
     changed: (visitor) => announce('changed', nameOf(visitor)),
     async ended(visitor) {
       const name = nameOf(visitor);
+      const standings = 'subject' in visitor ? visitor.generations.map((each) => names.standing(visitor.subject, each)) : [name];
+      const marks = standings.flatMap((standing) => names.marksOf(standing, clock.nowMs()));
       // Before it is announced: who was told and looks finds it.
-      await Promise.all(names.marksOf(name, clock.nowMs()).map(({ mark, untilMs }) => store.revokeToken(revocationOf(mark), untilMs)));
+      await Promise.all(marks.map(({ mark, untilMs }) => store.revokeToken(revocationOf(mark), untilMs)));
       announce('ended', name);
     },
   };
@@ -55,9 +60,9 @@ export function createVisitorChanges({ store, names, clock }: Parts): VisitorCha
 /** For a service that gives visitors no tokens. */
 export const noVisitorChanges: VisitorChanges = { changed() {}, ended: async () => {} };
 
-/** Whether a token with these marks was taken back. Rejects where the store does not say. */
-export async function isTakenBack(store: Pick<Store, 'read'>, marks: readonly string[]): Promise<boolean> {
-  const readings = await Promise.all(marks.map((mark) => store.read({ ...emptyPlan, tokenId: revocationOf(mark) })));
+/** Whether a token with these standings was taken back. Rejects where the store does not say. */
+export async function isTakenBack(store: Pick<Store, 'read'>, standings: readonly string[]): Promise<boolean> {
+  const readings = await Promise.all(standings.map((mark) => store.read({ ...emptyPlan, tokenId: revocationOf(mark) })));
   return readings.some(({ tokenRevoked }) => tokenRevoked);
 }
 

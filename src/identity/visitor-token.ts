@@ -4,7 +4,8 @@
  * What stands in it tells nobody who the visitor is, nor that two windows' tokens are one visitor's. It keeps no list: who must ask whether a
  * token was taken back does so by its marks.
  *
- * `v1.<1 byte of purpose, 6 of expiry, 16 of the subject's mark, 16 of the session's>.<32 bytes of HMAC-SHA-256>`, each in base64url.
+ * `v1.<1 byte of purpose, 6 of expiry, 16 of the subject's mark, 16 of the session's, 16 of the subject's standing>.<32 bytes of
+ * HMAC-SHA-256>`, each in base64url.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../time/clock.ts';
@@ -20,16 +21,21 @@ export interface VisitorTokens {
 export interface Visitor {
   readonly subject: string | null;
   readonly sessionId: string | null;
+  /** Of the subject's sign-in: a token made out before it was raised is another one than after. Absent: 0. */
+  readonly generation?: number;
 }
 
 export interface MintedVisitorToken {
   readonly token: string;
+  readonly marks: readonly string[];
   readonly expiresAtMs: number;
 }
 
 export interface VisitorTokenContent {
   /** Of whom it is made out to, one for each that was named; none for a token that anybody may have. */
   readonly marks: readonly string[];
+  /** What is taken back where the token is: of the session its mark, of the subject one that is another after every sign-out everywhere. */
+  readonly standings: readonly string[];
   readonly expiresAtMs: number;
 }
 
@@ -39,6 +45,8 @@ export interface VisitorNames {
   session(id: string): string;
   /** The marks that stand for a name in tokens which may still be alive, each with the end of the last of them. */
   marksOf(name: string, nowMs: number): readonly LivingMark[];
+  /** The name under which a subject's tokens of one generation are taken back. */
+  standing(id: string, generation: number): string;
 }
 
 export interface LivingMark {
@@ -62,8 +70,8 @@ const version = 'v1';
 const expiryLength = 6;
 const markLength = 16;
 const marksFrom = 1 + expiryLength;
-const bodyLength = marksFrom + 2 * markLength;
-const shape = /^v1\.([A-Za-z0-9_-]{52})\.([A-Za-z0-9_-]{43})$/;
+const bodyLength = marksFrom + 3 * markLength;
+const shape = /^v1\.([A-Za-z0-9_-]{74})\.([A-Za-z0-9_-]{43})$/;
 const nobody = Buffer.alloc(markLength);
 
 /** All that a service needs to give visitors tokens and to take them back. */
@@ -98,6 +106,7 @@ export function createVisitorNames({ secret }: Pick<TokenParts, 'secret'>): Visi
   return {
     subject: (id) => nameOf(`subject:${id}`),
     session: (id) => nameOf(`session:${id}`),
+    standing: (id, generation) => nameOf(`standing:${generation}:${id}`),
     marksOf: (name, nowMs) => {
       const endMs = windowEndMs(nowMs);
       // Tokens of the window before this one, of this one, and of the next, in which another process's clock may already be.
@@ -113,15 +122,18 @@ function createTokens(purpose: Purpose, { secret, clock }: TokenParts): VisitorT
   const key = keyFor('token', secret);
   const names = createVisitorNames({ secret });
 
-  function mint({ subject, sessionId }: Visitor): MintedVisitorToken {
+  function mint({ subject, sessionId, generation = 0 }: Visitor): MintedVisitorToken {
     const expiresAtMs = windowEndMs(clock.nowMs()) + windowMs;
     const body = Buffer.alloc(bodyLength);
     body.writeUInt8(purposes[purpose], 0);
     body.writeUIntBE(expiresAtMs, 1, expiryLength);
-    if (subject !== null) markOf(names.subject(subject), expiresAtMs).copy(body, marksFrom);
+    if (subject !== null) {
+      markOf(names.subject(subject), expiresAtMs).copy(body, marksFrom);
+      markOf(names.standing(subject, generation), expiresAtMs).copy(body, marksFrom + 2 * markLength);
+    }
     if (sessionId !== null) markOf(names.session(sessionId), expiresAtMs).copy(body, marksFrom + markLength);
     const signed = `${version}.${body.toString('base64url')}`;
-    return { token: `${signed}.${macOf(key, signed)}`, expiresAtMs };
+    return { token: `${signed}.${macOf(key, signed)}`, marks: marksIn(body).marks, expiresAtMs };
   }
 
   function verify(token: string): VisitorTokenContent | null {
@@ -130,11 +142,18 @@ function createTokens(purpose: Purpose, { secret, clock }: TokenParts): VisitorT
     const body = Buffer.from(encoded, 'base64url');
     const expiresAtMs = body.readUIntBE(1, expiryLength);
     if (body[0] !== purposes[purpose] || clock.nowMs() >= expiresAtMs) return null;
-    const marks = [body.subarray(marksFrom, marksFrom + markLength), body.subarray(marksFrom + markLength)];
-    return { marks: marks.filter((mark) => !mark.equals(nobody)).map((mark) => mark.toString('base64url')), expiresAtMs };
+    return { ...marksIn(body), expiresAtMs };
   }
 
   return { mint, verify };
+}
+
+function marksIn(body: Buffer): Pick<VisitorTokenContent, 'marks' | 'standings'> {
+  const [subject, session, standing] = [0, 1, 2].map((place) => {
+    const mark = body.subarray(marksFrom + place * markLength, marksFrom + (place + 1) * markLength);
+    return mark.equals(nobody) ? [] : [mark.toString('base64url')];
+  }) as [string[], string[], string[]];
+  return { marks: [...subject, ...session], standings: [...standing, ...session] };
 }
 
 function windowEndMs(nowMs: number): number {

@@ -24,10 +24,15 @@ export const metricNames = {
   nearCacheEvictions: 'stepwell_near_cache_evictions_total',
   auditWaiting: 'stepwell_audit_lines_waiting',
   auditLost: 'stepwell_audit_lines_lost_total',
+  changeStreamsOpen: 'stepwell_change_streams_open',
 } as const;
 
 /** Gauges that each process tells of itself alone: several processes' are added up. */
-export const gaugesAddedUp: ReadonlySet<string> = new Set([metricNames.decisionsInFlight, metricNames.auditWaiting]);
+export const gaugesAddedUp: ReadonlySet<string> = new Set([
+  metricNames.decisionsInFlight,
+  metricNames.auditWaiting,
+  metricNames.changeStreamsOpen,
+]);
 
 /** What a label says where there is nothing to say: an absent label and an empty one are easily mistaken for a bug. */
 export const nothing = 'none';

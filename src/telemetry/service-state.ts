@@ -65,6 +65,9 @@ export function createServiceStateInstruments(meters: readonly Meter[]): Service
           if (audit) result.observe(audit.lost);
         }),
       );
+    gauge(meter, metricNames.changeStreamsOpen, 'Streams open on which pages hear that they should ask again', (result, state) => {
+      if (state.changeStreamsOpen !== undefined) result.observe(state.changeStreamsOpen);
+    });
     meter
       .createObservableCounter(metricNames.nearCacheReads, {
         description: 'Records read, and reads as a whole, by whether the one held was used, with asking Redis or without, or was fetched',

@@ -104,6 +104,8 @@ export interface ServiceState {
   readonly nearCache: NearCacheState | null;
   /** Absent or null: no record of writes is kept. */
   readonly audit?: AuditState | null;
+  /** On which pages hear that they should ask again. Absent: there are no such streams. */
+  readonly changeStreamsOpen?: number;
 }
 
 export interface AuditState {

@@ -1,6 +1,12 @@
 /** The bounds of streams: how many, for whom, how long, and what becomes of a page that does not read. */
 import { describe, expect, it } from 'vitest';
-import { changeStreamsMax, changeStreamsPerMarkMax, createChangeStreams, type StreamOutput } from '../../src/http/change-streams.ts';
+import {
+  changeStreamsMax,
+  changeStreamsPerMarkMax,
+  createChangeStreams,
+  type StreamOutput,
+  streamsEndWithinMs,
+} from '../../src/http/change-streams.ts';
 import { createVisitorChanges } from '../../src/http/visitor-changes.ts';
 import { createVisitorTokenSet, type Visitor, visitorTokenWindowMs } from '../../src/identity/visitor-token.ts';
 import type { Hear } from '../../src/records/announcements.ts';
@@ -52,16 +58,25 @@ function scene({ random = () => 0 }: { readonly random?: () => number } = {}) {
     revokeToken: async (id: string) => void revoked.add(id),
   };
   const policy = { revision: 'first' };
-  const streams = createChangeStreams({ store, names: tokens.names, clock, revision: () => policy.revision, random });
+  const count = { open: 0 };
+  const streams = createChangeStreams({ store, names: tokens.names, clock, revision: () => policy.revision, random, count });
   const changes = createVisitorChanges({ store, names: tokens.names, clock });
-  function open(visitor: Visitor) {
+  function openWith(token: string) {
     const output = page();
-    const { marks, expiresAtMs } = tokens.stream.verify(tokens.stream.mint(visitor).token) ?? { marks: [], expiresAtMs: 0 };
-    const opened = streams.open({ marks, tokenExpiresAtMs: expiresAtMs, output });
-    return { output, opened };
+    const content = tokens.stream.verify(token);
+    if (content === null) throw new Error('the token is over');
+    const { marks, standings, expiresAtMs } = content;
+    const opened = streams.open({ marks, standings, tokenExpiresAtMs: expiresAtMs, output });
+    const refused = typeof opened === 'string' ? opened : null;
+    return { output, refused, gone: () => typeof opened !== 'string' && opened.gone() };
   }
+  const mint = (visitor: Visitor) => tokens.stream.mint(visitor);
+  const open = (visitor: Visitor) => openWith(mint(visitor).token);
   return {
     clock,
+    count,
+    mint,
+    openWith,
     listeners,
     streams,
     changes,
@@ -79,22 +94,47 @@ describe('streams', () => {
   it('are bounded, for a visitor and for the process, and one that goes makes room', () => {
     const { open } = scene();
     const hers = Array.from({ length: changeStreamsPerMarkMax }, () => open(visitorOf('ann')));
-    expect(open(visitorOf('ann')).opened).toBeNull();
+    expect(open(visitorOf('ann')).refused).toBe('visitor_has_many');
     const others = Array.from({ length: changeStreamsMax - changeStreamsPerMarkMax }, () => open(nobody));
-    expect(others.every(({ opened }) => opened !== null)).toBe(true);
-    expect(open(nobody).opened).toBeNull();
-    hers[0]?.opened?.gone();
-    hers[0]?.opened?.gone();
-    expect(open(visitorOf('bob')).opened).not.toBeNull();
-    expect(open(nobody).opened).toBeNull();
+    expect(others.every(({ refused }) => refused === null)).toBe(true);
+    expect(open(nobody).refused).toBe('full');
+    hers[0]?.gone();
+    hers[0]?.gone();
+    expect(open(visitorOf('bob')).refused).toBeNull();
+    expect(open(nobody).refused).toBe('full');
+  });
+
+  it('have room for a visitor who has few of them, as for anybody, and say so', () => {
+    const { open, streams, mint } = scene();
+    const [hers] = Array.from({ length: changeStreamsPerMarkMax }, () => open(visitorOf('ann')));
+    const roomFor = (visitor: Visitor) => streams.hasRoom(mint(visitor).marks);
+    expect([visitorOf('ann'), { ...visitorOf('ann'), sessionId: 'visit' }, visitorOf('bob'), nobody].map(roomFor)).toEqual([
+      false,
+      false,
+      true,
+      true,
+    ]);
+    hers?.gone();
+    expect(roomFor(visitorOf('ann'))).toBe(true);
+  });
+
+  it('are counted while they are open', () => {
+    const { open, count, streams } = scene();
+    const [first] = [open(nobody), open(visitorOf('ann'))];
+    expect(count.open).toBe(2);
+    first?.gone();
+    first?.gone();
+    expect(count.open).toBe(1);
+    streams.close();
+    expect(count.open).toBe(0);
   });
 
   it('cost nothing while there are none: nobody listens and no timer waits', () => {
     const { clock, listeners, open } = scene();
     expect([listeners.size, clock.pendingTimers]).toEqual([0, 0]);
-    const { opened } = open(nobody);
+    const { gone } = open(nobody);
     expect([listeners.size, clock.pendingTimers]).toEqual([1, 1]);
-    opened?.gone();
+    gone();
     expect([listeners.size, clock.pendingTimers]).toEqual([0, 0]);
     open(nobody);
     expect([listeners.size, clock.pendingTimers]).toEqual([1, 1]);
@@ -116,7 +156,7 @@ describe('streams', () => {
 
   it('do not hear of a policy that came before they did', () => {
     const { clock, open, policy } = scene();
-    open(nobody).opened?.gone();
+    open(nobody).gone();
     policy.revision = 'second';
     const { output } = open(nobody);
     clock.advance(2000);
@@ -134,6 +174,30 @@ describe('streams', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
+  it.each([0, 0.5, 0.999_999])('are not opened again with a token whose streams end, so that nobody is sent away twice: %s', (drawn) => {
+    const { clock, mint, openWith } = scene({ random: () => drawn });
+    const { token, expiresAtMs } = mint(visitorOf('ann'));
+    let opened = 0;
+    // A page that comes back with what it has as soon as it was sent away, as long as the token says that it is good.
+    for (let page = openWith(token); ; page = openWith(token)) {
+      if (page.refused === null) opened += 1;
+      while (page.refused === null && page.output.state === 'open') clock.advance(1000);
+      clock.advance(1000);
+      if (clock.nowMs() >= expiresAtMs) break;
+      expect(opened).toBe(1);
+    }
+    expect(opened).toBe(1);
+  });
+
+  it('are not opened where they might end at any moment', () => {
+    const { clock, mint, openWith } = scene();
+    const { token, expiresAtMs } = mint(nobody);
+    clock.advance(expiresAtMs - clock.nowMs() - streamsEndWithinMs - 1);
+    expect(openWith(token).refused).toBeNull();
+    clock.advance(1);
+    expect(openWith(token).refused).toBe('token_ends');
+  });
+
   it('that nobody reads are let go of, and nothing is kept for them', () => {
     const { clock, open } = scene();
     const { output } = open(nobody);
@@ -147,7 +211,7 @@ describe('streams', () => {
     const [ann, bob, anybody] = [open(visitorOf('ann')).output, open(visitorOf('bob')).output, open(nobody).output];
     const deaf = [...listeners];
     listeners.clear();
-    await changes.ended({ subject: 'ann' });
+    await changes.ended({ subject: 'ann', generations: [0] });
     for (const listener of deaf) listeners.add(listener);
     expect(ann.state).toBe('open');
     hear(null);
@@ -176,6 +240,6 @@ describe('streams', () => {
     const { streams, open, clock } = scene();
     const { output } = open(nobody);
     streams.close();
-    expect([output.state, open(nobody).opened, clock.pendingTimers]).toEqual(['ended', null, 0]);
+    expect([output.state, open(nobody).refused, clock.pendingTimers]).toEqual(['ended', 'full', 0]);
   });
 });

@@ -1,10 +1,11 @@
 /** Bulk answers tell a page where it hears of changes, by a token that is made out to whom the decision took for proved and to nobody else. */
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { changeStreamsMax, createChangeStreams } from '../../src/http/change-streams.ts';
+import { changeStreamsMax, changeStreamsPerMarkMax, createChangeStreams } from '../../src/http/change-streams.ts';
 import { call } from './callers.ts';
 import { checkOfrep } from './ofrep-shapes.ts';
 import { startService, type TestService } from './service.ts';
+import { listen, notices, openStream } from './streaming.ts';
 
 const url = '/ofrep/v1/evaluate/flags';
 
@@ -42,6 +43,45 @@ describe('a stream token', () => {
     expect(await marks(service, { sessionId })).toBe(1);
     expect(await marks(service, { token })).toBe(1);
     expect(await marks(service, { token, sessionId })).toBe(2);
+  });
+
+  it('is another after the person’s tokens were revoked: who signs in again hears of changes, and what was made out before is refused', async () => {
+    const service = await startService();
+    const origin = await listen(service.app);
+    const open = async (claims?: object) =>
+      openStream(`${origin}/ofrep/v1/stream?t=${await tokenFor(service, { token: await service.tokenOf('ada', { ...claims }) })}`);
+    const before = await tokenFor(service, { token: await service.tokenOf('ada') });
+    for (const gen of [1, 2]) {
+      await call(service, { method: 'POST', url: '/v1/revocations', payload: { subject: 'ada' } });
+      const stream = await open({ gen });
+      expect(stream.status).toBe(200);
+      await call(service, { method: 'POST', url: '/v1/consents/ada/withdrawals' });
+      await stream.until((text) => notices(text) === 1);
+      expect((await openStream(`${origin}/ofrep/v1/stream?t=${before}`)).status).toBe(401);
+    }
+  });
+
+  it('is not made out to a person who was erased, so that it opens a stream, and what was made out before does not', async () => {
+    const service = await startService();
+    const origin = await listen(service.app);
+    const context = { token: await service.tokenOf('ada') };
+    const before = await tokenFor(service, context);
+    await call(service, { method: 'POST', url: '/v1/erasures', payload: { subject: 'ada' } });
+    expect(await marks(service, context)).toBe(0);
+    expect((await openStream(`${origin}/ofrep/v1/stream?t=${before}`)).status).toBe(401);
+    expect((await openStream(`${origin}/ofrep/v1/stream?t=${await tokenFor(service, context)}`)).status).toBe(200);
+  });
+
+  it('is not given to a visitor who has as many streams as one may, and is again when one has gone', async () => {
+    const service = await startService();
+    const origin = await listen(service.app);
+    const context = { token: await service.tokenOf('ada') };
+    const address = `${origin}/ofrep/v1/stream?t=${await tokenFor(service, context)}`;
+    const [first] = await Promise.all(Array.from({ length: changeStreamsPerMarkMax }, () => openStream(address)));
+    expect((await bulk(service, context)).json().eventStreams).toBeUndefined();
+    expect(await marks(service, {})).toBe(0);
+    first?.leave();
+    await expect.poll(async () => (await bulk(service, context)).json().eventStreams).toBeDefined();
   });
 
   it('is made out to nobody any more once the session has ended and the person’s tokens are revoked', async () => {
@@ -88,16 +128,17 @@ describe('room for streams', () => {
     const names = parts.visitorTokens?.names;
     if (names === undefined) throw new Error('the service of the tests gives visitors tokens');
     const streams = createChangeStreams({ store, names, clock, revision: () => 'one', random: () => 0 });
-    const open = () => streams.open({ marks: [], tokenExpiresAtMs: clock.nowMs() + 600_000, output: new PassThrough() });
+    const token = { marks: [], standings: [], tokenExpiresAtMs: clock.nowMs() + 600_000 };
+    const open = () => streams.open({ ...token, output: new PassThrough() });
     const first = open();
     for (let count = 1; count < changeStreamsMax; count++) {
-      expect(streams.hasRoom()).toBe(true);
+      expect(streams.hasRoom([])).toBe(true);
       open();
     }
-    expect([streams.hasRoom(), open()]).toEqual([false, null]);
-    first?.gone();
-    expect(streams.hasRoom()).toBe(true);
+    expect([streams.hasRoom([]), open()]).toEqual([false, 'full']);
+    if (typeof first !== 'string') first.gone();
+    expect(streams.hasRoom([])).toBe(true);
     streams.close();
-    expect(streams.hasRoom()).toBe(false);
+    expect(streams.hasRoom([])).toBe(false);
   });
 });

@@ -27,7 +27,7 @@ export interface TestService {
   readonly store: Store;
   readonly artefact: Artefact;
   /** A fresh token of the test issuer. */
-  tokenOf(subject: string): Promise<string>;
+  tokenOf(subject: string, claims?: Readonly<Record<string, unknown>>): Promise<string>;
 }
 
 const keys = await generateIssuerKeys();
@@ -68,6 +68,7 @@ export async function startService(changes: Partial<AppDependencies> = {}, polic
     await opened.close();
     rmSync(directory, { recursive: true, force: true });
   });
-  const tokenOf = (subject: string) => mintToken({ ...keys, ...parties, subject, nowMs: clock.nowMs(), lifetimeSeconds: 600 });
+  const tokenOf = (subject: string, claims: Readonly<Record<string, unknown>> = {}) =>
+    mintToken({ ...keys, ...parties, subject, nowMs: clock.nowMs(), lifetimeSeconds: 600, claims });
   return { app, parts, clock, store, artefact, tokenOf };
 }

@@ -2,12 +2,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { AppDependencies } from '../../src/app.ts';
-import { changeStreamsPerMarkMax, heartbeatMs } from '../../src/http/change-streams.ts';
+import { changeStreamsMax, changeStreamsPerMarkMax, heartbeatMs, streamsEndWithinMs } from '../../src/http/change-streams.ts';
 import { visitorTokenWindowMs } from '../../src/identity/visitor-token.ts';
 import { startService, type TestService } from './service.ts';
 import { listen, notices, openStream } from './streaming.ts';
 
 const ann = { subject: 'ann', sessionId: null };
+const nobody = { subject: null, sessionId: null };
 
 async function started(changes?: Partial<AppDependencies>) {
   const service = await startService(changes);
@@ -111,6 +112,18 @@ describe('a stream', () => {
     expect((await service.streamOf(ann)).status).toBe(200);
   });
 
+  it('is not opened again with its token when it ends, so that nobody is sent away and comes back until the token ends', async () => {
+    const service = await started();
+    const { token, expiresAtMs } = service.parts.visitorTokens?.stream.mint(ann) ?? { token: '', expiresAtMs: 0 };
+    const open = () => openStream(`${service.url}/ofrep/v1/stream?t=${token}`);
+    const stream = await open();
+    service.clock.advance(expiresAtMs - service.clock.nowMs() - streamsEndWithinMs);
+    expect((await open()).status).toBe(401);
+    service.clock.advance(streamsEndWithinMs);
+    await stream.ended;
+    expect((await service.streamOf(ann)).status).toBe(200);
+  });
+
   it('ends also when all is taken back while the store is still asked whether it was', async () => {
     const plain = await startService();
     const asked = Promise.withResolvers<void>();
@@ -168,11 +181,19 @@ describe('a stream is refused', () => {
     expect((await broken.streamOf({ subject: null, sessionId: null })).status).toBe(200);
   });
 
-  it('where a visitor has as many as one may, until one of them goes', async () => {
+  it('where as many are open as may be', async () => {
+    const streamCount = { open: 0 };
+    const service = await started({ streamCount });
+    while (streamCount.open < changeStreamsMax) await Promise.all(Array.from({ length: 256 }, () => service.streamOf(nobody)));
+    const refused = await service.streamOf(ann);
+    expect([refused.status, refused.headers['retry-after']]).toEqual([503, '30']);
+  });
+
+  it('where a visitor has as many as one may, until one of them goes, and so that its page does not come back', async () => {
     const service = await started();
     const streams = await Promise.all(Array.from({ length: changeStreamsPerMarkMax }, () => service.streamOf(ann)));
     const refused = await service.streamOf(ann);
-    expect([refused.status, refused.headers['retry-after']]).toEqual([503, '30']);
+    expect([refused.status, refused.text()]).toEqual([204, '']);
     expect((await service.streamOf({ subject: 'bob', sessionId: null })).status).toBe(200);
     streams[0]?.leave();
     while ((await service.streamOf(ann)).status !== 200) await nextTurn();

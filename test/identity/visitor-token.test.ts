@@ -32,6 +32,7 @@ describe("a visitor's token", () => {
       { ...ann, sessionId: 'visit-2' },
       { ...ann, subject: null },
       { subject: 'visit-1', sessionId: 'ann' },
+      { ...ann, generation: 1 },
     ];
     const texts = [first, ...others.map(stream.mint), artefact.mint(ann)].map(({ token }) => token);
     expect(new Set(texts).size).toBe(texts.length);
@@ -84,7 +85,7 @@ describe("a visitor's token", () => {
 
   it('is a string of our own making or nothing: any other is refused, and none throws', () => {
     const { stream } = parts();
-    const alike = fc.stringMatching(/^v1\.[A-Za-z0-9_-]{52}\.[A-Za-z0-9_-]{43}$/);
+    const alike = fc.stringMatching(/^v1\.[A-Za-z0-9_-]{74}\.[A-Za-z0-9_-]{43}$/);
     fc.assert(
       fc.property(fc.oneof(fc.string({ unit: 'binary' }), alike), (text) => {
         expect(stream.verify(text)).toBeNull();
@@ -133,5 +134,17 @@ describe('the marks of a name', () => {
     clock.advance(visitorTokenWindowMs);
     const after = stream.verify(stream.mint(ann).token)?.marks ?? [];
     expect(new Set([...before, ...after]).size).toBe(4);
+  });
+
+  it('stay when a subject’s generation is raised, and what is taken back with the generation before does not', () => {
+    const { clock, stream } = parts();
+    const names = createVisitorNames({ secret });
+    const [before, after] = [1, 2].map((generation) => stream.verify(stream.mint({ ...ann, generation }).token));
+    expect(after?.marks).toEqual(before?.marks);
+    const living = (generation: number) => names.marksOf(names.standing('ann', generation), clock.nowMs()).map(({ mark }) => mark);
+    const shared = (one: typeof before, generation: number) => one?.standings.filter((mark) => living(generation).includes(mark)).length;
+    expect([shared(before, 1), shared(before, 2), shared(after, 1), shared(after, 2)]).toEqual([1, 0, 0, 1]);
+    // The session stands by its mark, which no generation moves.
+    expect(after?.standings.filter((mark) => before?.standings.includes(mark))).toEqual([after?.marks[1]]);
   });
 });

@@ -329,6 +329,12 @@ describe('how the service stands', () => {
     expect(await telemetry.metricsText()).not.toContain('stepwell_audit_lines_lost_total 0');
   });
 
+  test('includes how many streams of change notices are open', async () => {
+    const telemetry = await start();
+    telemetry.showService(() => ({ ...state, changeStreamsOpen: 12 }));
+    expect(await telemetry.metricsText()).toContain('\nstepwell_change_streams_open 12\n');
+  });
+
   test('includes how often each dependency was asked, and how many calls that took', async () => {
     const telemetry = await start();
     telemetry.showService(() => state);

@@ -49,7 +49,7 @@ export function artefactRoutes(app: FastifyInstance, dependencies: ServiceDepend
       return;
     }
     const content = visitorTokens?.artefact.verify(token) ?? null;
-    if (content === null || (await isTakenBack(store, content.marks))) throw new ProblemError('token_refused');
+    if (content === null || (await isTakenBack(store, content.standings))) throw new ProblemError('token_refused');
   }
 
   app.get('/v1/artefact', { onRequest: refusingLateRequests(dependencies) }, async (request, reply) => {

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { erasureAnswer, toErasure } from '../../contract/erasures.ts';
 import { ProblemError } from '../../contract/problem.ts';
 import { noSuchRecord } from '../../contract/records.ts';
+import { planAbout } from '../../records/store.ts';
 import type { ServiceDependencies } from '../dependencies.ts';
 import type { Authority } from '../plugins/keys.ts';
 
@@ -13,7 +14,8 @@ export function erasureRoutes(app: FastifyInstance, { store, clock, visitorChang
   app.post('/v1/erasures', options, async ({ body, headers }, reply) => {
     const { subject, ...request } = toErasure(body, headers['idempotency-key'], clock.nowMs());
     const erasure = await store.erase(subject, request);
-    await visitorChanges.ended({ subject });
+    const { generation } = await store.read(planAbout(subject));
+    await visitorChanges.ended({ subject, generations: [generation] });
     return reply.code(202).send(erasureAnswer(erasure));
   });
 

@@ -66,11 +66,18 @@ export function ofrepRoutes(
     return reply;
   }
 
-  /** Made out to whom the decision itself took for proved, so that nobody hears of anybody else. Null: there is no stream to be had. */
-  function streamTokenFor(evidence: Evidence = noEvidence): string | null {
-    if (visitorTokens === null || streams?.hasRoom() !== true) return null;
-    const { state, token, sessionId } = weighIdentity(evidence.identity);
-    return visitorTokens.stream.mint({ subject: state === 'high_confidence' && token !== null ? token.subject : null, sessionId }).token;
+  /**
+   * Made out to whom the decision itself took for proved, so that nobody hears of anybody else. Null: there is no stream to be had, and a
+   * page that is told of one which it is then refused comes back every second.
+   */
+  function streamTokenFor({ identity }: Evidence = noEvidence): string | null {
+    if (visitorTokens === null || streams === null) return null;
+    const { state, token, sessionId } = weighIdentity(identity);
+    // Of somebody erased there is nothing to hear, and the tokens made out before are refused.
+    const subject = state === 'high_confidence' && token !== null && identity.erased !== true ? token.subject : null;
+    const generation = identity.generation.state === 'known' ? identity.generation.value : 0;
+    const minted = visitorTokens.stream.mint({ subject, sessionId, generation });
+    return streams.hasRoom(minted.marks) ? minted.token : null;
   }
 }
 

@@ -16,7 +16,8 @@ export function revocationRoutes(
     const revocation = toRevocation(request.body);
     if ('subject' in revocation) {
       const generation = await store.raiseGeneration(revocation.subject);
-      await visitorChanges.ended(revocation);
+      // And of the one before: who raised to that one may have failed before its tokens were taken back.
+      await visitorChanges.ended({ subject: revocation.subject, generations: [generation - 1, generation - 2] });
       return reply.send({ generation });
     }
     if (tokenIssuer === null)

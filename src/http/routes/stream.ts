@@ -17,12 +17,12 @@ const fullRetryAfterSeconds = 30;
 
 /** Null: there are no streams. */
 export function streamRoute(app: FastifyInstance, dependencies: ServiceDependencies): Pick<ChangeStreams, 'hasRoom'> | null {
-  const { visitorTokens, store, clock, policy } = dependencies;
+  const { visitorTokens, store, clock, policy, streamCount } = dependencies;
   if (visitorTokens === null) return null;
   const { names, stream: tokens } = visitorTokens;
   const random = Math.random;
   const revision = () => policy.current()?.artefact.revision ?? null;
-  const streams: ChangeStreams = createChangeStreams({ store, names, clock, revision, random });
+  const streams: ChangeStreams = createChangeStreams({ store, names, clock, revision, random, count: streamCount });
   app.addHook('preClose', (done) => {
     streams.close();
     done();
@@ -35,12 +35,16 @@ export function streamRoute(app: FastifyInstance, dependencies: ServiceDependenc
     const output = new PassThrough();
     // At once: the stream may have ended again when the store has answered, and after its end nothing can be written.
     output.write(`retry: ${retryMs.min + Math.floor(random() * (retryMs.max - retryMs.min))}\n\n`);
-    const opened = streams.open({ marks: content.marks, tokenExpiresAtMs: content.expiresAtMs, output });
-    if (opened === null) throw new ProblemError('too_many_streams', undefined, [], fullRetryAfterSeconds);
+    const { marks, standings, expiresAtMs: tokenExpiresAtMs } = content;
+    const opened = streams.open({ marks, standings, tokenExpiresAtMs, output });
+    if (opened === 'token_ends') throw new ProblemError('token_refused');
+    if (opened === 'full') throw new ProblemError('too_many_streams', undefined, [], fullRetryAfterSeconds);
+    // What tells every kind of EventSource to leave it at that, where some come back every second after a 503.
+    if (opened === 'visitor_has_many') return reply.code(204).send();
     output.once('close', opened.gone);
     try {
       // It is listened to already: what is taken back from now on ends it.
-      if (await isTakenBack(store, content.marks)) throw new ProblemError('token_refused');
+      if (await isTakenBack(store, standings)) throw new ProblemError('token_refused');
     } catch (error) {
       output.destroy();
       opened.gone();

@@ -1,0 +1,61 @@
+/** What a browser's own EventSource makes of a stream that is refused or ends: it must not come back again and again. */
+import { existsSync } from 'node:fs';
+import { chromium, type Page } from 'playwright-core';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { changeStreamsPerMarkMax, streamsEndWithinMs } from '../../src/http/change-streams.ts';
+import { startService } from './service.ts';
+import { listen, openStream } from './streaming.ts';
+
+const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path));
+const args = ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-sync'];
+const ann = { subject: 'ann', sessionId: null };
+
+async function openPage() {
+  if (executablePath === undefined) throw new Error('this test needs a browser and found none: `apt-get install chromium`');
+  const service = await startService();
+  const origin = await listen(service.app);
+  const browser = await chromium.launch({ executablePath, args });
+  onTestFinished(() => browser.close());
+  const page = await browser.newPage();
+  await page.goto(`${origin}/.well-known/stepwell-keys.json`);
+  const statuses: number[] = [];
+  page.on('response', (response) => {
+    if (response.url().includes('/ofrep/v1/stream')) statuses.push(response.status());
+  });
+  const minted = service.parts.visitorTokens?.stream.mint(ann) ?? { token: '', expiresAtMs: 0 };
+  return { ...service, page, statuses, minted, url: `${origin}/ofrep/v1/stream?t=${minted.token}` };
+}
+
+/** A page’s EventSource. `givenUp` resolves when it has, for good, which is what the standard calls a failed connection. */
+async function listenTo(page: Page, url: string): Promise<void> {
+  await page.evaluate((address) => {
+    const source = new EventSource(address);
+    const heard: string[] = [];
+    const givenUp = new Promise((resolve) => {
+      source.onerror = () => source.readyState === EventSource.CLOSED && resolve(heard);
+    });
+    source.onopen = () => heard.push('open');
+    source.onmessage = ({ data }) => heard.push(data);
+    Object.assign(window, { heard, givenUp });
+  }, url);
+}
+
+describe('EventSource in a browser', () => {
+  it('gives up where its visitor has as many streams as one may', async () => {
+    const { page, url, statuses } = await openPage();
+    await Promise.all(Array.from({ length: changeStreamsPerMarkMax }, () => openStream(url)));
+    await listenTo(page, url);
+    expect(await page.evaluate('givenUp')).toEqual([]);
+    expect(statuses).toEqual([204]);
+  });
+
+  it('is told to ask again when its token ends, comes back once with it, and gives up', async () => {
+    const { page, url, statuses, clock, minted } = await openPage();
+    await listenTo(page, url);
+    await page.waitForFunction('heard.length === 1');
+    clock.advance(minted.expiresAtMs - clock.nowMs() - streamsEndWithinMs);
+    clock.advance(streamsEndWithinMs);
+    expect(await page.evaluate('givenUp')).toEqual(['open', '{"type":"refetchEvaluation"}']);
+    expect(statuses).toEqual([200, 401]);
+  });
+});
