@@ -201,6 +201,28 @@ describe('lint', () => {
     expect(code).toBe(1);
   });
 
+  test('what is marked for devices and stays off them is named with the reason, and is no fault', async () => {
+    const { directory, policyPath } = await shop();
+    await using _ = directory;
+    const choices = `choose:
+          - { when: 'request.country == "CH"', variant: gold }
+          - { when: 'request.country < "F"', variant: gold, device: true }
+          - { when: 'request.country == "DE"', variant: gold, device: true }`;
+    const marked = policy
+      .replace(/attributes:\n/, 'attributes:\n  request: { country: { type: string, class: S0 } }\n')
+      .replace('      - { tier: anonymous', `      - tier: segment\n        ${choices}\n$&`);
+    await writeFile(policyPath, marked);
+    const { code, stdout } = await stepwell(['lint', policyPath]);
+    const why = 'it puts texts in order, and engines differ in that';
+    const note = `${policyPath}: note: rule 2 on the segment rung of zone \`hero\` is marked \`device: true\` and stays off devices: ${why}`;
+    expect(stdout.split('\n').filter((line) => line.includes('note:'))).toEqual([note]);
+    expect(code).toBe(0);
+    const report = JSON.parse((await stepwell(['lint', policyPath, '--json'])).stdout);
+    expect(report.keptFromDevices).toEqual([{ zone: 'hero', tier: 'segment', rule: 1, offer: null, why: 'text_order' }]);
+    await writeFile(policyPath, `${marked}device: { enabled: false }\n`);
+    expect((await stepwell(['lint', policyPath])).stdout).not.toContain('note:');
+  });
+
   test('a reader that leaves after the first line ends it quietly, with the code of what was found', async () => {
     const { directory, policyPath } = await shop();
     await using _ = directory;
