@@ -9,7 +9,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { cacheProducts, type Manner, type ProductName, productNames } from '../../test/caches/cache-products.ts';
-import { complaintKinds } from '../../test/caches/judge.ts';
+import { complaintKinds, ownShareMax } from '../../test/caches/judge.ts';
 import { type RunningCache, startCache } from '../../test/caches/start-cache.ts';
 import { type CacheFindings, driveTraffic } from '../../test/caches/traffic.ts';
 import { leaks, startTrapOrigin, traps } from '../../test/caches/traps.ts';
@@ -38,15 +38,23 @@ const missing = products.filter((name) => findProgram(cacheProducts[name].progra
 for (const name of missing) process.stderr.write(`  ${missingSentence(cacheProducts[name].program)}\n`);
 if (products.length === 0 || missing.length > 0) process.exit(2);
 
+const interruptedCode = 130;
 const startedAtMs = performance.now();
-// What was started ends with us.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+// What was started is ended first, and takes its folders with it; whoever says it twice does not want to wait.
+let isInterrupted = false;
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.on(signal, () => {
+    if (isInterrupted) process.exit(interruptedCode);
+    isInterrupted = true;
+  });
+const isOver = (): boolean => isInterrupted || performance.now() > endAtMs;
 const busyBefore = await busyBeforehand();
 const world = await createCacheWorld();
 const findings: CacheFindings[] = [];
 const controls: CacheFindings[] = [];
 try {
   for (const name of products) {
+    if (isInterrupted) break;
     findings.push(...(await driven(world, name, ['ordinary', 'hostile'], Math.floor(requests / products.length))));
     controls.push(...(await driven(world, name, ['overriding'], controlRequestsPerCache)));
   }
@@ -54,8 +62,10 @@ try {
   await world.end();
 }
 const matrix = await trapMatrix();
+if (isInterrupted) process.exit(interruptedCode);
 const wrongs = findings.filter(({ complaints }) => complaints.size > 0);
 const blind = controls.filter(({ complaints }) => complaints.size === 0);
+const silent = findings.filter(({ tally }) => tally.own > ownShareMax * tally.answers);
 const asked = findings.reduce((sum, { tally }) => sum + tally.answers, 0);
 const text = report();
 process.stdout.write(`${text}\n`);
@@ -64,7 +74,8 @@ for (const { cache, examples } of wrongs)
 for (const { cache } of blind) process.stdout.write(`NOT ${cache.name}, ${cache.manner}: nothing was seen to leak\n`);
 if (asked >= whole.requests && products.length === productNames.length) keep();
 else process.stdout.write('only a whole run is kept\n');
-process.exitCode = wrongs.length + blind.length > 0 ? 1 : 0;
+for (const { cache } of silent) process.stdout.write(`NOT ${cache.name}, ${cache.manner}: too many answers are the cache's own\n`);
+process.exitCode = wrongs.length + blind.length + silent.length > 0 ? 1 : 0;
 
 async function driven(behind: CacheWorld, name: ProductName, how: readonly Manner[], share: number): Promise<readonly CacheFindings[]> {
   const caches: RunningCache[] = [];
@@ -74,7 +85,7 @@ async function driven(behind: CacheWorld, name: ProductName, how: readonly Manne
     const onProgress = (answers: number): void => {
       if (answers % step === 0) process.stderr.write(`  ${name}, ${how.join(' and ')}: ${count(answers)} of ${count(share)}\n`);
     };
-    return await driveTraffic({ world: behind, caches, requests: share, seed, onProgress, isOver: () => performance.now() > endAtMs });
+    return await driveTraffic({ world: behind, caches, requests: share, seed, onProgress, isOver });
   } finally {
     for (const cache of caches) await cache.stop();
   }
@@ -86,6 +97,7 @@ async function trapMatrix(): Promise<readonly string[][]> {
   try {
     for (const name of products) {
       for (const manner of ['plain', 'hostile', 'ordinary'] as const) {
+        if (isInterrupted) return rows;
         const cache = await startCache(name, manner, origin.port);
         for (const [index, row] of rows.entries()) row.push((await leaks(index, cache.port)) ? '**leak**' : 'ok');
         await cache.stop();
@@ -113,6 +125,7 @@ function report(): string {
         'from the cache',
         'decisions by tier: user / session / segment / anonymous',
         'degraded',
+        'of its own',
         'wrong',
         'mistaken for shared',
         'wrong 304',
@@ -145,6 +158,7 @@ function rowOf(one: CacheFindings): string[] {
     `${Math.round((100 * tally.hits) / tally.shared)} %`,
     tiers,
     count(tally.degraded),
+    count(tally.own),
     count(wrongsOf(one)),
     count(tally.overlooked),
     count(tally.wrongly304),

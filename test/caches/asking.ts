@@ -5,10 +5,10 @@
 import type { Person } from '../../bench/faults/people.ts';
 import type { Random } from '../../bench/faults/random.ts';
 import type { Asked } from './client.ts';
-import { sharedQueries } from './policy.ts';
+import { addressOfShared, artefactAddress, sharedQueries, tableAddresses } from './policy.ts';
 import { type KeyName, keyOf, pageOrigins } from './world.ts';
 
-/** What may be answered, besides a 503 that says so for itself. */
+/** What may be answered, besides a 503 that says so for itself. `query`: as `addressOfShared` takes it. */
 export type Expectation =
   | { readonly kind: 'shared'; readonly query: string; readonly range: readonly [number, number] | null; readonly validator: string | null }
   /** `onQuery`: asked on the address of that shared question. */
@@ -29,7 +29,6 @@ export interface Knowledge {
   readonly people: readonly Person[];
   /** Of each shared query, what the service itself names its answer. */
   readonly validators: ReadonlyMap<string, string>;
-  readonly hasFlags: boolean;
 }
 
 const json = { 'content-type': 'application/json' };
@@ -110,7 +109,7 @@ const shared = (
   more: { range?: [number, number]; validator?: string } = {},
 ): Question => ({
   name,
-  asked: { method: 'GET', path: `/v1/decide?${query}`, headers: {}, ...asked },
+  asked: { method: 'GET', path: addressOfShared(query), headers: {}, ...asked },
   expectation: { kind: 'shared', query, range: more.range ?? null, validator: more.validator ?? null },
 });
 
@@ -119,6 +118,15 @@ const other = (name: string, statuses: readonly number[], asked: Partial<Asked>,
   asked: { method: 'GET', path: '/v1/decide?page=home', headers: {}, ...asked },
   expectation: { kind: 'other', statuses, onQuery },
 });
+
+/** As everybody asks, by whatever stands beside it, by a validator of it or of something else, or for its head. */
+function sharedBeside(name: string, it: Drawing, address: string): Question {
+  const { validators } = it.knowledge;
+  if (it.chance() < 0.1) return shared(`${name}, its head`, { method: 'HEAD' }, address);
+  if (it.chance() < 0.7) return shared(name, { headers: it.draw(beside)(it) }, address);
+  const validator = it.draw([validators.get(address), validators.get(it.draw(tableAddresses)), '"-"']) ?? '"-"';
+  return shared(`${name}, with a validator`, { headers: { 'if-none-match': validator } }, address, { validator });
+}
 
 const decideBody = ({ body }: Person, deadlineMs: number): string => JSON.stringify({ ...body, deadlineMs });
 
@@ -148,6 +156,21 @@ const kinds: readonly Kind[] = [
       const body = decideBody(it.draw(it.knowledge.people), 60);
       return shared('shared, with somebody’s body', { headers: json, body }, it.draw(queries));
     },
+  },
+  { weight: 4, make: (it) => sharedBeside('table of classes', it, it.draw(tableAddresses)) },
+  { weight: 4, make: (it) => sharedBeside('artefact', it, artefactAddress) },
+  {
+    weight: 1,
+    make: (it) => other('bad token', [401], { path: it.draw(['/v1/artefact?t=x', '/ofrep/v1/stream?t=x', '/ofrep/v1/stream']) }),
+  },
+  {
+    weight: 1,
+    make: (it) => other('bent artefact', [404, 400], { path: `${artefactAddress}${it.draw(bentEnds)}` }, artefactAddress),
+  },
+  {
+    weight: 1,
+    make: (it) =>
+      other('bad query of classes', [400, 404], { path: `/v1/decide/classes${it.draw(['', '?page=nowhere', '?page=home&country=DE'])}` }),
   },
   { weight: 30, make: (it) => decision('decision', it) },
   // On the address of a shared question, so that a key of addresses alone takes one for the other. Its query says nothing to a POST.
@@ -223,20 +246,34 @@ const kinds: readonly Kind[] = [
     make: (it) => other('other type', [415], { ...decision('', it).asked, headers: { ...bearer('edge'), 'content-type': 'text/plain' } }),
   },
   { weight: 1, make: () => other('other method', [405, 404], { method: 'DELETE', path: '/v1/decide' }) },
+  { weight: 4, make: (it) => flags(it) },
   {
-    weight: 3,
+    weight: 1,
     make(it) {
-      if (!it.knowledge.hasFlags) return decision('decision', it);
-      const person = it.draw(it.knowledge.people);
-      const { identity, consent } = person.body as { identity: object; consent?: object };
-      const context = { ...identity, ...(consent === undefined ? {} : { consent }), page: 'home', country: person.country };
-      const path = it.draw(['/ofrep/v1/evaluate/flags', '/ofrep/v1/evaluate/flags/greeting']);
-      const headers = { ...json, ...bearer('edge'), ...person.headers };
-      return {
-        name: 'flags',
-        asked: { method: 'POST', path, headers, body: JSON.stringify({ context }) },
-        expectation: { kind: 'flags', person },
-      };
+      const { asked } = flags(it);
+      const [path, body, status] = it.draw(badFlags);
+      return other('bad flags', [status], { ...asked, path, body });
     },
   },
 ];
+
+const badFlags = [
+  ['/ofrep/v1/evaluate/flags/nothing', '{"context":{"page":"home"}}', 404],
+  ['/ofrep/v1/evaluate/flags', '{"context":1}', 400],
+  ['/ofrep/v1/evaluate/flags', '{', 400],
+] as const;
+
+function flags({ draw, knowledge }: Drawing): Question {
+  const person = draw(knowledge.people);
+  const { identity, consent } = person.body as { identity: object; consent?: object };
+  const context = { ...identity, ...(consent === undefined ? {} : { consent }), page: 'home', country: person.country };
+  const path = `/ofrep/v1/evaluate/flags${draw(['', '', '/greeting', '/rail', '/footer'])}`;
+  const key = draw([bearer('edge'), { 'x-api-key': keyOf('edge') }]);
+  const held = draw([{}, { 'if-none-match': draw([...knowledge.validators.values()]) }]);
+  const headers = { ...json, ...key, ...held, ...person.headers };
+  return {
+    name: 'flags',
+    asked: { method: 'POST', path, headers, body: JSON.stringify({ context }) },
+    expectation: { kind: 'flags', person },
+  };
+}

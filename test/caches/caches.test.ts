@@ -6,7 +6,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Manner, ProductName } from './cache-products.ts';
 import { createClient } from './client.ts';
-import type { ComplaintKind } from './judge.ts';
+import { type ComplaintKind, ownShareMax } from './judge.ts';
 import { type RunningCache, startCache } from './start-cache.ts';
 import { type CacheFindings, driveTraffic } from './traffic.ts';
 import { type CacheWorld, createCacheWorld } from './world.ts';
@@ -59,6 +59,8 @@ describe('nginx and Varnish, by our recipes and by somebody who wants hits above
           `${status}`,
         ).toBe(true);
       expect(tally.degraded, 'degraded').toBeGreaterThan(100);
+      // Else most of it was asked of nobody.
+      expect(tally.own, `${cache.name}, ${cache.manner}: answers of its own`).toBeLessThan(ownShareMax * tally.answers);
       expect(tally.hits, 'hits').toBeGreaterThan(tally.shared / 4);
       // What our recipes never do, and what the others do, else they would not be hostile.
       expect(tally.overlooked > 0).toBe(cache.manner === 'hostile');

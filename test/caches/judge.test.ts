@@ -1,9 +1,13 @@
 /** That the judge of answers through caches finds each thing that it looks for, and complains of nothing else. */
+import { hash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { Person } from '../../bench/faults/people.ts';
+import { artefactKeysOf, newArtefactKey } from '../../src/identity/artefact-keys.ts';
 import type { Expectation, Question } from './asking.ts';
 import type { Answer } from './client.ts';
+import { contentOf } from './device-artefact.ts';
 import { type ComplaintKind, complaintKinds, createJudge } from './judge.ts';
+import { artefactAddress, deviceVariant } from './policy.ts';
 
 const query = 'page=plain';
 const truth = { body: '{"zones":[]}', etag: '"right"', cacheControl: 'public, max-age=0, s-maxage=1, stale-while-revalidate=0' };
@@ -36,6 +40,19 @@ const sharedAnswer: Answer = {
   askedAtMs: 0,
   answeredAtMs: 10,
 };
+const signing = artefactKeysOf(newArtefactKey());
+const deviceKeys = signing.jwks.keys.map((key) => ({ ...key }));
+const artefactQuestion: Question = questionFor({ kind: 'shared', query: artefactAddress, range: null, validator: null });
+/** As of an hour. */
+const artefactOf = (variant: string, iat: number): Answer => {
+  const body = signing.sign({ variants: { [variant]: { says: variant } }, iat, nbf: iat, exp: iat + 1 });
+  const etag = `"${hash('sha256', body, 'base64url')}"`;
+  const headers = { 'content-type': 'application/jose', 'cache-control': truth.cacheControl, etag, 'stepwell-request-id': `of ${iat}` };
+  return { ...sharedAnswer, headers, body };
+};
+const artefactTruth = { ...truth, body: contentOf(artefactOf(deviceVariant, 0).body, deviceKeys) ?? '' };
+const flagsQuestion: Question = questionFor({ kind: 'flags', person });
+
 const refusal: Answer = {
   ...sharedAnswer,
   status: 400,
@@ -74,6 +91,33 @@ const faults: readonly Fault[] = [
     kind: 'somebody else’s',
     what: 'the origin of another page',
     answers: [[shared, saying(sharedAnswer, { 'access-control-allow-origin': 'https://x.example' })]],
+  },
+  {
+    kind: 'not for devices',
+    what: 'an artefact with what nobody marked',
+    answers: [[artefactQuestion, artefactOf('letter', 1)]],
+  },
+  {
+    kind: 'somebody else’s',
+    what: 'an artefact with what is somebody’s',
+    answers: [[artefactQuestion, artefactOf('greeting-m02', 1)]],
+  },
+  {
+    kind: 'wrong answer',
+    what: 'an artefact that nobody signed',
+    answers: [[artefactQuestion, { ...artefactOf(deviceVariant, 1), body: `${artefactOf(deviceVariant, 1).body.slice(0, -4)}AAAA` }]],
+  },
+  {
+    kind: 'headers and body disagree',
+    what: 'an artefact by the validator of another hour',
+    answers: [[artefactQuestion, saying(artefactOf(deviceVariant, 1), { etag: artefactOf(deviceVariant, 0).headers.etag })]],
+  },
+  {
+    kind: 'wrong answer',
+    what: 'a flag of another country',
+    answers: [
+      [flagsQuestion, saying({ ...decided, body: '{"key":"footer","variant":"land-FR"}' }, { 'cache-control': 'private, no-cache' })],
+    ],
   },
   {
     kind: 'kept',
@@ -125,23 +169,28 @@ const faults: readonly Fault[] = [
   { kind: 'not answered', what: 'nothing', answers: [[shared, { ...sharedAnswer, status: 0 }]] },
 ];
 
-const truths = new Map([[query, truth]]);
+const truths = new Map([
+  [query, truth],
+  [artefactAddress, artefactTruth],
+]);
 
 describe('the judge of answers through caches', () => {
   it('complains of nothing that is right', () => {
-    const judge = createJudge({ truths, isStrict: true });
+    const judge = createJudge({ truths, deviceKeys, isStrict: true });
     const right: Fault['answers'] = [
       [shared, sharedAnswer],
       [shared, later(sharedAnswer, 500)],
+      [artefactQuestion, artefactOf(deviceVariant, 0)],
+      [artefactQuestion, artefactOf(deviceVariant, 1)],
       [refused, refusal],
       [decision, saying({ ...decided, body: decisionText('m01', 'four') }, { 'stepwell-request-id': 'four' })],
     ];
     expect(right.flatMap(([question, answer]) => judge.of(question, answer))).toEqual([]);
-    expect(judge.tally).toMatchObject({ answers: 4, shared: 2, hits: 1, own: 0, degraded: 0 });
+    expect(judge.tally).toMatchObject({ answers: 6, shared: 4, hits: 1, own: 0, degraded: 0 });
   });
 
   it.each(faults)('finds $what', ({ kind, answers }) => {
-    const judge = createJudge({ truths, isStrict: true });
+    const judge = createJudge({ truths, deviceKeys, isStrict: true });
     const complaints = answers.map(([question, answer]) => judge.of(question, answer));
     expect(complaints.slice(0, -1).flat()).toEqual([]);
     expect(complaints.at(-1)?.map((one) => one.kind)).toContain(kind);

@@ -3,11 +3,14 @@
  * twice is an answer that a cache kept, whichever product it is and whatever it says of hits. Nothing here measures time but how long an
  * answer was kept, and that from the inside: a slow machine makes it look shorter, never longer.
  */
+import { hash } from 'node:crypto';
 import { type AnsweredZone, mistakeIn, type Person } from '../../bench/faults/people.ts';
 import type { Expectation, Question } from './asking.ts';
 import type { Answer } from './client.ts';
+import { contentOf, type PublicKey, strayIn } from './device-artefact.ts';
+import { artefactAddress } from './policy.ts';
 
-/** What the service itself says to a shared question. */
+/** What the service itself says to a shared question. Of an artefact: what is signed, but for its instants. */
 export interface Truth {
   readonly body: string;
   readonly etag: string;
@@ -16,6 +19,7 @@ export interface Truth {
 
 export const complaintKinds = [
   'somebody else’s',
+  'not for devices',
   'kept',
   'wrong answer',
   'too old',
@@ -65,11 +69,13 @@ const roundingMs = 1_000;
 
 export interface JudgeOptions {
   readonly truths: ReadonlyMap<string, Truth>;
+  /** Whose artefacts are the service's. */
+  readonly deviceKeys: readonly PublicKey[];
   /** Whether what the cache itself answers, and how long it keeps what may be kept, is as the recipe promises. */
   readonly isStrict: boolean;
 }
 
-export function createJudge({ truths, isStrict }: JudgeOptions): Judge {
+export function createJudge({ truths, deviceKeys, isStrict }: JudgeOptions): Judge {
   const seen = new Map<string, Seen>();
   const tally: Tally = {
     statuses: new Map(),
@@ -110,10 +116,13 @@ export function createJudge({ truths, isStrict }: JudgeOptions): Judge {
       if (expectation.kind === 'shared') tally.shared += 1;
       if (status === 0) return [{ kind: 'not answered', detail: name }];
       const complaints: Complaint[] = [];
-      const strange = markersIn(answer).filter((marker) => marker !== ownMarker(expectation));
+      const content = readable(answer, deviceKeys);
+      const strange = markersIn({ ...answer, body: content ?? answer.body }).filter((marker) => marker !== ownMarker(expectation));
       const origin = headers['access-control-allow-origin'];
       if (isStrict && origin !== undefined && origin !== question.asked.headers.origin) strange.push(origin);
       if (strange.length > 0) complaints.push({ kind: 'somebody else’s', detail: `${strange.join(', ')} was shown` });
+      const stray = content === null ? [] : strayIn(content);
+      if (stray.length > 0) complaints.push({ kind: 'not for devices', detail: stray.join(', ') });
       const id = headers['stepwell-request-id'];
       if (typeof id === 'string') complaints.push(...keptWrongly(id, question, answer));
       else tally.own += 1;
@@ -121,12 +130,12 @@ export function createJudge({ truths, isStrict }: JudgeOptions): Judge {
       if (headers['cache-control'] === undefined && (isStrict || !isOwn))
         complaints.push({ kind: 'nothing said of caching', detail: `${status}` });
       const address = addressOf(expectation, isStrict);
-      const isNobodys = expectation.kind !== 'shared' && address !== null && answer.body === truths.get(address)?.body;
+      const isNobodys = expectation.kind !== 'shared' && address !== null && (content ?? answer.body) === truths.get(address)?.body;
       const isWrongly304 =
         expectation.kind === 'shared' && status === 304 && bare(expectation.validator) !== truths.get(expectation.query)?.etag;
       if (isWrongly304 && !isStrict) tally.wrongly304 += 1;
       else if (isNobodys) tally.overlooked += 1;
-      else if (!isOwn || status < 400) complaints.push(...wrongIn(question, answer, truths, tally));
+      else if (!isOwn || status < 400) complaints.push(...wrongIn(question, { ...answer, content }, truths, tally));
       return complaints.map(({ kind, detail }) => ({
         kind,
         detail: `${name}: ${detail} (${question.asked.method} ${question.asked.path})`,
@@ -134,6 +143,16 @@ export function createJudge({ truths, isStrict }: JudgeOptions): Judge {
     },
   };
 }
+
+/** Beyond this share of answers that the cache made itself, what was asked through it says too little. */
+export const ownShareMax = 0.02;
+
+/** What an artefact says, whatever was asked for; null: it is none, or nobody signed it. */
+function readable({ headers, body }: Answer, deviceKeys: readonly PublicKey[]): string | null {
+  return headers['content-type'] === artefactType ? contentOf(body, deviceKeys) : null;
+}
+
+const artefactType = 'application/jose';
 
 /**
  * The shared question on whose address it was asked. A cache that overlooks the method, or how an address is written, answers with what it
@@ -182,7 +201,17 @@ const wrong = (detail: string): Complaint => ({ kind: 'wrong answer', detail });
 const disagreement = (detail: string): Complaint => ({ kind: 'headers and body disagree', detail });
 const wrongStatus = (status: number): Complaint => ({ kind: 'wrong status', detail: `${status}` });
 
-function wrongIn({ asked, expectation }: Question, answer: Answer, truths: ReadonlyMap<string, Truth>, tally: Tally): readonly Complaint[] {
+interface ReadAnswer extends Answer {
+  /** Of an artefact. */
+  readonly content: string | null;
+}
+
+function wrongIn(
+  { asked, expectation }: Question,
+  answer: ReadAnswer,
+  truths: ReadonlyMap<string, Truth>,
+  tally: Tally,
+): readonly Complaint[] {
   const { status, headers } = answer;
   // Too busy, or without its store.
   if (status === 503) return mustNotBeKept(headers['cache-control']);
@@ -197,7 +226,7 @@ function wrongIn({ asked, expectation }: Question, answer: Answer, truths: Reado
       // To clients of flags, too busy is a 429.
       if (status === 429) return mustNotBeKept(headers['cache-control']);
       if (status !== 200) return [wrongStatus(status)];
-      return headers['cache-control'] === 'private, no-cache' ? [] : [disagreement(`flags say ${headers['cache-control']}`)];
+      return wrongInFlags(expectation.person, answer);
     case 'record':
       return status === 200 ? mustNotBeKept(headers['cache-control']) : [wrongStatus(status)];
     case 'other':
@@ -213,15 +242,18 @@ type SharedExpectation = Extract<Expectation, { kind: 'shared' }>;
 
 function wrongInShared(
   method: string,
-  { range, validator }: SharedExpectation,
-  { status, headers, body }: Answer,
+  { query, range, validator }: SharedExpectation,
+  { status, headers, body: text, content }: ReadAnswer,
   truth: Truth,
 ): readonly Complaint[] {
   if (method === 'HEAD') {
-    if (body !== '') return [wrong('a HEAD with a body')];
+    if (text !== '') return [wrong('a HEAD with a body')];
     return status === 200 || status === 404 || status === 405 ? [] : [wrongStatus(status)];
   }
   const complaints: Complaint[] = [];
+  const isArtefact = query === artefactAddress;
+  const body = isArtefact ? (content ?? '') : text;
+  const etag = isArtefact ? `"${hash('sha256', text, 'base64url')}"` : truth.etag;
   if (status === 304) {
     if (bare(validator) !== truth.etag) complaints.push(wrong('nothing has changed, says somebody who was asked for something else'));
     return complaints;
@@ -237,7 +269,24 @@ function wrongInShared(
   if (body !== truth.body) complaints.push(wrong(`not what the service says: ${body.slice(0, 300)}`));
   if (headers['cache-control'] !== truth.cacheControl)
     complaints.push(disagreement(`${headers['cache-control']} for ${truth.cacheControl}`));
-  if (bare(headers.etag) !== truth.etag) complaints.push(disagreement(`its validator is ${headers.etag}`));
+  if (bare(headers.etag) !== etag) complaints.push(disagreement(`its validator is ${headers.etag}`));
+  return complaints;
+}
+
+interface Flag {
+  readonly key: string;
+  readonly variant: string;
+}
+
+/** Each shows what is that person's, their country's or everybody's. */
+function wrongInFlags({ marker, country }: Person, { headers, body }: Answer): readonly Complaint[] {
+  const complaints: Complaint[] = [];
+  if (headers['cache-control'] !== 'private, no-cache') complaints.push(disagreement(`flags say ${headers['cache-control']}`));
+  const told = JSON.parse(body) as Flag | { readonly flags: readonly Flag[] };
+  for (const { key, variant } of 'flags' in told ? told.flags : [told]) {
+    const theirs = [`${key}-${marker}`, `session-${marker}`, `land-${country}`, 'standard'];
+    if (!theirs.includes(variant)) complaints.push(wrong(`the flag ${key} is ${variant}`));
+  }
   return complaints;
 }
 

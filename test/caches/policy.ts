@@ -7,6 +7,12 @@ const devices = ['desktop', 'mobile'] as const;
 const approved = { by: 'Caches', on: '2026-01-01', until: '2099-01-01' };
 const anonymous = (variant: string) => ({ tier: 'anonymous', variant, approved });
 
+/** The one rule that is marked for devices. */
+const forDevices = { country: 'FR', device: 'mobile' } as const;
+export const deviceVariant = `banner-${forDevices.country}-${forDevices.device}`;
+/** What zones show to everybody. */
+export const anonymousVariants = ['standard', 'plain', 'strip', 'notice'] as const;
+
 /** Of so few seconds that answers grow old and are fetched anew while the caches are asked. */
 const briefly = { maxAgeSeconds: 1 };
 
@@ -16,6 +22,7 @@ export function cachedPolicyText(): string {
   const chosen = banners.slice(1).map(({ country, device, variant }) => ({
     when: `request.country == "${country}" && request.device == "${device}"`,
     variant,
+    ...(variant === deviceVariant ? { device: true } : {}),
   }));
   Object.assign(policy.attributes.request, { device: { type: 'string', values: [...devices], class: 'S0' } });
   Object.assign(policy, { audiences: { newsletter: { class: 'S0', edge: true } } });
@@ -36,6 +43,19 @@ export function cachedPolicyText(): string {
   for (const id of ['plain', 'letter', 'strip', 'notice', ...banners.map(({ variant }) => variant)])
     policy.variants[id] = { content: { says: id } };
   return JSON.stringify(policy);
+}
+
+export const artefactAddress = '/v1/artefact';
+/** What edges and devices decide by themselves with; none of it is about anybody. */
+export const tableAddresses = [
+  '/v1/decide/classes?page=home',
+  '/v1/decide/classes?page=shelf',
+  '/v1/decide/classes?zones=banner,footer',
+] as const;
+
+/** A shared question is named by its query where it asks for a decision, and else by its address. */
+export function addressOfShared(question: string): string {
+  return question.startsWith('/') ? question : `/v1/decide?${question}`;
 }
 
 /** Every shared question of these pages that has an answer, canonical. */

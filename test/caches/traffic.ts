@@ -2,10 +2,11 @@
 import { randomFrom } from '../../bench/faults/random.ts';
 import { createAsking, type Knowledge } from './asking.ts';
 import { type Answer, type Asked, type Client, createClient } from './client.ts';
+import { contentOf, type PublicKey } from './device-artefact.ts';
 import { type Complaint, type ComplaintKind, count, createJudge, type Tally, type Truth } from './judge.ts';
-import { sharedQueries } from './policy.ts';
+import { addressOfShared, artefactAddress, deviceVariant, sharedQueries, tableAddresses } from './policy.ts';
 import type { RunningCache } from './start-cache.ts';
-import { type CacheWorld, keyOf, type StoreState } from './world.ts';
+import type { CacheWorld, StoreState } from './world.ts';
 
 export interface TrafficOptions {
   readonly world: CacheWorld;
@@ -40,14 +41,15 @@ export async function driveTraffic(options: TrafficOptions): Promise<readonly Ca
   const client = createClient();
   let answers = 0;
   try {
-    const truths = await truthsOf(client, world.service.port);
+    const deviceKeys = await deviceKeysOf(client, world.service.port);
+    const truths = await truthsOf(client, world.service.port, deviceKeys);
     const validators = new Map([...truths].map(([query, { etag }]) => [query, etag]));
-    const knowledge: Knowledge = { people: world.people, validators, hasFlags: await answersFlags(client, world.service.port) };
+    const knowledge: Knowledge = { people: world.people, validators };
 
     const driven: readonly Driven[] = caches.map((cache, index) => ({
       cache,
       asked: 0,
-      ...driving(client, cache, createAsking(randomFrom(seed + index), knowledge), truths),
+      ...driving(client, cache, createAsking(randomFrom(seed + index), knowledge), truths, deviceKeys),
     }));
     for (const [index, { store }] of phases.entries()) {
       await world.store(store);
@@ -63,8 +65,8 @@ export async function driveTraffic(options: TrafficOptions): Promise<readonly Ca
       };
       await Promise.all(driven.flatMap((one) => Array.from({ length: atOncePerCache }, () => work(one))));
     }
-    const after = await truthsOf(client, world.service.port);
-    if (JSON.stringify([...after]) !== JSON.stringify([...truths])) throw new Error('the service itself says something else than before');
+    const after = await truthsOf(client, world.service.port, deviceKeys);
+    if (unmoving(after) !== unmoving(truths)) throw new Error('the service itself says something else than before');
     return driven.map(({ cache: { name, manner }, findings }) => ({ cache: { name, manner }, ...findings }));
   } finally {
     await world.store('healthy');
@@ -79,8 +81,19 @@ interface Driven {
   asked: number;
 }
 
-function driving(client: Client, cache: RunningCache, next: ReturnType<typeof createAsking>, truths: ReadonlyMap<string, Truth>) {
-  const judge = createJudge({ truths, isStrict: cache.manner === 'ordinary' });
+/** But for the validator of what is signed anew each hour. */
+function unmoving(truths: ReadonlyMap<string, Truth>): string {
+  return JSON.stringify([...truths].map(([query, truth]) => [query, query === artefactAddress ? truth.body : truth]));
+}
+
+function driving(
+  client: Client,
+  cache: RunningCache,
+  next: ReturnType<typeof createAsking>,
+  truths: ReadonlyMap<string, Truth>,
+  deviceKeys: readonly PublicKey[],
+) {
+  const judge = createJudge({ truths, deviceKeys, isStrict: cache.manner === 'ordinary' });
   const complaints = new Map<ComplaintKind, number>();
   const examples: Complaint[] = [];
   const once = async (): Promise<void> => {
@@ -104,26 +117,21 @@ async function answered(client: Client, port: number, asked: Asked): Promise<Ans
 }
 
 /** From the service, past every cache. */
-async function truthsOf(client: Client, port: number): Promise<ReadonlyMap<string, Truth>> {
+async function truthsOf(client: Client, port: number, deviceKeys: readonly PublicKey[]): Promise<ReadonlyMap<string, Truth>> {
   const truths = new Map<string, Truth>();
-  for (const query of sharedQueries()) {
-    const { status, body, headers } = await answered(client, port, { method: 'GET', path: `/v1/decide?${query}`, headers: {} });
+  for (const query of [...sharedQueries(), ...tableAddresses, artefactAddress]) {
+    const { status, body: text, headers } = await answered(client, port, { method: 'GET', path: addressOfShared(query), headers: {} });
+    const body = query === artefactAddress ? contentOf(text, deviceKeys) : text;
     const { etag, 'cache-control': cacheControl } = headers;
-    if (status !== 200 || etag === undefined || cacheControl === undefined)
-      throw new Error(`${query} is no shared question: ${status} ${body}`);
+    if (status !== 200 || body === null || etag === undefined || cacheControl === undefined)
+      throw new Error(`${query} is no shared question: ${status} ${text}`);
     truths.set(query, { body, etag, cacheControl });
   }
+  if (!truths.get(artefactAddress)?.body.includes(deviceVariant)) throw new Error('the artefact lacks what is marked for devices');
   return truths;
 }
 
-/** Whether this service evaluates flags. */
-async function answersFlags(client: Client, port: number): Promise<boolean> {
-  const headers = { 'content-type': 'application/json', authorization: `Bearer ${keyOf('edge')}` };
-  const { status } = await client.ask(port, {
-    method: 'POST',
-    path: '/ofrep/v1/evaluate/flags',
-    headers,
-    body: '{"context":{"page":"home"}}',
-  });
-  return status === 200;
+async function deviceKeysOf(client: Client, port: number): Promise<readonly PublicKey[]> {
+  const { body } = await answered(client, port, { method: 'GET', path: '/.well-known/stepwell-keys.json', headers: {} });
+  return (JSON.parse(body) as { keys: readonly PublicKey[] }).keys;
 }
