@@ -1,28 +1,17 @@
 /** The client in a real browser where devices may decide: the browser's own cryptography checks what they decide by. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { artefactKeysOf, newArtefactKey } from '../../src/identity/artefact-keys.ts';
 import { cookiesOf, openPerson, openStaticPage, type StaticPage } from '../examples/support/static-page.ts';
 
-const marked = { rule: 'variant: hero-dach }', marked: 'variant: hero-dach, device: true }' };
 const keys = artefactKeysOf(newArtefactKey());
-let directory: string;
 let site: StaticPage;
 
 beforeAll(async () => {
-  const policy = readFileSync('examples/retail.yaml', 'utf8');
-  if (!policy.includes(marked.rule)) throw new Error(`the policy has no ${marked.rule}`);
-  directory = mkdtempSync(join(tmpdir(), 'stepwell-device-'));
-  const path = join(directory, 'retail.yaml');
-  writeFileSync(path, policy.replace(marked.rule, marked.marked));
-  site = await openStaticPage({ artefactKeys: () => keys }, path);
+  site = await openStaticPage({ artefactKeys: () => keys });
 });
 afterAll(async () => {
   await site.stop();
-  rmSync(directory, { recursive: true, force: true });
 });
 
 describe('a browser that decides by itself', () => {
@@ -32,6 +21,18 @@ describe('a browser that decides by itself', () => {
     onTestFinished(() => site.between.behave('well'));
     await page.reload({ waitUntil: 'load' });
     expect(await heroDecidedHere(page)).toMatchObject({ variant: 'hero-dach', tier: 'segment', source: 'device', via: 'artefact' });
+  });
+
+  it('goes by what it has learned itself, with a yes, and no longer after a no', async () => {
+    const page = await openVisited();
+    await page.evaluate("stepwell.setConsent({ content_personalization: 'granted' })");
+    await page.evaluate("stepwell.signals.saw('running')");
+    await site.between.behave('dead');
+    onTestFinished(() => site.between.behave('well'));
+    await page.reload({ waitUntil: 'load' });
+    expect(await heroDecidedHere(page)).toMatchObject({ variant: 'hero-running', tier: 'session', source: 'device', via: 'artefact' });
+    await page.evaluate("stepwell.setConsent({ content_personalization: 'denied' })");
+    expect(await heroDecidedHere(page)).toMatchObject({ variant: 'hero-dach', tier: 'segment' });
   });
 
   it('does not by one that was changed on the device', async () => {

@@ -31,10 +31,10 @@ export interface ShopService {
 const parties = { issuer: 'https://issuer.example', audience: 'stepwell' } as const;
 const everything = 'content_personalization.offers.profile_activation_content.profile_activation_offer';
 
-export async function openShopService(more: Partial<AppDependencies> = {}, policyPath = 'examples/retail.yaml'): Promise<ShopService> {
+export async function openShopService(more: Partial<AppDependencies> = {}): Promise<ShopService> {
   const directory = mkdtempSync(join(tmpdir(), 'stepwell-shop-'));
   const store = openEmbeddedStore({ directory, clock, repeat: () => () => {} });
-  const artefact = compiled(policyPath, clock.nowMs());
+  const artefact = compiled('examples/retail.yaml', clock.nowMs());
   const keys = await generateIssuerKeys();
   const app = await buildApp({
     policy: { current: () => ({ artefact, stale: false }) },

@@ -15,11 +15,11 @@ export interface StaticPage {
   stop(): Promise<void>;
 }
 
-export async function openStaticPage(more: Partial<AppDependencies> = {}, policyPath?: string): Promise<StaticPage> {
+export async function openStaticPage(more: Partial<AppDependencies> = {}): Promise<StaticPage> {
   const ends: (() => Promise<unknown>)[] = [];
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const service = await openShopService({ corsOrigins: [url], ...more }, policyPath);
+  const service = await openShopService({ corsOrigins: [url], ...more });
   ends.push(() => service.stop());
   const between = await openMisbehavingService(service.url);
   ends.push(() => between.stop());
