@@ -67,12 +67,14 @@ const nobody: Evidence['identity'] = {
   tokenRevoked: refused,
 };
 
+const isTroubled = (state: string): boolean => state === 'late' || state === 'failed';
+
 /** Only what is asked for can be late or fail. */
 function withoutIdleTrouble(evidence: Evidence, wanted: Needs): Evidence {
-  const calm = <T>(fact: Fact<T>, asked: boolean): Fact<T> =>
-    !asked && (fact.state === 'late' || fact.state === 'failed') ? refused : fact;
+  const calm = <T>(fact: Fact<T>, asked: boolean): Fact<T> => (!asked && isTroubled(fact.state) ? refused : fact);
   const { token } = evidence.identity;
-  const idleToken = !wanted.identity && (token.state === 'late' || token.state === 'failed');
+  // Whether a holder's proof is new is asked of the store too.
+  const idleToken = !wanted.identity && (isTroubled(token.state) || (token.state === 'verified' && isTroubled(token.binding)));
   return {
     identity: {
       ...evidence.identity,
