@@ -185,7 +185,7 @@ export const scenarios: readonly Scenario[] = [
   { suite: flagdTargeting, name: 'Evaluator reuse', here: noReferences },
   { suite: flagdTargeting, name: 'Evaluator $ref resolves regardless of whitespace around the colon', here: noReferences },
   { suite: flagdTargeting, name: 'Ref to nonexistent evaluator yields parse error', here: noReferences },
-  { suite: flagdTargeting, name: 'every scenario of the fractional operator (22)', here: noFractions },
+  { suite: flagdTargeting, name: 'every scenario of the fractional operator and its errors (25)', here: noFractions },
   { suite: flagdTargeting, name: 'Substring operators', here: substrings },
   { suite: flagdTargeting, name: 'every scenario of the semantic version operator (6) and its wrong argument count', here: noVersions },
   { suite: flagdTargeting, name: 'Time-based operations', here: instants },

@@ -79,8 +79,10 @@ async function answer(manner: 'well' | Outage, request: IncomingMessage, respons
       return;
     case 'dribbling': {
       const real = await askReal(request, body, realUrl);
-      response.writeHead(real.status, { 'content-type': real.headers['content-type'] });
-      dribble(response, real.body);
+      // With what a page of another origin must hear first, or its browser would break off at the headers.
+      response.writeHead(real.status, real.headers);
+      if (request.method === 'OPTIONS') response.end();
+      else dribble(response, real.body);
       return;
     }
     case 'resetting':
