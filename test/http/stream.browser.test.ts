@@ -36,7 +36,7 @@ async function listenTo(page: Page, url: string): Promise<void> {
     });
     source.onopen = () => heard.push('open');
     source.onmessage = ({ data }) => heard.push(data);
-    Object.assign(window, { heard, givenUp });
+    Object.assign(globalThis, { heard, givenUp });
   }, url);
 }
 
