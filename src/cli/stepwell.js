@@ -11,12 +11,22 @@ import { fileURLToPath } from 'node:url';
 const oldestNode = 24;
 const command = fileURLToPath(new URL('./main.ts', import.meta.url));
 
-if (canRunTheSource()) {
+if (isInstalledPackage()) {
+  process.stderr.write(
+    'stepwell: the service and this command run from a checkout or from the image; the installed package is for `stepwell/client`, in pages\n',
+  );
+  process.exit(2);
+} else if (canRunTheSource()) {
   process.argv[1] = command;
   if (process.argv[2] === 'serve') await useKeptCode();
   await import('./main.ts');
 } else {
   handOver(pinnedNode());
+}
+
+/** Node runs TypeScript as it is, but never what stands in a folder of packages. */
+function isInstalledPackage() {
+  return /[\\/]node_modules[\\/]/.test(command);
 }
 
 function canRunTheSource() {
