@@ -1,29 +1,41 @@
-/** What a zone decided, as HTML. It cannot throw, and it never gives nothing. */
-import type { Shown } from './zones.ts';
+/** What a zone decided, as HTML. It cannot throw, and it never gives nothing: content without a word to show is left to the approved words. */
+import { approved, type Shown } from './zones.ts';
 
 /** The page's own words, for where a policy says that nothing of a zone may be shown: its place stays, and is not empty. */
 const ownWords = 'Take a look around: every shelf has something new.';
 
-export function renderZone(zone: string, { variant, content, tier }: Shown): string {
-  const parts = variant === null ? [`<p>${ownWords}</p>`] : partsOf(content, hueOf(`${zone} ${variant}`));
+export function renderZone(zone: string, shown: Shown): string {
+  return rendered(zone, shown) ?? rendered(zone, approved(zone)) ?? inFrame(shown, [`<p>${ownWords}</p>`]);
+}
+
+/** Null where there is nothing to be seen. */
+function rendered(zone: string, shown: Shown): string | null {
+  if (shown.variant === null) return inFrame(shown, [`<p>${ownWords}</p>`]);
+  const parts = partsOf(shown.content, hueOf(`${zone} ${shown.variant}`));
+  return parts.length === 0 ? null : inFrame(shown, parts);
+}
+
+function inFrame({ variant, tier }: Shown, parts: readonly string[]): string {
   return `<div class="shown" data-variant="${text(variant ?? 'none')}" data-tier="${text(tier)}">${parts.join('')}</div>`;
 }
 
 function partsOf(content: unknown, hue: number): readonly string[] {
-  if (typeof content === 'string') return [`<p>${text(content)}</p>`];
+  if (typeof content === 'string') return isWords(content) ? [`<p>${text(content)}</p>`] : [];
   const { headline, title, text: words, image, items, link, cta } = (content ?? {}) as Readonly<Record<string, unknown>>;
   const parts: string[] = [];
   if (typeof image === 'string') parts.push(`<div class="picture" style="--hue:${hue}"></div>`);
   if (isWords(headline ?? title)) parts.push(`<h2>${text(headline ?? title)}</h2>`);
   if (isWords(words)) parts.push(`<p>${text(words)}</p>`);
-  const named = Array.isArray(items) ? items.filter(isWords) : [];
-  if (named.length > 0) parts.push(`<ul>${named.map((item) => `<li>${text(item.replaceAll('-', ' '))}</li>`).join('')}</ul>`);
+  const named = Array.isArray(items) ? items.filter(isWords).map((item) => item.replaceAll('-', ' ')) : [];
+  const seen = named.filter(isWords);
+  if (seen.length > 0) parts.push(`<ul>${seen.map((item) => `<li>${text(item)}</li>`).join('')}</ul>`);
   if (isOwnLink(link)) parts.push(`<p><a href="${text(link)}">${text(isWords(cta) ? cta : 'Have a look')}</a></p>`);
-  return parts.length > 0 ? parts : [`<p>${ownWords}</p>`];
+  return parts;
 }
 
+/** Spaces, control characters and the like leave a box as blank as no text at all. */
 function isWords(value: unknown): value is string {
-  return typeof value === 'string' && value.trim() !== '';
+  return typeof value === 'string' && /[\p{L}\p{N}\p{P}\p{S}]/u.test(value);
 }
 
 /** A path of this site, and nothing that a browser could take for another site or a script. */
@@ -33,7 +45,7 @@ function isOwnLink(value: unknown): value is string {
 
 const escapes: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 
-/** Control characters go: `answerFor` in shop.ts separates zones by two of them. */
+/** Control characters go: `separated` in shop.ts separates zones by two of them. */
 export function text(value: unknown): string {
   return String(value)
     .replace(/\p{Cc}/gu, ' ')
