@@ -33,10 +33,13 @@ const budgetMs = 50;
 const backgroundMs = 2000;
 const shellFreshMs = 60_000;
 const shellKeptSeconds = 86_400;
+const pageHeaders: Headers = { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'private, no-store' };
 
 export default {
   async fetch(request: Request, environment: Environment, background: Background): Promise<Response> {
-    if (request.method !== 'GET' || new URL(request.url).pathname !== '/') return new Response('Not here\n', { status: 404 });
+    const isRead = request.method === 'GET' || request.method === 'HEAD';
+    if (!isRead || new URL(request.url).pathname !== '/') return new Response('Not here\n', { status: 404 });
+    if (request.method === 'HEAD') return new Response(null, { headers: pageHeaders });
     const visitor = headersOf(request);
     const [shell, boxes] = await Promise.all([shellFrom(environment, background), boxesFor(environment, visitor, background)]);
     return written(shell, boxes);
@@ -52,9 +55,8 @@ function headersOf(request: Request): Headers {
 
 /** Read to its end before it is sent: a rewriter that fails midway would leave an empty page, and there is the shell instead. */
 async function written(shell: string, boxes: ReadonlyMap<string, string>): Promise<Response> {
-  const headers = { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'private, no-store' };
   const page = await rewritten(shell, boxes).catch(() => shell);
-  return new Response(page, { headers });
+  return new Response(page, { headers: pageHeaders });
 }
 
 async function rewritten(shell: string, boxes: ReadonlyMap<string, string>): Promise<string> {

@@ -59,8 +59,16 @@ function ssiBox(zone: string): string {
   return `<!--# if expr="${piece}" --><!--# echo var="1" encoding="none" --><!--# else -->${approvedInside(zone)}<!--# endif -->`;
 }
 
+/** Below `subrequest_output_buffer_size` in nginx.conf: where an include is larger, nginx breaks off the page. */
+const includeBytesMax = 60_000;
+
+/** The largest pieces are left out of what is too large, and the shell shows its approved words in those boxes. */
 function separated(zones: Zones): string {
-  return pageZones.map((zone) => `\x1e${zone}\x1f${inside(zone, zones)}\x1e`).join('');
+  const pieces = pageZones.map((zone) => `\x1e${zone}\x1f${inside(zone, zones)}\x1e`);
+  let written = '';
+  for (const piece of pieces.toSorted((one, other) => one.length - other.length))
+    if (Buffer.byteLength(written + piece) <= includeBytesMax) written += piece;
+  return written;
 }
 
 // --- Varnish -------------------------------------------------------------------------------------------------------------------

@@ -46,6 +46,7 @@ sub vcl_backend_fetch {
     set bereq.between_bytes_timeout = 50ms;
   } else {
     unset bereq.http.X-Country;
+    unset bereq.http.Stepwell-View;
   }
 }
 

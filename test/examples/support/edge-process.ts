@@ -14,18 +14,24 @@ export interface EdgeProcess {
   stop(): Promise<void>;
 }
 
-/** Where the example's files expect the shop, and where they listen. */
+/** Where the example's files expect the shop, where they listen, and where nginx holds the shells. */
 const shopAddress = '127.0.0.1:8081';
 const ownAddress = '127.0.0.1:8082';
+const shellsAddress = '127.0.0.1:8087';
 
 /** `change` plants a fault. */
 export async function startNginx(shopPort: number, change = (conf: string): string => conf): Promise<EdgeProcess> {
   const conf = change(readFileSync('examples/nginx/nginx.conf', 'utf8'));
-  for (const address of [shopAddress, ownAddress]) if (!conf.includes(address)) throw new Error(`nginx.conf does not name ${address}`);
-  return start(programs.nginx, (directory, port) => {
+  for (const address of [shopAddress, ownAddress, shellsAddress])
+    if (!conf.includes(address)) throw new Error(`nginx.conf does not name ${address}`);
+  return start(programs.nginx, async (directory, port) => {
+    const shellsPort = await freePort();
     writeFileSync(
       join(directory, 'nginx.conf'),
-      conf.replace(shopAddress, `127.0.0.1:${shopPort}`).replace(ownAddress, `127.0.0.1:${port}`),
+      conf
+        .replace(shopAddress, `127.0.0.1:${shopPort}`)
+        .replace(ownAddress, `127.0.0.1:${port}`)
+        .replaceAll(shellsAddress, `127.0.0.1:${shellsPort}`),
     );
     return ['-p', directory, '-c', 'nginx.conf', '-g', 'daemon off;'];
   });
@@ -57,7 +63,7 @@ export async function startSharedCache(originPort: number, servicePort = originP
 }
 
 async function startVarnishWith(vcl: string, others: Readonly<Record<string, string>> = {}): Promise<EdgeProcess> {
-  return start(programs.varnish, (directory, port) => {
+  return start(programs.varnish, async (directory, port) => {
     for (const [name, text] of Object.entries({ 'main.vcl': vcl, ...others })) writeFileSync(join(directory, name), text);
     const sizes = ['-s', 'default,16m', '-p', 'thread_pools=1', '-p', 'thread_pool_min=10'];
     const work = join(directory, 'work');
@@ -69,7 +75,7 @@ const endWithinMs = 3000;
 const lookAgainAfterMs = 20;
 const startAttemptsMax = 3;
 
-async function start(program: Program, setUp: (directory: string, port: number) => readonly string[]): Promise<EdgeProcess> {
+async function start(program: Program, setUp: (directory: string, port: number) => Promise<readonly string[]>): Promise<EdgeProcess> {
   const binary = findProgram(program);
   if (binary === null) throw new Error(missingSentence(program));
   for (let attempt = 1; ; attempt += 1) {
@@ -77,7 +83,7 @@ async function start(program: Program, setUp: (directory: string, port: number) 
     // The worker that nginx starts is another user's.
     chmodSync(directory, 0o777);
     const port = await freePort();
-    const child = spawn(binary, setUp(directory, port), { cwd: directory, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(binary, await setUp(directory, port), { cwd: directory, stdio: ['ignore', 'pipe', 'pipe'] });
     const killWithUs = (): void => void child.kill('SIGKILL');
     process.once('exit', killWithUs);
     const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()).once('error', () => resolve()));

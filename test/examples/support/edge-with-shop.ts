@@ -25,6 +25,8 @@ interface RunningShop {
   readonly port: number;
   /** The paths that it was asked for, in order. */
   readonly askedFor: string[];
+  /** By what names views were asked for. */
+  readonly views: string[];
   stop(): Promise<void>;
 }
 
@@ -46,11 +48,16 @@ export async function startEdgeWithShop(
 async function startShop(markup: Markup, serviceUrl: string): Promise<RunningShop> {
   const server = createShop({ markup, service: { url: serviceUrl }, budgetMs });
   const askedFor: string[] = [];
-  server.on('request', ({ url }) => askedFor.push(url ?? ''));
+  const views: string[] = [];
+  server.on('request', ({ url, headers }) => {
+    askedFor.push(url ?? '');
+    if (headers['stepwell-view'] !== undefined) views.push(`${headers['stepwell-view']}`);
+  });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     port: (server.address() as AddressInfo).port,
     askedFor,
+    views,
     async stop() {
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();
@@ -95,6 +102,16 @@ export function holdsWhatAnEdgeMust(parts: EdgeParts): void {
       await pageOf('/?utm_source=letter');
       expect(shop.askedFor).not.toContain('/');
       expect(shop.askedFor.filter((path) => path.startsWith('/_zones/')).length).toBeGreaterThanOrEqual(5);
+    });
+
+    it('reaches the shop under the visitor’s path, in one request and without what the visitor calls the view', async () => {
+      await pageOf();
+      shop.askedFor.length = 0;
+      const path = '/new%20HTTP/1.1%0D%0AHost:%20shop%0D%0A%0D%0AGET%20/_zones/home%20HTTP/1.1%0D%0AHost:%20shop%0D%0A%0D%0A';
+      await (await fetch(`${edge.url}${path}`, { headers: { 'stepwell-view': 'forged' } })).text();
+      expect(shop.askedFor).toEqual([path]);
+      await pageOf('/', { ...service.visitors.user.headers, 'stepwell-view': 'forged' });
+      expect(shop.views).not.toContain('forged');
     });
 
     it('keeps what goes into its boxes from who asks for that alone', async () => {

@@ -66,10 +66,19 @@ export function holdsWhatARendererMust({ name, start, showsWhatCame }: RendererC
 
     it('never answers 304 or a part to somebody who brings a validator or a range', async () => {
       const { service, renderer } = held.trial;
-      const conditions = { 'if-none-match': '*', 'if-modified-since': new Date().toUTCString(), range: 'bytes=0-99' };
-      const response = await fetch(renderer.url, { headers: { ...service.visitors.segment.headers, ...conditions } });
-      expect(response.status).toBe(200);
-      boxesOf(await response.text(), service.contents);
+      const since = { 'if-modified-since': new Date().toUTCString() };
+      for (const conditions of [{ 'if-none-match': '*' }, since, { range: 'bytes=0-99' }, { 'if-none-match': '*', ...since }]) {
+        const response = await fetch(renderer.url, { headers: { ...service.visitors.segment.headers, ...conditions } });
+        expect(response.status, JSON.stringify(conditions)).toBe(200);
+        boxesOf(await response.text(), service.contents);
+      }
+    });
+
+    it('answers who asks for the headers alone with those of the page', async () => {
+      const { service, renderer } = held.trial;
+      const { status, headers } = await fetch(renderer.url, { method: 'HEAD', headers: service.visitors.user.headers });
+      expect([status, headers.get('cache-control')]).toEqual([200, 'private, no-store']);
+      expect(headers.get('content-type')).toMatch(/^text\/html/);
     });
   });
 
