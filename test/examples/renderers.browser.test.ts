@@ -4,12 +4,13 @@
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Browser } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { createPages } from '../../examples/fastify-ssr/server.ts';
 import { pageZones } from '../../examples/shop/page.ts';
 import {
   desktop,
+  framesToWatch,
   openBrowser,
   type PageRecord,
   phone,
@@ -86,6 +87,15 @@ for (const [name, start] of Object.entries(renderers)) {
       }
     }
 
+    it('goes on standing still in the second after it was loaded, whether the service answers or dribbles', async () => {
+      onTestFinished(() => between.behave('well'));
+      for (const manner of ['well', 'dribbling'] as const) {
+        await between.behave(manner);
+        const { zones, record } = await look(renderer.url, { visitor: service.visitors.user, viewport: desktop, frames: framesToWatch });
+        expectStillAndFull(zones, record);
+      }
+    });
+
     for (const outage of everyOutage) {
       it(`stands still and full while the service ${outages[outage]}`, async () => {
         await between.behave(outage);
@@ -101,10 +111,27 @@ for (const [name, start] of Object.entries(renderers)) {
 
 describe('the record that a page keeps of itself', () => {
   it('notices what moves, and what is exchanged after it was painted', async () => {
+    const page = await openCareless('requestAnimationFrame(() => setTimeout(exchange, 100))');
+    await page.locator('[data-variant="hero-gold"]').waitFor();
+    await expect.poll(async () => (await recordOf(page)).shift).toBeGreaterThan(0);
+    expect((await recordOf(page)).changes).toEqual([change]);
+  });
+
+  it('notices what moves long after the page was loaded, to whoever looks long enough', async () => {
+    const page = await openCareless('pageRecord.drawn(40).then(exchange)');
+    const { shift, changes } = await recordOf(page, framesToWatch);
+    expect(shift).toBeGreaterThan(0);
+    expect(changes).toEqual([change]);
+  });
+
+  const change = { zone: 'hero', from: 'hero-standard', to: 'hero-gold', afterFirstPaint: true, isInView: true };
+
+  async function openCareless(later: string): Promise<Page> {
     const careless = `<!doctype html><section data-zone="hero" style="min-height:20px"><div data-variant="hero-standard">New season</div></section>
-      <p>below</p><script>requestAnimationFrame(() => setTimeout(() => {
+      <p>below</p><script>function exchange() {
         document.querySelector('[data-zone]').innerHTML = '<div data-variant="hero-gold" style="height:300px">For you</div>';
-      }, 100))</script>`;
+      }
+      ${later};</script>`;
     const server = createServer((_, response) => response.writeHead(200, { 'content-type': 'text/html' }).end(careless));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     onTestFinished(() => {
@@ -116,20 +143,22 @@ describe('the record that a page keeps of itself', () => {
     await recordPages(context);
     const page = await context.newPage();
     await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
-    await page.locator('[data-variant="hero-gold"]').waitFor();
-    await expect.poll(async () => (await recordOf(page)).shift).toBeGreaterThan(0);
-    const change = { zone: 'hero', from: 'hero-standard', to: 'hero-gold', afterFirstPaint: true, isInView: true };
-    expect((await recordOf(page)).changes).toEqual([change]);
-  });
+    return page;
+  }
 });
 
 interface Looking {
   readonly visitor: Visitor;
   readonly viewport: { readonly width: number; readonly height: number };
-  readonly shot: string;
+  /** How long after the page was loaded its record is read. */
+  readonly frames?: number;
+  readonly shot?: string;
 }
 
-async function look(url: string, { visitor, viewport, shot }: Looking): Promise<{ zones: readonly ShownZone[]; record: PageRecord }> {
+async function look(
+  url: string,
+  { visitor, viewport, frames, shot }: Looking,
+): Promise<{ zones: readonly ShownZone[]; record: PageRecord }> {
   const { cookie = '', ...headers } = visitor.headers;
   const context = await browser.newContext({ viewport, extraHTTPHeaders: headers });
   try {
@@ -140,8 +169,8 @@ async function look(url: string, { visitor, viewport, shot }: Looking): Promise<
     const faults: string[] = [];
     page.on('pageerror', ({ message }) => faults.push(message));
     await page.goto(url, { waitUntil: 'load' });
-    const seen = { record: await recordOf(page), zones: await shownZones(page) };
-    await screenshot(page, shot);
+    const seen = { record: await recordOf(page, frames), zones: await shownZones(page) };
+    if (shot !== undefined) await screenshot(page, shot);
     expect(faults).toEqual([]);
     return seen;
   } finally {

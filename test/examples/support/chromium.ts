@@ -1,6 +1,5 @@
 /** Pages in a real browser that keep a record of themselves: what moved, and what changed after it was painted. */
 import { mkdirSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
@@ -54,8 +53,12 @@ export async function recordPages(context: BrowserContext): Promise<void> {
   await context.addInitScript({ path: fileURLToPath(new URL('./page-record.js', import.meta.url)) });
 }
 
-export async function recordOf(page: Page): Promise<PageRecord> {
-  await page.evaluate('pageRecord.drawn()');
+const framesToDraw = 2;
+/** A second, where the machine keeps up. */
+export const framesToWatch = 60;
+
+export async function recordOf(page: Page, frames = framesToDraw): Promise<PageRecord> {
+  await page.evaluate(`pageRecord.drawn(${frames})`);
   return page.evaluate('pageRecord.read()');
 }
 
@@ -63,9 +66,10 @@ export function shownZones(page: Page): Promise<readonly ShownZone[]> {
   return page.evaluate('pageRecord.zones()');
 }
 
-/** For people to look at: nothing compares them. */
+/** For people to look at, where they say which folder they want them in: nothing compares them. */
 export async function screenshot(page: Page, name: string): Promise<void> {
-  const folder = process.env.STEPWELL_SCREENSHOTS ?? join(tmpdir(), 'stepwell-screenshots');
+  const folder = process.env.STEPWELL_SCREENSHOTS;
+  if (folder === undefined) return;
   mkdirSync(folder, { recursive: true });
   await page.screenshot({ path: join(folder, `${name}.png`) });
 }

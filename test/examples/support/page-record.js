@@ -52,9 +52,12 @@
         return { zone: box.dataset.zone, variant, tier, text, heightPx: box.getBoundingClientRect().height, isInView: isInView(box) };
       });
     },
-    /** Two frames on, everything that was written has been drawn. */
-    drawn() {
-      return new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => resolve(true))));
+    /** So many frames on. After two, everything that was written has been drawn. */
+    drawn(frames) {
+      return new Promise((resolve) => {
+        const next = () => (frames-- > 0 ? requestAnimationFrame(next) : resolve(true));
+        next();
+      });
     },
   };
 })();
