@@ -3,9 +3,13 @@
  * literals changes at a few instants; between two of them every decision hears the same from it.
  */
 import type { Expression } from './expression.ts';
+import type { Attributes } from './value.ts';
 
-/** Milliseconds since the epoch at which the condition may change, more rather than fewer; null where that cannot be told. */
-export function edgesOfNow(expression: Expression): readonly number[] | null {
+/**
+ * Milliseconds since the epoch at which the condition may change, more rather than fewer; null where that cannot be told. Where the
+ * question's own attributes are given, they count as literals, and the edges are those of that question.
+ */
+export function edgesOfNow(expression: Expression, request: Attributes | null = null): readonly number[] | null {
   switch (expression.op) {
     case 'now':
       return null;
@@ -16,33 +20,33 @@ export function edgesOfNow(expression: Expression): readonly number[] | null {
     case 'variable':
       return [];
     case 'list':
-      return allEdges(expression.items);
+      return allEdges(expression.items, request);
     case 'and':
     case 'or':
-      return allEdges(expression.operands);
+      return allEdges(expression.operands, request);
     case 'not':
     case 'negate':
     case 'size':
-      return edgesOfNow(expression.operand);
+      return edgesOfNow(expression.operand, request);
     case 'if':
-      return allEdges([expression.condition, expression.then, expression.otherwise]);
+      return allEdges([expression.condition, expression.then, expression.otherwise], request);
     case 'exists':
     case 'all':
-      return allEdges([expression.list, expression.condition]);
+      return allEdges([expression.list, expression.condition], request);
     default:
       return (
-        (comparisons.has(expression.op) ? edgesOfComparison(expression.left, expression.right) : null) ??
-        allEdges([expression.left, expression.right])
+        (comparisons.has(expression.op) ? edgesOfComparison(expression.left, expression.right, request) : null) ??
+        allEdges([expression.left, expression.right], request)
       );
   }
 }
 
 const comparisons: ReadonlySet<string> = new Set(['==', '!=', '<', '<=', '>', '>=']);
 
-function allEdges(expressions: readonly Expression[]): readonly number[] | null {
+function allEdges(expressions: readonly Expression[], request: Attributes | null): readonly number[] | null {
   const edges: number[] = [];
   for (const expression of expressions) {
-    const own = edgesOfNow(expression);
+    const own = edgesOfNow(expression, request);
     if (own === null) return null;
     edges.push(...own);
   }
@@ -56,28 +60,53 @@ interface Linear {
 }
 
 /** The two sides meet at one instant; a comparison changes there, just after it, or both. */
-function edgesOfComparison(left: Expression, right: Expression): readonly number[] | null {
-  const difference = combined(linear(left), linear(right), -1);
+function edgesOfComparison(left: Expression, right: Expression, request: Attributes | null): readonly number[] | null {
+  if (isUnknown(left, request) || isUnknown(right, request)) return [];
+  const difference = combined(linear(left, request), linear(right, request), -1);
   if (difference === null || Math.abs(difference.sign) !== 1) return null;
   const meetMs = difference.sign === 1 ? -difference.offset : difference.offset;
   return Number.isSafeInteger(meetMs + 1) ? [meetMs, meetMs + 1] : null;
 }
 
-function linear(expression: Expression): Linear | null {
+/** Whether it has no value at any time, because the question lacks what it counts with. */
+function isUnknown(expression: Expression, request: Attributes | null): boolean {
+  switch (expression.op) {
+    case 'attribute':
+      return request !== null && expression.source === 'request' && !Object.hasOwn(request, expression.name);
+    case 'negate':
+      return isUnknown(expression.operand, request);
+    case '+':
+    case '-':
+    case '*':
+    case '/':
+    case '%':
+      return isUnknown(expression.left, request) || isUnknown(expression.right, request);
+    default:
+      return false;
+  }
+}
+
+function linear(expression: Expression, request: Attributes | null): Linear | null {
   switch (expression.op) {
     case 'now':
       return { sign: 1, offset: 0 };
     case 'literal':
-      return Number.isSafeInteger(expression.value) ? { sign: 0, offset: expression.value as number } : null;
+      return constant(expression.value);
+    case 'attribute':
+      return request !== null && expression.source === 'request' ? constant(request[expression.name]) : null;
     case '+':
-      return combined(linear(expression.left), linear(expression.right), 1);
+      return combined(linear(expression.left, request), linear(expression.right, request), 1);
     case '-':
-      return combined(linear(expression.left), linear(expression.right), -1);
+      return combined(linear(expression.left, request), linear(expression.right, request), -1);
     case 'negate':
-      return combined({ sign: 0, offset: 0 }, linear(expression.operand), -1);
+      return combined({ sign: 0, offset: 0 }, linear(expression.operand, request), -1);
     default:
       return null;
   }
+}
+
+function constant(value: unknown): Linear | null {
+  return Number.isSafeInteger(value) ? { sign: 0, offset: value as number } : null;
 }
 
 function combined(left: Linear | null, right: Linear | null, factor: 1 | -1): Linear | null {

@@ -78,4 +78,24 @@ describe('the instants of a condition', () => {
       if (!edges.includes(nowMs)) expect(said(nowMs), `at ${nowMs}`).toEqual(said(nowMs - 1));
     }
   });
+
+  const since: Expression = { op: 'attribute', source: 'request', name: 'since' };
+  const age = (limit: number) => binary(binary(now, '-', since), '<', literal(limit));
+  const ofQuestions: readonly (readonly [string, Expression, Readonly<Record<string, number | string>>, readonly number[] | null])[] = [
+    ['an age', age(10), { since: 100 }, [110, 111]],
+    ['an age within a condition', { op: 'and', operands: [age(10), { op: 'not', operand: before(3) }] }, { since: 5 }, [15, 16, 3, 4]],
+    ['an age of what it lacks', age(10), {}, []],
+    ['what it lacks, counted with', binary(now, '<', binary({ op: 'negate', operand: since }, '*', literal(2))), {}, []],
+    ['a text where an instant is wanted', age(10), { since: 'x' }, null],
+    ['a remainder', binary(binary(now, '%', literal(7)), '<', since), { since: 1 }, null],
+  ];
+
+  test.each(ofQuestions)('of a question are told for %s', (_what, condition, request, edges) => {
+    expect(edgesOfNow(condition, request)).toEqual(edges);
+    const said = (nowMs: number) =>
+      evaluate(condition, { request, session: undefined, profile: undefined, audiences: [], audiencesOpen: false, nowMs });
+    for (let nowMs = 1; edges !== null && nowMs < 200; nowMs += 1) {
+      if (!edges.includes(nowMs)) expect(said(nowMs), `at ${nowMs}`).toEqual(said(nowMs - 1));
+    }
+  });
 });

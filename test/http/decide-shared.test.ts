@@ -38,6 +38,33 @@ describe('GET /v1/decide', () => {
     expect(everybody.headers['cache-control']).toBe('public, max-age=0, s-maxage=60, stale-while-revalidate=30, stale-if-error=300');
   });
 
+  it('is kept no longer than until an offer opens, and keeps its bytes until then', async () => {
+    const { app, clock } = await startService({}, 'test/http/windows.yaml');
+    const rail = '/v1/decide?zones=z0&country=DE';
+    const ask = async () => {
+      const { payload, headers, statusCode } = await app.inject(rail);
+      return [statusCode, payload, headers.etag, /s-maxage=(\d+), stale-while-revalidate=0/.exec(String(headers['cache-control']))?.[1]];
+    };
+    const [, body, etag] = await ask();
+    clock.advance(Date.parse('2027-01-01T00:00:00Z') - clock.nowMs() - 30_000);
+    for (const [advanceMs, seconds] of [
+      [0, '30'],
+      [1, '29'],
+      [19_999, '10'],
+      [9_000, '1'],
+      [1, '0'],
+      [998, '0'],
+    ] as const) {
+      clock.advance(advanceMs);
+      expect(await ask()).toEqual([200, body, etag, seconds]);
+    }
+    const held = await app.inject({ url: rail, headers: { 'if-none-match': String(etag) } });
+    expect([held.statusCode, held.headers['cache-control']]).toEqual([304, expect.stringContaining('s-maxage=0,')]);
+    clock.advance(1);
+    const open = await app.inject(rail);
+    expect([open.json().zones[0].variant, open.headers['cache-control']]).toEqual(['new-year', expect.stringContaining('s-maxage=30,')]);
+  });
+
   it('answers 304 to a validator that still holds', async () => {
     const { app } = await startService();
     const { etag } = (await app.inject(url)).headers;

@@ -10,6 +10,7 @@ import { decide } from '../../decision/decide.ts';
 import type { ZoneDecision } from '../../decision/decision.ts';
 import { noEvidence } from '../../decision/facts.ts';
 import type { Question } from '../../decision/question.ts';
+import { sharedUntilMs } from '../../decision/shared-until.ts';
 import { nobodyOptedIn, withoutSpecialFeatures } from '../../decision/special-features.ts';
 import type { Scope } from '../../decision/vocabulary.ts';
 import type { ServiceDependencies } from '../dependencies.ts';
@@ -60,7 +61,7 @@ function sharedAnswer(question: Question, policy: PolicyInForce): DecidedAnswer 
   const body = answerText(toSharedEnvelope(policy), zones);
   const scope = narrowest(zones);
   if (scope !== 'public' && scope !== 'segment') return { zones, scope, body, shared: null };
-  const maxAgeSeconds = Math.min(...zones.map(({ cache }) => cache.maxAgeSeconds));
+  const maxAgeSeconds = Math.min(...zones.map(({ cache }) => cache.maxAgeSeconds), secondsLeft(question, policy));
   const tags = [...new Set(zones.flatMap(({ cache }) => cache.tags))].sort();
   const shared = {
     body,
@@ -71,6 +72,15 @@ function sharedAnswer(question: Question, policy: PolicyInForce): DecidedAnswer 
     coarseTags: tags.filter((tag) => !tag.startsWith('zone-')),
   };
   return { zones, scope, body, shared };
+}
+
+/**
+ * Told in the headers only. The body says what the zones were given, or it would be another one each second before an edge, and its ETag with
+ * it. Grace would reach beyond the edge, but only an answer that has no edges is given any.
+ */
+function secondsLeft(question: Question, { artefact }: PolicyInForce): number {
+  const untilMs = sharedUntilMs(artefact, question);
+  return untilMs === null ? Number.POSITIVE_INFINITY : Math.floor((untilMs - question.nowMs) / 1000);
 }
 
 function narrowest(zones: readonly ZoneDecision[]): Scope {
