@@ -15,7 +15,7 @@ export function cacheReportCommand(): Command {
     .description(
       'Tell what the cacheable half of a policy costs a shared cache: for each page and zone the attributes read, how many keys there are before ' +
         'and after they are collapsed into classes, how many different answers, and how often a cache would have one; and the zones whose ' +
-        'variation causes more of the fetches than it changes of the answers. Exits 1 when the policy does not load.',
+        'variation causes more of the fetches than it changes of the answers. Exits 1 when the policy does not load, or some lines of a log could not be read.',
     )
     .argument('<policy>', 'a .yaml, .yml or .json policy')
     .option(
@@ -28,7 +28,7 @@ export function cacheReportCommand(): Command {
       number(0, 10),
     )
     .option('--requests <count>', 'for a page, in an hour; for a log, where its lines have no `at`', number(1, 1e12), 36_000)
-    .option('--json', 'print one JSON object: { policy, revision, assumed, pages, costly }')
+    .option('--json', 'print one JSON object: { policy, revision, assumed, pages, costly }, and with a log { problems }')
     .action(async (path: string, options: CacheReportOptions) => {
       const { reportCaching } = await import('./report-caching.ts');
       await reportCaching(path, options);
@@ -38,7 +38,8 @@ export function cacheReportCommand(): Command {
 function number(min: number, max: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (text.trim() !== '' && value >= min && value <= max) return value;
+    // `Number` alone would also take 0x10 and blanks.
+    if (/^(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i.test(text) && value >= min && value <= max) return value;
     throw new InvalidArgumentError(`write a number from ${min} to ${max}`);
   };
 }

@@ -4,7 +4,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config.ts';
-import { CannotRun } from '../start/cannot-run.ts';
+import { CannotRun, systemSentence } from '../start/cannot-run.ts';
 import { auditCommand } from './audit.ts';
 import { cacheReportCommand } from './cache-report.ts';
 import { fallbacksCommand } from './fallbacks.ts';
@@ -33,12 +33,13 @@ for (const command of [
 
 // A reader such as `head` may leave before all is said: that is no fault of ours, and there is nobody left to tell.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit();
+  if (error.code === 'EPIPE') process.exit();
+  process.stderr.write(`stepwell: standard output cannot be written: ${systemSentence(error)}\n`);
+  process.exit(2);
 });
-// Nobody hears of the mistakes any more; the work itself, its result and its exit code stand.
+// Nobody hears of the mistakes any more; the work itself, its result and its exit code stand, unless what was to be said is lost.
 process.stderr.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
+  if (error.code !== 'EPIPE') process.exitCode = 2;
 });
 
 try {

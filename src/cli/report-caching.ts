@@ -2,8 +2,10 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { collapse, type Signals } from '../classes/collapse.ts';
-import { type AttributeSpace, type CompiledClasses, compileClassesNow } from '../classes/compile-classes.ts';
+import { type CompiledClasses, compileClassesNow } from '../classes/compile-classes.ts';
 import { hitRatio, replayedHitRatio, zipfShares } from '../classes/expected-hits.ts';
+import type { AttributeSpace } from '../classes/inputs.ts';
+import { ProblemError } from '../contract/problem.ts';
 import { readSharedQuery } from '../contract/shared-query.ts';
 import type { Artefact } from '../decision/artefact.ts';
 import { decide } from '../decision/decide.ts';
@@ -30,7 +32,10 @@ export async function reportCaching(path: string, options: CacheReportOptions): 
   const report = { artefact, nowMs, requestsPerSecond: requests / 3600, skew: zipf ?? defaultZipf, traffic: traffic?.visits ?? null };
   const pages = Object.keys(artefact.pages).map((page) => pageReport(report, page));
   const costly = pages.flatMap(({ page, zones }) => zones.filter(({ isCostly }) => isCostly).map(({ zone }) => ({ page, zone })));
-  if (json) return printJson({ policy: artefact.policy, revision: artefact.revision, assumed, pages, costly });
+  if (traffic !== null && traffic.refused > 0) foundProblems();
+  const problems = traffic === null ? {} : { problems: traffic.problems };
+  if (json) return printJson({ policy: artefact.policy, revision: artefact.revision, assumed, pages, costly, ...problems });
+  if (log !== undefined && traffic !== null) tellRefused(log, traffic);
   process.stdout.write(reportText(artefact, assumed, pages));
 }
 
@@ -51,47 +56,75 @@ interface Visit {
   readonly signals: Signals;
 }
 
+interface LineProblem {
+  readonly line: number;
+  readonly message: string;
+}
+
 interface Traffic {
   readonly visits: readonly Visit[];
   /** Lines that hold no query that the service would answer. */
   readonly refused: number;
+  /** The first of them. */
+  readonly problems: readonly LineProblem[];
   /** Those about zones without a page, which no row is about. */
   readonly withoutPage: number;
 }
 
 const linesMax = 2_000_000;
+/** A log of another service is wrong in every line. */
+const problemsShownMax = 10;
 
 async function readLog(file: string, artefact: Artefact, requestsPerHour: number, nowMs: number): Promise<Traffic> {
   const visits: Visit[] = [];
+  const problems: LineProblem[] = [];
+  let number = 0;
   let lines = 0;
   let refused = 0;
   try {
     for await (const line of createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY })) {
+      number++;
       if (line.trim() === '') continue;
       if (++lines > linesMax) throw new CannotRun(`\`${file}\` has more than ${linesMax} lines: give a part of it`);
       const visit = visitOf(line, artefact, (lines * 3_600_000) / requestsPerHour, nowMs);
-      if (visit === null) refused++;
-      else visits.push(visit);
+      if (typeof visit !== 'string') visits.push(visit);
+      else if (++refused <= problemsShownMax) problems.push({ line: number, message: visit });
     }
   } catch (error) {
     throw error instanceof CannotRun ? error : new CannotRun(`\`${file}\` cannot be read: ${systemSentence(error)}`);
   }
   visits.sort((a, b) => a.atMs - b.atMs);
-  return { visits: visits.filter(({ page }) => page !== null), refused, withoutPage: visits.filter(({ page }) => page === null).length };
+  const withPage = visits.filter(({ page }) => page !== null);
+  return { visits: withPage, refused, problems, withoutPage: visits.length - withPage.length };
 }
 
-/** `evenMs`: when it was, were all of them spread evenly. */
-function visitOf(line: string, artefact: Artefact, evenMs: number, nowMs: number): Visit | null {
+/** A text says why there is none, and nothing that stood in the line. `evenMs`: when it was, were all of them spread evenly. */
+function visitOf(line: string, artefact: Artefact, evenMs: number, nowMs: number): Visit | string {
+  const { query, at } = recordOf(line) ?? {};
+  if (typeof query !== 'string') return 'this is not { "query": "page=home&country=DE", "at": "2026-11-21T12:00:00Z" }';
+  const atMs = at === undefined ? evenMs : typeof at === 'number' ? at : Date.parse(String(at));
+  if (!Number.isFinite(atMs)) return '`at` is no instant: write an RFC 3339 text, or milliseconds';
   try {
-    const { query, at } = JSON.parse(line) as { query?: unknown; at?: unknown };
-    if (typeof query !== 'string') return null;
     const { page, request, audiences } = readSharedQuery(query, artefact, nowMs);
-    const atMs = at === undefined ? evenMs : typeof at === 'number' ? at : Date.parse(String(at));
-    if (!Number.isFinite(atMs)) return null;
     return { atMs, query, page, signals: { ...request, ...(audiences === null ? {} : { audiences }) } };
+  } catch (error) {
+    if (!(error instanceof ProblemError)) throw error;
+    const places = error.errors.map(({ pointer, detail }) => (pointer === '' ? detail : `\`${pointer.slice(1)}\`: ${detail}`));
+    return `the service would not answer it: ${places.join('; ') || error.message}`;
+  }
+}
+
+function recordOf(line: string): { readonly query?: unknown; readonly at?: unknown } | null {
+  try {
+    return JSON.parse(line);
   } catch {
     return null;
   }
+}
+
+function tellRefused(file: string, { problems, refused }: Traffic): void {
+  for (const { line, message } of problems) process.stderr.write(`${file}:${line}: ${message}\n`);
+  if (refused > problems.length) process.stderr.write(`${file}: and ${refused - problems.length} more lines\n`);
 }
 
 function logSummary({ visits, refused, withoutPage }: Traffic) {

@@ -70,10 +70,10 @@ function readParameters(query: string): ReadonlyMap<string, string> {
   return parameters;
 }
 
-/** Percent-encoding has two spellings for most characters; only one is taken, but for the marks `!*'():/,@`. */
+/** Percent-encoding has two spellings for many characters; only one is taken, but for the marks `!*'():/,@`, on which encoders differ. */
 function decode(name: string, raw: string): string {
   const sentence =
-    "percent-encode what is not a letter, a digit or one of -_.~!*'():/,@ and nothing else, in UTF-8 and upper-case hex; a space is %20";
+    "percent-encode, in UTF-8 and upper-case hex, all but letters, digits and -_.~, and never those; only !*'():/,@ may stand either way; a space is %20";
   if (!/^(?:[A-Za-z0-9\-_.~!*'():/,@]|%[0-9A-F]{2})*$/.test(raw)) throw wrong(name, sentence);
   if (
     [...raw.matchAll(/%([0-9A-F]{2})/g)].some(([, hex]) => /[A-Za-z0-9\-_.~]/.test(String.fromCharCode(Number.parseInt(hex ?? '', 16))))

@@ -109,8 +109,12 @@ test('from a log: hits before and after, and the zones that cause more fetches t
   });
   await writeFile(log, [...lines, '{"query":"page=home&utm=x"}', 'nonsense', '{"query":"zones=hero"}', ''].join('\n'));
   const { code, stdout } = await stepwell(['cache-report', file, '--log', log, '--json']);
-  const { assumed, pages, costly: found } = JSON.parse(stdout);
-  expect(code).toBe(0);
+  const { assumed, pages, costly: found, problems } = JSON.parse(stdout);
+  expect(code).toBe(1);
+  expect(problems).toEqual([
+    { line: lines.length + 1, message: expect.stringContaining('remove `utm`: known parameters are page, zones, audiences, country, visits') },
+    { line: lines.length + 2, message: expect.stringContaining('this is not { "query"') },
+  ]);
   expect(assumed).toEqual({ requestsPerHour: 36_000, zipf: null, log: { requests: 1000, refused: 2, withoutPage: 1 } });
   const [{ answers, rawKeys, hitRatio: hits, zones }] = pages;
   expect([answers, rawKeys]).toEqual([18, null]);
@@ -141,9 +145,25 @@ test('a zone of which an answer is rare costs more than it changes where pages a
   );
 });
 
+test('lines of a log that hold no question are named with their number and why, the first of them, and none of what they held', async () => {
+  await using directory = await temporaryDirectory();
+  const log = join(directory.path, 'log.ndjson');
+  const wrong = ['', '{"query":"page=home&country=DE&device=sec ret"}', '{"query":"page=home","at":"sometime"}', ...Array(12).fill('null')];
+  await writeFile(log, ['{"query":"page=home"}', ...wrong].join('\n'));
+  const { code, stdout, stderr } = await stepwell(['cache-report', policy, '--log', log]);
+  expect([code, stdout.split('\n')[0]]).toEqual([1, expect.stringContaining('1 requests of the log (14 lines refused, 0 without a page)')]);
+  const told = stderr.trimEnd().split('\n');
+  expect(told.slice(0, -1).map((line) => line.slice(0, line.indexOf(': ')))).toEqual([...Array(10).keys()].map((at) => `${log}:${at + 3}`));
+  expect(told[0]).toContain('the service would not answer it: `device`: percent-encode');
+  expect(told[1]).toContain('`at` is no instant');
+  expect(told.at(-1)).toBe(`${log}: and 4 more lines`);
+  expect(stderr).not.toMatch(/sec ret|sometime/);
+});
+
 test.each([
   [['cache-report', 'nowhere.yaml'], 2, /cannot be read/],
   [['cache-report', 'test/http/policy.yaml', '--zipf', 'x'], 2, /write a number from 0 to 10/],
+  [['cache-report', 'test/http/policy.yaml', '--requests', '0x10'], 2, /write a number from 1 to 1000000000000/],
   [['cache-report', 'test/http/policy.yaml', '--log', 'nowhere.ndjson'], 2, /cannot be read/],
   [['cache-report', 'test/http/policy.yaml', '--log', 'x', '--zipf', '1'], 2, /give one of them/],
   [['cache-report', 'package.json'], 1, /package\.json:\d+:\d+/],

@@ -1,6 +1,8 @@
 /** The verbs as people and programs meet them: real processes, their streams and their exit codes. */
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { stat, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { open, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openEmbeddedStore } from '../../src/embedded/embedded-store.ts';
@@ -236,6 +238,26 @@ describe('lint', () => {
     child.stdout.once('data', () => child.stdout.destroy());
     const [code] = await once(child, 'close');
     expect({ code, stderr }).toEqual({ code: 1, stderr: '' });
+  });
+
+  test.runIf(existsSync('/dev/full')).each([
+    ['lint', 'examples/retail.yaml'],
+    ['cache-report', 'test/http/policy.yaml', '--json'],
+    ['fallbacks', 'examples/retail.yaml'],
+  ])('a full disk under what %s prints is one sentence, and exits 2', async (...args) => {
+    await using full = await open('/dev/full', 'w');
+    const program = [join(root, 'src/cli/main.ts'), ...args];
+    const child = spawn(process.execPath, program, {
+      cwd: root,
+      env: { PATH: process.env.PATH ?? '' },
+      stdio: ['ignore', full.fd, 'pipe'],
+    });
+    let stderr = '';
+    child.stderr?.setEncoding('utf8').on('data', (text) => {
+      stderr += text;
+    });
+    expect((await once(child, 'close'))[0]).toBe(2);
+    expect(stderr).toBe('stepwell: standard output cannot be written: the disk is full\n');
   });
 
   test('nobody to hear of a mistake changes no exit code', async () => {

@@ -82,6 +82,23 @@ describe('one flag', () => {
     expect(answer.metadata.downgradeReason).toBe('gpc');
   });
 
+  it.each([
+    ['POST', '/ofrep/v1/evaluate/flags/hero/', 404, undefined],
+    ['POST', '/ofrep/v1/nothing', 404, undefined],
+    ['GET', '/ofrep/v1/evaluate/flags', 405, 'POST'],
+    ['DELETE', '/ofrep/v1/evaluate/flags/hero', 405, 'POST'],
+  ] as const)('tells in its own form that %s %s is not served', async (method, url, status, allow) => {
+    const { app } = await startService();
+    const answer = await app.inject({ method, url, headers: { 'content-type': 'application/json' }, payload: '{}' });
+    expect([answer.statusCode, answer.headers.allow, answer.headers['content-type'], answer.headers['cache-control']]).toEqual([
+      status,
+      allow,
+      'application/json; charset=utf-8',
+      'private, no-store',
+    ]);
+    expect(answer.json()).toEqual({ errorCode: 'GENERAL', errorDetails: expect.any(String) });
+  });
+
   it('is a 404 where the policy has no such zone', async () => {
     const service = await startService();
     for (const key of ['nosuch', '__proto__', 'constructor', 'toString']) {

@@ -7,6 +7,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { WireConsent } from '../../consent/signals.ts';
 import { flagsText, flagText, ofrepError, unknownFlag } from '../../contract/ofrep-answer.ts';
 import { hearContext, readContext } from '../../contract/ofrep-request.ts';
+import { ProblemError } from '../../contract/problem.ts';
 import type { ZoneDecision } from '../../decision/decision.ts';
 import { type Evidence, noEvidence } from '../../decision/facts.ts';
 import { weighIdentity } from '../../decision/identity.ts';
@@ -37,6 +38,7 @@ export function ofrepRoutes(
   };
   app.post('/ofrep/v1/evaluate/flags/:key', options, (request, reply) => evaluate(request, reply, keyOf(request)));
   app.post('/ofrep/v1/evaluate/flags', options, (request, reply) => evaluate(request, reply, null));
+  app.register(unservedHere, { prefix: '/ofrep/v1' });
 
   /** `key` null: every flag of the context's page, or of the policy. */
   async function evaluate(request: FastifyRequest, reply: FastifyReply, key: string | null): Promise<FastifyReply> {
@@ -79,6 +81,13 @@ export function ofrepRoutes(
     const minted = visitorTokens.stream.mint({ subject, sessionId, generation });
     return streams.hasRoom(minted.marks) ? minted.token : null;
   }
+}
+
+/** Addresses and methods below ours that nobody serves: in OFREP's form too, but by the statuses of HTTP, for no client asks for them. */
+async function unservedHere(scoped: FastifyInstance): Promise<void> {
+  const answer = answersErrorsAs((problem) => ({ ...ofrepError(problem, null), status: problem.status, mediaType: json }));
+  scoped.setErrorHandler(answer);
+  scoped.setNotFoundHandler((request, reply) => answer(new ProblemError('not_found'), request, reply));
 }
 
 function keyOf({ params }: FastifyRequest): string | null {
