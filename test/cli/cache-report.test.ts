@@ -112,7 +112,10 @@ test('from a log: hits before and after, and the zones that cause more fetches t
   const { assumed, pages, costly: found, problems } = JSON.parse(stdout);
   expect(code).toBe(1);
   expect(problems).toEqual([
-    { line: lines.length + 1, message: expect.stringContaining('remove `utm`: known parameters are page, zones, audiences, country, visits') },
+    {
+      line: lines.length + 1,
+      message: expect.stringContaining('remove `utm`: known parameters are page, zones, audiences, country, visits'),
+    },
     { line: lines.length + 2, message: expect.stringContaining('this is not { "query"') },
   ]);
   expect(assumed).toEqual({ requestsPerHour: 36_000, zipf: null, log: { requests: 1000, refused: 2, withoutPage: 1 } });
