@@ -17,7 +17,7 @@ export function* purging(before: Artefact, after: Artefact): Generator<undefined
   const zones = Object.keys(before.zones);
   const changed = new Set<string>();
   for (const id of zones) {
-    if (pictureOf(before, id) !== pictureOf(after, id)) changed.add(id);
+    if (yield* isPictureChanged(before, after, id)) changed.add(id);
     yield;
   }
   // Zones that arbitrate keep offers from each other, whichever are asked for together.
@@ -48,35 +48,42 @@ function arbitrates(artefact: Artefact, id: string): boolean {
   return artefact.contextualWithoutSignal && rungs.some(({ rung }) => rung.tier === 'segment' && rung.select.by === 'arbitrate');
 }
 
-/** All that a shared answer about a zone can come from; undefined for a zone that there is not. */
-function pictureOf(artefact: Artefact, id: string): string | undefined {
+/** Rules and offers looked at between two pauses. */
+const piece = 64;
+
+/** In step with each other, so that it ends with the first difference, and no picture is ever whole. */
+function* isPictureChanged(before: Artefact, after: Artefact, id: string): Generator<undefined, boolean> {
+  const [one, other] = [pictureOf(before, id), pictureOf(after, id)];
+  for (let count = 1; ; count++) {
+    const [first, second] = [one.next(), other.next()];
+    if (first.done || second.done) return first.done !== second.done;
+    if (first.value !== second.value) return true;
+    if (count % piece === 0) yield;
+  }
+}
+
+/** All that a shared answer about a zone can come from, bit by bit; nothing of a zone that there is not. */
+function* pictureOf(artefact: Artefact, id: string): Generator<string, undefined> {
   const prepared = preparedZone(artefact, id);
-  if (prepared === undefined) return undefined;
+  if (prepared === undefined) return;
   const { zone, rungs } = prepared;
   const contentOf = (variant: string) => [variant, artefact.variants[variant]?.content ?? null];
-  const shared = rungs.filter(({ rung }) => tierHeight(rung.tier) <= tierHeight('segment'));
-  const ladder = shared.map(({ rung, rules, candidates }) => {
-    const isOpen = rung.tier === 'anonymous' || artefact.contextualWithoutSignal;
-    const counted = ({ sensitivity }: { readonly sensitivity: Offer['sensitivity'] }) =>
-      rung.tier === 'anonymous' || sensitivity.class === 'S0';
-    const open = isOpen ? { rules: rules.filter(counted), offers: candidates.filter(counted) } : { rules: [], offers: [] };
-    const reads = [...open.rules, ...open.offers].flatMap((entry) => entry.reads.request);
-    return {
-      tier: rung.tier,
-      isOpen,
-      rules: open.rules.map(({ rule: { when, variant } }) => [when, contentOf(variant)]),
-      offers: open.offers.map(({ id: offer, offer: { reads: _reads, sensitivity: _class, lowestTier: _tier, ...rest } }) => [
-        offer,
-        rest,
-        contentOf(rest.variant),
-      ]),
-      closed: [...new Set(reads)].sort().filter((name) => artefact.attributes.request[name]?.specialFeature !== undefined),
-    };
-  });
-  return JSON.stringify({
-    kind: zone.kind,
-    maxAgeSeconds: zone.maxAgeSeconds,
-    criticality: arbitrates(artefact, id) ? zone.criticality : 0,
-    ladder,
-  });
+  const closed = (names: readonly string[]) => names.filter((name) => artefact.attributes.request[name]?.specialFeature !== undefined);
+  yield JSON.stringify([zone.kind, zone.maxAgeSeconds, arbitrates(artefact, id) ? zone.criticality : 0]);
+  for (const { rung, rules, candidates } of rungs) {
+    if (tierHeight(rung.tier) > tierHeight('segment')) continue;
+    const isForEverybody = rung.tier === 'anonymous';
+    const isOpen = isForEverybody || artefact.contextualWithoutSignal;
+    const counts = ({ sensitivity }: { readonly sensitivity: Offer['sensitivity'] }) => isForEverybody || sensitivity.class === 'S0';
+    yield JSON.stringify(['rung', rung.tier, isOpen]);
+    if (!isOpen) continue;
+    for (const entry of rules) {
+      const { when, variant } = entry.rule;
+      if (counts(entry)) yield JSON.stringify(['rule', when, contentOf(variant), closed(entry.reads.request)]);
+    }
+    for (const entry of candidates) {
+      const { reads, sensitivity: _class, lowestTier: _tier, ...rest } = entry.offer;
+      if (counts(entry)) yield JSON.stringify(['offer', entry.id, rest, contentOf(rest.variant), closed(reads.request)]);
+    }
+  }
 }

@@ -37,6 +37,7 @@ export const leftOutReasons = {
   class: 'only classes S0 and S1 may leave for a device',
   reads: 'it reads what a device does not know: the session, the profile, an audience that is not of the edge, or a model',
   special_feature: 'it reads an attribute that needs an opt-in of its own',
+  instant: 'it reads an instant that a caller writes as text, and a device reads no such texts',
   text_order: 'it puts texts in order, and engines differ in that',
   too_costly: 'its conditions may take more steps than are allowed',
   too_many_factors: 'it has more context factors than a device multiplies',
@@ -44,17 +45,29 @@ export const leftOutReasons = {
 } as const;
 export type LeftOutReason = keyof typeof leftOutReasons;
 
+/** All at once, for whoever has nothing else to do. */
 export function trim(artefact: Artefact, nowMs: number): Trimmed {
+  const trimming = trimInPieces(artefact, nowMs);
+  let step = trimming.next();
+  while (step.done !== true) step = trimming.next();
+  return step.value;
+}
+
+/** Rules and offers looked at between two pauses. */
+const piece = 32;
+
+export function* trimInPieces(artefact: Artefact, nowMs: number): Generator<undefined, Trimmed> {
   const leftOut: LeftOut[] = [];
   const offers: Record<string, DeviceOffer> = {};
   const zones: Record<string, DeviceZone> = {};
   for (const [id, zone] of Object.entries(artefact.zones)) {
-    const ladder = zone.ladder.map((rung) => trimmedRung({ artefact, nowMs, id, zone, offers, leftOut }, rung));
+    const ladder: DeviceRung[] = [];
+    for (const rung of zone.ladder) ladder.push(yield* trimmedRung({ artefact, nowMs, id, zone, offers, leftOut }, rung));
     zones[id] = { kind: zone.kind, criticality: zone.criticality, ...s1(zone.sensitivity), ladder };
   }
   const pages = Object.fromEntries(Object.entries(artefact.pages).map(([id, page]) => [id, page.zones]));
   const { policy, revision, contextualWithoutSignal } = artefact;
-  const variants = variantsOf(artefact, zones, offers);
+  const variants = yield* variantsOf(artefact, zones, offers);
   return { artefact: { format: 1, policy, revision, contextualWithoutSignal, pages, zones, offers, variants }, leftOut };
 }
 
@@ -67,7 +80,7 @@ interface Trimming {
   readonly leftOut: LeftOut[];
 }
 
-function trimmedRung(trimming: Trimming, rung: Rung): DeviceRung {
+function* trimmedRung(trimming: Trimming, rung: Rung): Generator<undefined, DeviceRung> {
   const { tier, select } = rung;
   const left = (why: LeftOutReason, rule: number | null, offer: string | null): void => {
     trimming.leftOut.push({ zone: trimming.id, tier, rule, offer, why });
@@ -75,20 +88,25 @@ function trimmedRung(trimming: Trimming, rung: Rung): DeviceRung {
   if (select.by === 'choose') {
     const rules: DeviceRule[] = [];
     for (const [place, rule] of select.rules.entries()) {
+      if (place % piece === 0) yield;
       const short = trimmedRule(trimming, tier, rule);
       if (typeof short === 'string') left(short, place, null);
       else rules.push(short);
     }
     return rules.length > 0 ? { tier, rules } : { tier };
   }
-  const ids = select.offers.filter((id) => {
+  const ids: string[] = [];
+  for (const [place, id] of select.offers.entries()) {
+    if (place % piece === 0) yield;
     const offer = Object.hasOwn(trimming.artefact.offers, id) ? trimming.artefact.offers[id] : undefined;
-    if (offer === undefined) return false;
+    if (offer === undefined) continue;
     const short = trimmedOffer(trimming, tier, offer);
     if (typeof short === 'string') left(short, null, id);
-    else trimming.offers[id] = short;
-    return typeof short !== 'string';
-  });
+    else {
+      trimming.offers[id] = short;
+      ids.push(id);
+    }
+  }
   return ids.length > 0 ? { tier, offers: ids } : { tier };
 }
 
@@ -156,12 +174,15 @@ function s1({ class: level }: Sensitivity): { readonly s1?: true } {
 }
 
 /** Those that something names which has stayed, and no other. */
-function variantsOf(
+function* variantsOf(
   artefact: Artefact,
   zones: Readonly<Record<string, DeviceZone>>,
   offers: Readonly<Record<string, DeviceOffer>>,
-): Readonly<Record<string, Json>> {
+): Generator<undefined, Readonly<Record<string, Json>>> {
   const rules = Object.values(zones).flatMap(({ ladder }) => ladder.flatMap((rung) => rung.rules ?? []));
   const named = new Set([...rules, ...Object.values(offers)].map(({ variant }) => variant));
-  return Object.fromEntries([...named].sort().map((id) => [id, artefact.variants[id]?.content ?? null]));
+  yield;
+  const ids = [...named].sort();
+  yield;
+  return Object.fromEntries(ids.map((id) => [id, artefact.variants[id]?.content ?? null]));
 }

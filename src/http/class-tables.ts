@@ -2,10 +2,10 @@
  * Tables of classes, made when they are first asked for, kept as long as they hold, and made one at a time and in pieces, so that no
  * decision waits for one. Bounded: what a caller may ask for has no end, since any zones may be asked for together.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type ClassQuestion, type CompiledClasses, compileClasses } from '../classes/compile-classes.ts';
+import { type ClassQuestion, compileClasses } from '../classes/compile-classes.ts';
 import { ProblemError } from '../contract/problem.ts';
 import type { Artefact } from '../decision/artefact.ts';
+import { inTurns } from './in-turns.ts';
 import { etagOf } from './shared-headers.ts';
 
 export interface KeptTable {
@@ -30,7 +30,7 @@ export function createClassTables(): ClassTables {
   let last: Promise<unknown> = Promise.resolve();
 
   async function make(artefact: Artefact, asked: ClassQuestion): Promise<KeptTable> {
-    const { table, validUntilMs } = await inPieces(compileClasses(artefact, asked));
+    const { table, validUntilMs } = await inTurns(compileClasses(artefact, asked));
     const body = JSON.stringify(table);
     return { body, etag: etagOf(body), validUntilMs };
   }
@@ -62,18 +62,15 @@ export function createClassTables(): ClassTables {
       tables.set(name, making);
       const [oldest] = tables.keys();
       if (tables.size > tablesMax && oldest !== undefined) tables.delete(oldest);
-      const table = await making;
-      if (table.validUntilMs !== null) ends.set(making, table.validUntilMs);
-      return table;
+      try {
+        const table = await making;
+        if (table.validUntilMs !== null) ends.set(making, table.validUntilMs);
+        return table;
+      } catch (error) {
+        // Who asks next has it tried again.
+        if (tables.get(name) === making) tables.delete(name);
+        throw error;
+      }
     },
   };
-}
-
-async function inPieces(compiling: Generator<undefined, CompiledClasses>): Promise<CompiledClasses> {
-  let step = compiling.next();
-  while (step.done !== true) {
-    await nextTurn();
-    step = compiling.next();
-  }
-  return step.value;
 }

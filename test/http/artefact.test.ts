@@ -1,9 +1,10 @@
 /** `GET /v1/artefact` and the keys it is verified with: who may fetch it, how long it is the same, and how it is taken back. */
 import { compactVerify, createLocalJWKSet } from 'jose';
+import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import type { DeviceSettings } from '../../src/decision/artefact.ts';
 import type { DeviceArtefact } from '../../src/device/device-artefact.ts';
-import { artefactWindowMs } from '../../src/http/device-artefacts.ts';
+import { artefactCharactersMax, artefactWindowMs, createDeviceArtefacts } from '../../src/http/device-artefacts.ts';
 import { artefactKeysOf, newArtefactKey } from '../../src/identity/artefact-keys.ts';
 import { visitorTokenWindowMs } from '../../src/identity/visitor-token.ts';
 import { call, keyOf } from './callers.ts';
@@ -112,6 +113,65 @@ describe('the artefact', () => {
   });
 });
 
+/** A policy with so many marked offers that what devices get is large. */
+async function withOffers(count: number, lines: object[] = []) {
+  const { artefact } = await startService();
+  const [id = '', zone] =
+    Object.entries(artefact.zones).find(([, { ladder }]) => ladder.some(({ select }) => select.by === 'arbitrate')) ?? [];
+  const [first] = Object.values(artefact.offers);
+  if (zone === undefined || first === undefined) throw new Error('the policy has no offers');
+  const ids = Array.from({ length: count }, (_, index) => `many-${index}`);
+  const { device: _device, ...reads } = first.reads;
+  const nothing = { ...reads, profile: false, session: false, audience: false, model: false, request: [] };
+  const one = { ...first, when: null, context: [], reads: nothing, lowestTier: 'segment', device: true, untilMs: null } as const;
+  const sensitivity = { ...first.sensitivity, class: 'S0' } as const;
+  const offers = Object.fromEntries(ids.map((name) => [name, { ...one, sensitivity, variant: name }]));
+  const variants = Object.fromEntries(ids.map((name) => [name, { ...Object.values(artefact.variants)[0], content: 'x'.repeat(200) }]));
+  const rung = { tier: 'segment', select: { by: 'arbitrate', offers: ids } } as const;
+  const many = {
+    ...artefact,
+    revision: String(count),
+    offers: { ...artefact.offers, ...offers },
+    variants: { ...artefact.variants, ...variants },
+    zones: { ...artefact.zones, [id]: { ...zone, sensitivity, ladder: [rung, ...zone.ladder.slice(-1)] } },
+  } as typeof artefact;
+  const logger = pino({ level: 'error' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
+  return { many, service: await startService({ policy: { current: () => ({ artefact: many, stale: false }) }, logger }) };
+}
+
+describe('a large one', () => {
+  it('is made with turns of the event loop in between, once for all who wait for it', async () => {
+    const { many } = await withOffers(600);
+    const artefacts = createDeviceArtefacts({ keys: () => key, clock: { nowMs: () => 0 } });
+    let [turns, isDone] = [0, false];
+    const count = () => {
+      turns += 1;
+      if (!isDone) setImmediate(count);
+    };
+    setImmediate(count);
+    const [one, other] = await Promise.all([artefacts.current(many), artefacts.current(many)]);
+    isDone = true;
+    expect(one).toBe(other);
+    expect(one).toMatchObject({ jws: expect.stringContaining('.') });
+    expect(turns).toBeGreaterThan(20);
+  });
+
+  it('that devices would not read is not served, so that they keep no older one, and the log says so once', async () => {
+    const lines: object[] = [];
+    const { service } = await withOffers(2_500, lines);
+    for (const _ of [1, 2]) {
+      const { status, headers, text } = await call(service, { url });
+      expect([status, headers['cache-control'], JSON.parse(text)]).toMatchObject([
+        410,
+        'private, no-store',
+        { code: 'artefact_killed', detail: expect.stringContaining(`larger than the ${artefactCharactersMax} characters`) },
+      ]);
+    }
+    expect(lines).toMatchObject([{ policy: 'retail', revision: '2500', msg: expect.stringMatching(/^artefact_too_large: /) }]);
+  });
+});
+
+const key = artefactKeysOf(newArtefactKey());
 describe('who may fetch it', () => {
   it.each([
     ['nobody', undefined, 401],

@@ -3,11 +3,12 @@
  * everybody and hold nothing about anybody.
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { policyTag } from '../../classes/tags.ts';
 import { ProblemError } from '../../contract/problem.ts';
 import { readTokenQuery } from '../../contract/token-query.ts';
 import { isVisitorToken } from '../../identity/visitor-token.ts';
 import type { ServiceDependencies } from '../dependencies.ts';
-import { createDeviceArtefacts } from '../device-artefacts.ts';
+import { artefactCharactersMax, createDeviceArtefacts } from '../device-artefacts.ts';
 import { refusingLateRequests } from '../overload.ts';
 import type { Authority } from '../plugins/keys.ts';
 import { policyInForce } from '../policy-in-force.ts';
@@ -18,15 +19,20 @@ import { isTakenBack } from '../visitor-changes.ts';
 const maxAgeSeconds = 60;
 const keysMaxAgeSeconds = 300;
 const prepareEveryMs = 1_000;
+const tooLarge = `what the policy lets leave for devices is larger than the ${artefactCharactersMax} characters that they read, so they get none of it`;
 
 export function artefactRoutes(app: FastifyInstance, dependencies: ServiceDependencies, authority: Authority): void {
   const { artefactKeys, visitorTokens, store, clock, policy, publicGet } = dependencies;
   if (artefactKeys === null) return;
-  const artefacts = createDeviceArtefacts({ keys: artefactKeys, clock });
+  const artefacts = createDeviceArtefacts({
+    keys: artefactKeys,
+    clock,
+    onTooLarge: ({ policy: id, revision }) => app.log.error({ policy: id, revision }, `artefact_too_large: ${tooLarge}`),
+  });
 
   function prepareRegularly(): () => void {
     const current = policy.current();
-    if (current !== null) artefacts.prepare(current.artefact);
+    if (current !== null) artefacts.prepare(current.artefact).catch((error) => app.log.error({ err: error }, 'no artefact could be made'));
     return clock.after(prepareEveryMs, () => {
       stop = prepareRegularly();
     });
@@ -55,9 +61,11 @@ export function artefactRoutes(app: FastifyInstance, dependencies: ServiceDepend
   app.get('/v1/artefact', { onRequest: refusingLateRequests(dependencies) }, async (request, reply) => {
     await admit(request);
     const { artefact } = policyInForce(dependencies);
-    const signed = artefacts.current(artefact);
-    if (signed === null) throw new ProblemError('artefact_killed');
-    const tags = [`policy-${artefact.policy}`, 'stepwell', 'stepwell-artefact'];
+    const signed = await artefacts.current(artefact);
+    if (signed === 'too_large') throw new ProblemError('artefact_killed', tooLarge);
+    // It may have been taken back while it was made.
+    if (signed === 'killed' || policyInForce(dependencies).artefact.device?.enabled === false) throw new ProblemError('artefact_killed');
+    const tags = [policyTag(artefact.policy), 'stepwell', 'stepwell-artefact'];
     const { jws: body, etag } = signed;
     reply.headers(sharedHeaders({ body, etag, maxAgeSeconds, grace: noGrace, tags, coarseTags: tags }, dependencies));
     if (isHeld(request.headers['if-none-match'], etag)) return reply.code(304).send();

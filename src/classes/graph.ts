@@ -1,0 +1,146 @@
+/**
+ * What the classes of all attributes come to together: the core is asked for each combination, visitors who get the same answer get one
+ * query, and the way there is a graph as small as it can be.
+ */
+import type { Artefact } from '../decision/artefact.ts';
+import { decide } from '../decision/decide.ts';
+import type { ZoneDecision } from '../decision/decision.ts';
+import { noEvidence } from '../decision/facts.ts';
+import type { Question } from '../decision/question.ts';
+import type { Value } from '../decision/value.ts';
+import type { ClassedInput } from './inputs.ts';
+import { audiencesName } from './parts.ts';
+import type { AttributeTable, DecisionGraph } from './table.ts';
+import { writtenValue } from './written.ts';
+
+/** Nodes made between two pauses. A combination is a decision, and may be the dearest that a policy allows: after each there is one. */
+const piece = 512;
+
+export function combinationsOf(inputs: readonly ClassedInput[]): number {
+  return inputs.reduce((product, { values }) => product * values.length, 1);
+}
+
+interface Together {
+  readonly artefact: Artefact;
+  readonly question: { readonly page: string | null; readonly zones: readonly string[]; readonly nowMs: number };
+  readonly base: string;
+  readonly inputs: readonly ClassedInput[];
+}
+
+interface Merged {
+  readonly attributes: readonly AttributeTable[];
+  readonly decision: DecisionGraph;
+}
+
+export function* mergedAnswers({ artefact, question, base, inputs }: Together): Generator<undefined, Merged> {
+  const count = combinationsOf(inputs);
+  const known = new Map<string, number>();
+  const queries: string[] = [];
+  const targets: number[] = [];
+  for (let index = 0; index < count; index++) {
+    yield;
+    const values = combination(inputs, index);
+    const answer = outcomeOf(decide(artefact, questionOf(question, inputs, values), noEvidence).zones);
+    const query = queryOf(base, inputs, values);
+    const place = known.get(answer) ?? known.size;
+    known.set(answer, place);
+    const shortest = queries[place];
+    if (shortest === undefined || isShorter(query, shortest)) queries[place] = query;
+    targets.push(-1 - place);
+  }
+  const graph = yield* graphOf(
+    targets,
+    inputs.map(({ values }) => values.length),
+  );
+  return yield* mergedColumns(inputs, { ...graph, queries });
+}
+
+/** The last input changes fastest. */
+function combination(inputs: readonly ClassedInput[], index: number): readonly (Value | undefined)[] {
+  let rest = index;
+  return inputs
+    .toReversed()
+    .map(({ values }) => {
+      const value = values[rest % values.length];
+      rest = Math.floor(rest / values.length);
+      return value;
+    })
+    .reverse();
+}
+
+function questionOf(question: Together['question'], inputs: readonly ClassedInput[], values: readonly (Value | undefined)[]): Question {
+  const known = inputs.flatMap(({ name }, index) => (values[index] === undefined ? [] : [[name, values[index]] as const]));
+  const audiences = known.find(([name]) => name === audiencesName)?.[1];
+  const request = Object.fromEntries(known.filter(([name]) => name !== audiencesName)) as Question['request'];
+  const shared = { audience: 'shared', shownOffers: [], explain: false } as const;
+  return { ...question, ...shared, request, audiences: audiences === undefined ? null : (audiences as readonly string[]) };
+}
+
+function queryOf(base: string, inputs: readonly ClassedInput[], values: readonly (Value | undefined)[]): string {
+  const parts = inputs.map(({ name, type }, index) => (values[index] === undefined ? '' : writtenValue(name, values[index], type)));
+  return [base, ...parts.filter((part) => part !== '')].join('&');
+}
+
+function isShorter(query: string, than: string): boolean {
+  return query.length < than.length || (query.length === than.length && query < than);
+}
+
+/** All of an answer but the key, which names the question, and the content, which follows from the variant. */
+function outcomeOf(zones: readonly ZoneDecision[]): string {
+  return JSON.stringify(zones.map((zone) => ({ ...zone, content: null, cache: { ...zone.cache, key: null } })));
+}
+
+/** From the last input to the first, so that what follows alike is one node, and what makes no difference is none. */
+function* graphOf(leaves: readonly number[], sizes: readonly number[]): Generator<undefined, Pick<DecisionGraph, 'start' | 'nodes'>> {
+  const nodes: number[][] = [];
+  const known = new Map<string, number>();
+  let level = leaves;
+  for (const [attribute, size] of [...sizes.entries()].reverse()) {
+    const above: number[] = [];
+    for (let from = 0; from < level.length; from += size) {
+      if (from % (size * piece) === 0) yield;
+      const targets = level.slice(from, from + size);
+      const [first = -1] = targets;
+      if (targets.every((target) => target === first)) {
+        above.push(first);
+        continue;
+      }
+      const node = [attribute, ...targets];
+      const key = node.join();
+      const place = known.get(key) ?? nodes.length;
+      if (place === nodes.length) {
+        nodes.push(node);
+        known.set(key, place);
+      }
+      above.push(place);
+    }
+    level = above;
+  }
+  return { start: level[0] ?? -1, nodes };
+}
+
+/** Classes that lead to the same place in every node are one; an attribute that no node asks for is left out. */
+function* mergedColumns(inputs: readonly ClassedInput[], { start, nodes, queries }: DecisionGraph): Generator<undefined, Merged> {
+  const attributes: AttributeTable[] = [];
+  const merged = nodes.map((node) => [...node]);
+  for (const [attribute, input] of inputs.entries()) {
+    yield;
+    const own = nodes.flatMap((node, index) => (node[0] === attribute ? [{ node, index }] : []));
+    if (own.length === 0) continue;
+    const columns = new Map<string, number>();
+    const firsts: number[] = [];
+    const classOf = input.values.map((_, one) => {
+      const column = own.map(({ node }) => node[one + 1]).join();
+      const known = columns.get(column) ?? columns.size;
+      if (known === columns.size) {
+        columns.set(column, known);
+        firsts.push(one);
+      }
+      return known;
+    });
+    for (const { node, index } of own) merged[index] = [attributes.length, ...firsts.map((one) => node[one + 1] ?? -1)];
+    const tableBy = input.domain.tableBy((place) => classOf[input.classOf[place] ?? 0] ?? 0);
+    attributes.push({ name: input.name, absent: classOf[0] ?? 0, ...tableBy });
+  }
+  return { attributes, decision: { start, nodes: merged, queries } };
+}
