@@ -53,6 +53,9 @@ const lifetimeStart: Readonly<Record<CdnHeader, string>> = { 'cdn-cache-control'
 
 const separators: Readonly<Record<CacheTagHeader, string>> = { 'surrogate-key': ' ', 'cache-tag': ',', 'edge-cache-tag': ',', xkey: ' ' };
 
+/** All that an answer may carry for shared caches beside `Cache-Control`: whatever must not be kept takes each of them back. */
+export const sharedHeaderNames: readonly string[] = ['etag', ...Object.keys(lifetimeStart), ...Object.keys(separators)];
+
 function tagsFor(name: CacheTagHeader, tags: readonly string[], coarseTags: readonly string[]): string {
   return (fitIntoHeader(tags) ? tags : coarseTags).join(separators[name]);
 }

@@ -8,7 +8,7 @@ import fastifyPlugin from 'fastify-plugin';
 
 /** Deciding, and what the visitor's own session id is credential enough for. */
 const browserRoutes: readonly RegExp[] = [
-  /^\/v1\/decide(?:\?|$)/,
+  /^\/v1\/decide(?:\/classes)?(?:\?|$)/,
   /^\/v1\/sessions\/[^/?]+(?:\/withdrawals|\/tokens)?(?:\?|$)/,
   /^\/ofrep\/v1\//,
   /^\/v1\/sessions(?:\?|$)/,

@@ -6,6 +6,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import fastifyPlugin from 'fastify-plugin';
 import { invalidRequest, type ProblemCode, ProblemError, problemBody, problemTable } from '../../contract/problem.ts';
 import { StoreError } from '../../records/store-error.ts';
+import { sharedHeaderNames } from '../shared-headers.ts';
 import { bodyBytesMax } from './json-body.ts';
 import { privateNoStore, setSafeHeaders } from './safe-defaults.ts';
 
@@ -76,7 +77,7 @@ export function answersErrorsAs(formOf: (problem: ProblemError, request: Fastify
 function sendAs(form: ProblemForm, code: ProblemCode, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   request.problemCode = code;
   setSafeHeaders(request, reply);
-  for (const name of ['etag', 'surrogate-key', 'cache-tag', 'server-timing']) reply.removeHeader(name);
+  for (const name of [...sharedHeaderNames, 'server-timing']) reply.removeHeader(name);
   if (code === 'body_too_large' && isWorthReadingOn(request)) reply.removeHeader('connection');
   if (form.status === 401) reply.header('www-authenticate', 'Bearer');
   if (form.retryAfterSeconds !== null) reply.header('retry-after', form.retryAfterSeconds);
