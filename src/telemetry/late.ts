@@ -7,7 +7,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../time/clock.ts';
 import { isDisabled, wants } from './environment.ts';
 import type { TelemetryOptions } from './start.ts';
-import { type DecisionClosing, type Metrics, noTelemetry, type Telemetry } from './telemetry.ts';
+import { type DecisionClosing, type Metrics, noTelemetry, type Telemetry, telemetryOff } from './telemetry.ts';
 import { type Propagation, propagationOf } from './trace-context.ts';
 import { untraced } from './untraced.ts';
 
@@ -30,7 +30,7 @@ const causeLengthMax = 300;
 
 export async function openTelemetry(options: TelemetryOptions): Promise<LateTelemetry> {
   const { env, clock, warn } = options;
-  if (isDisabled(env)) return { ...noTelemetry, load: async () => {} };
+  if (isDisabled(env)) return { ...telemetryOff(propagationOf(env)), load: async () => {} };
   const late = createLateTelemetry(async () => (await import('./start.ts')).startTelemetry(options), {
     clock,
     warn,

@@ -14,7 +14,7 @@ import { createInstruments } from './instruments.ts';
 import { metricNames } from './names.ts';
 import { createDefaultSampler } from './sampler.ts';
 import { createServiceStateInstruments } from './service-state.ts';
-import { type DecisionClosing, noTelemetry, type Telemetry } from './telemetry.ts';
+import { type DecisionClosing, type Telemetry, telemetryOff } from './telemetry.ts';
 import { propagationOf } from './trace-context.ts';
 import { untraced } from './untraced.ts';
 
@@ -36,7 +36,7 @@ const warningLengthMax = 300;
 const serializer = new PrometheusSerializer(undefined, false, undefined, true, true);
 
 export async function startTelemetry(options: TelemetryOptions): Promise<Telemetry> {
-  if (isDisabled(options.env)) return noTelemetry;
+  if (isDisabled(options.env)) return telemetryOff(propagationOf(options.env));
   if (options.warn !== undefined) listenToComplaints(options.warn);
   const prometheus = startPrometheus();
   const exporting = await startExporters(options);

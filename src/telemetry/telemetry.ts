@@ -6,6 +6,7 @@ import type { ZoneDecision } from '../decision/decision.ts';
 import type { Fact } from '../decision/facts.ts';
 import type { Dependency, Scope } from '../decision/vocabulary.ts';
 import type { TraceCall } from '../sources/call-trace.ts';
+import type { Propagation } from './trace-context.ts';
 import { untraced } from './untraced.ts';
 
 export interface Telemetry {
@@ -129,13 +130,18 @@ export interface NearCacheState {
   readonly evictions: number;
 }
 
-/** Keeps nothing and costs nothing: for tests, and to measure what telemetry costs. */
-export const noTelemetry: Telemetry = {
-  startDecision: (carrier) => (carrier.traceparent === undefined ? noTrace : untraced(carrier, () => {})),
-  metrics: { dependencyAnswered() {}, requestShed() {}, requestLimited() {}, replyAbandoned() {} },
-  showService() {},
-  metricsText: async () => '',
-  shutdown: async () => {},
-};
+/** Keeps nothing. What a caller says of a trace is handed on all the same: OpenTelemetry's switch leaves its propagators alone. */
+export function telemetryOff(propagation?: Propagation): Telemetry {
+  return {
+    startDecision: (carrier) => (carrier.traceparent === undefined ? noTrace : untraced(carrier, () => {}, propagation)),
+    metrics: { dependencyAnswered() {}, requestShed() {}, requestLimited() {}, replyAbandoned() {} },
+    showService() {},
+    metricsText: async () => '',
+    shutdown: async () => {},
+  };
+}
 
 const noTrace: DecisionTrace = untraced({}, () => {});
+
+/** Costs nothing either: for tests, and to measure what telemetry costs. */
+export const noTelemetry: Telemetry = telemetryOff();

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { ZoneDecision } from '../../src/decision/decision.ts';
 import { sampledByCallerPerSecondMax } from '../../src/telemetry/sampler.ts';
 import { startTelemetry, type TelemetryOptions } from '../../src/telemetry/start.ts';
-import { type DecisionClosing, noTelemetry, type ServiceState, type Telemetry } from '../../src/telemetry/telemetry.ts';
+import type { DecisionClosing, ServiceState, Telemetry } from '../../src/telemetry/telemetry.ts';
 import type { Clock } from '../../src/time/clock.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
@@ -381,7 +381,9 @@ describe('quiet by default', () => {
   });
 
   test('a disabled SDK keeps nothing', async () => {
-    expect(await start({ env: { OTEL_SDK_DISABLED: 'true' } })).toBe(noTelemetry);
+    const telemetry = await start({ env: { OTEL_SDK_DISABLED: 'true' } });
+    telemetry.startDecision(sampled, opening).end(closing);
+    expect(await telemetry.metricsText()).toBe('');
   });
 });
 

@@ -3,6 +3,7 @@
  * real service, judged by what the service then sends to the sources that its policy names. Ours come after.
  */
 import { describe, expect, test } from 'vitest';
+import { openTelemetry } from '../../src/telemetry/late.ts';
 import { startTelemetry } from '../../src/telemetry/start.ts';
 import { noTelemetry, type TraceCarrier } from '../../src/telemetry/telemetry.ts';
 import { propagationOf, traceContext } from '../../src/telemetry/trace-context.ts';
@@ -330,8 +331,11 @@ describe('a request to a source', () => {
     expect(alone?.headers.filter(([name]) => name.startsWith('trace'))).toEqual([]);
   });
 
-  test('says nothing of traces where the operator chose other propagators', async () => {
-    const telemetry = await startTelemetry({ clock: systemClock, env: { OTEL_PROPAGATORS: 'none' } });
+  test.each([
+    ['and nothing else', {}],
+    ['and disabled the SDK, which leaves propagators alone', { OTEL_SDK_DISABLED: 'true' }],
+  ])('says nothing of traces where the operator chose other propagators %s', async (_, env) => {
+    const telemetry = await openTelemetry({ clock: systemClock, env: { ...env, OTEL_PROPAGATORS: 'none' } });
     const service = await tracedService(telemetry);
     const [call] = await service.callsFor([['traceparent', valid]]);
     expect(call?.headers.filter(([name]) => name.startsWith('trace'))).toEqual([]);
