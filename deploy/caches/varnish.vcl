@@ -20,7 +20,8 @@ sub vcl_recv {
 # The built-in VCL does the rest: what says private, no-store or no-cache is not kept, what says s-maxage is kept so long,
 # and stale-while-revalidate is all the grace there is.
 sub vcl_backend_response {
-  # It outranks Cache-Control in the built-in VCL, and Stepwell never sends it.
+  # Where it is there, the built-in VCL does not look for private, no-store or no-cache in Cache-Control, and it reads no lifetime from it.
+  # Stepwell sends it only where STEPWELL_CDN_HEADERS asks for it, on what may be kept, and Cache-Control then says the same.
   unset beresp.http.Surrogate-Control;
 }
 
