@@ -5,6 +5,8 @@
 import type { AttributeTable, ClassTable, DecisionGraph } from './table.ts';
 import { writtenValue } from './written.ts';
 
+export type { ClassTable } from './table.ts';
+
 /** By the name of the attribute, and `audiences`. Numbers, truths, timestamps and lists may come as text, as a header or cookie has them. */
 export type Signals = { readonly [name: string]: unknown };
 
