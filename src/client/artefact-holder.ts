@@ -12,74 +12,75 @@ import type { PublicKey } from './types.ts';
 /** An artefact that was asked for as lately as this is new enough for a view. */
 export const freshMs = 300_000;
 
+type Keys = readonly PublicKey[];
 /** No JWS: it was taken away. `iat` is that of the newest that was seen, and `askedMs` when the service last answered. */
-type Kept = readonly [iat: number, askedMs: number, jws?: string, etag?: string | null, keys?: readonly PublicKey[]];
+type Kept = readonly [iat: number, askedMs: number, jws?: string | undefined, keys?: Keys | undefined];
 
 export interface ArtefactHolder {
   readonly ready: Promise<void>;
-  current(): DeviceArtefact | null;
+  current(): DeviceArtefact | undefined;
   /** Asks, if it is time; one asking at a time. Never rejects. */
   refresh(olderThanMs?: number): Promise<void>;
   drop(): void;
 }
 
-/** `ask` answers with nothing that was asked for before everything was forgotten. */
 export function createArtefactHolder(
   address: string | false,
   keysAddress: string,
-  pinned: readonly PublicKey[] | undefined,
+  pinned: Keys | undefined,
   keep: Keep,
   nowMs: () => number,
-  ask: (address: string, headers?: Readonly<Record<string, string>>) => Promise<Reply>,
+  ask: (address: string) => Promise<Reply>,
 ): ArtefactHolder {
-  let current: DeviceArtefact | null = null;
+  let current: DeviceArtefact | undefined;
   let asking: Promise<void> | undefined;
-  /** Who forgets is not reminded by what was on its way. */
-  let age = 0;
   const kept = (): Kept => keep.read<Kept>('artefact', [0, 0]);
 
   async function load(): Promise<void> {
-    const mine = age;
-    const [iat, , jws, , keys = []] = kept();
-    const artefact = address && jws ? await verified(jws, pinned ?? keys, nowMs(), iat) : null;
-    if (mine === age) current ??= artefact;
+    const { age } = keep;
+    const [iat, , jws, keys] = kept();
+    const artefact = address ? await verified(jws, pinned ?? keys, nowMs(), iat) : undefined;
+    if (age === keep.age) current = artefact;
   }
 
+  /** A browser asks with the ETag of what its own cache holds. */
   async function fetchNewest(): Promise<void> {
-    const mine = age;
+    const { age } = keep;
     await ready;
-    let [iat, , jws, etag, keys] = kept();
-    const { status, text, etag: newEtag } = await ask(address as string, current && etag ? { 'If-None-Match': etag } : {});
-    if (mine !== age || status === 0) return;
-    if (status === 410) [current, jws] = [null, undefined];
+    let [iat, , jws, keys] = kept();
+    const { status, text } = await ask(address as string);
+    let newest: DeviceArtefact | undefined;
     if (status === 200) {
-      const said = pinned ? {} : (jsonOf((await ask(keysAddress)).text) as { readonly keys?: readonly PublicKey[] } | undefined);
-      const known = pinned ?? said?.keys ?? keys ?? [];
-      const newest = await verified(text, known, nowMs(), iat);
-      if (mine !== age) return;
-      if (newest) [current, iat, jws, etag, keys] = [newest, newest.iat, text, newEtag, known];
+      // What is new is held against the list of now: a key that was taken back is on none.
+      const listed = pinned ?? (jsonOf((await ask(keysAddress)).text) as { readonly keys?: Keys } | undefined)?.keys;
+      newest = await verified(text, listed, nowMs(), iat);
+      keys = listed ?? keys;
     }
-    keep.write('artefact', [iat, nowMs(), jws, etag, keys]);
+    // Who forgot is not reminded by what was on its way.
+    if (age !== keep.age || !status) return;
+    if (status === 410) current = jws = undefined;
+    if (newest) [current, iat, jws] = [newest, newest.iat, text];
+    keep.write('artefact', [iat, nowMs(), jws, keys]);
   }
 
   const ready = load();
   return {
     ready,
     drop() {
-      age++;
-      current = null;
+      current = undefined;
     },
     current() {
       // Who keeps a page open for days stops with the artefact all the same.
-      if (current && nowMs() / 1000 >= current.exp) current = null;
+      if (current && nowMs() / 1000 >= current.exp) current = undefined;
       return current;
     },
-    refresh(olderThanMs = 0) {
-      if (!address || nowMs() - kept()[1] < olderThanMs) return Promise.resolve();
+    async refresh(olderThanMs = 0) {
+      // A clock that was set back says nothing of when that was.
+      if (!address || Math.abs(nowMs() - kept()[1]) < olderThanMs) return;
       asking ??= fetchNewest().finally(() => {
         asking = undefined;
       });
-      return asking;
+      await asking;
     },
   };
 }

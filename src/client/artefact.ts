@@ -5,22 +5,27 @@ import type { PublicKey } from './types.ts';
 /** Clocks of devices are often slow. */
 const skewSeconds = 300;
 
-/** Null for whatever may not be used: unsigned, changed, not begun, or older than one that was seen. That it is over is seen at each use. */
-export async function verified(jws: string, keys: readonly PublicKey[], nowMs: number, seenIat: number): Promise<DeviceArtefact | null> {
+/** Nothing for whatever may not be used: unsigned, changed, not begun, or older than one that was seen. That it is over is seen at each use. */
+export async function verified(
+  jws: string | undefined,
+  keys: readonly PublicKey[] | undefined,
+  nowMs: number,
+  seenIat: number,
+): Promise<DeviceArtefact | undefined> {
   try {
-    const [header = '', payload = '', signature = ''] = jws.split('.');
+    // What is missing throws below, as whatever else is wrong does.
+    const [header, payload, signature] = (jws as string).split('.') as [string, string, string];
     const { alg, typ, kid } = jsonIn(header);
-    const key = keys.find((one) => one.kid === kid);
-    if (alg !== 'Ed25519' || typ !== 'stepwell-artefact+jws' || !key) return null;
+    const { x } = (keys as readonly PublicKey[]).find((one) => one.kid === kid) as PublicKey;
     const { subtle } = crypto;
-    const imported = await subtle.importKey('jwk', { kty: 'OKP', crv: 'Ed25519', x: key.x as string }, alg, false, ['verify']);
-    const signed = unitsOf(`${header}.${payload}`);
-    if (!(await subtle.verify(alg, imported, bytesOf(signature), signed))) return null;
+    const key = await subtle.importKey('raw', bytesOf(x as string), 'Ed25519', false, ['verify']);
+    const isSigned = await subtle.verify('Ed25519', key, bytesOf(signature), unitsOf(`${header}.${payload}`));
     const artefact = jsonIn(payload) as DeviceArtefact;
     const { format, iat, nbf } = artefact;
-    return format === 1 && iat >= seenIat && nbf <= nowMs / 1000 + skewSeconds ? artefact : null;
+    const isOurs = isSigned && alg === 'Ed25519' && typ === 'stepwell-artefact+jws' && format === 1;
+    return isOurs && iat >= seenIat && nbf <= nowMs / 1000 + skewSeconds ? artefact : undefined;
   } catch {
-    return null;
+    return undefined;
   }
 }
 

@@ -6,8 +6,8 @@ import { stableHash } from '../decision/hash.ts';
 import { own } from '../device/condition.ts';
 import { decideOnDevice } from '../device/decide-on-device.ts';
 import { createArtefactHolder, freshMs } from './artefact-holder.ts';
-import { createKeep, names } from './keep.ts';
-import { exchange, type Reply, within } from './network.ts';
+import { createKeep } from './keep.ts';
+import { exchange, patienceMs, type Reply, within } from './network.ts';
 import { createSignals } from './signals.ts';
 import { around, jsonOf } from './surroundings.ts';
 import { onOtherTabs } from './tabs.ts';
@@ -26,7 +26,6 @@ import type {
 import { createWithdrawals } from './withdrawals.ts';
 import { type ZoneAnswers, zoneAnswers } from './zone-answers.ts';
 
-const noAnswers: ZoneAnswers = new Map();
 const budgetDefaultMs = 200;
 
 /** An answer that came too late to be rendered, and for whom. */
@@ -37,33 +36,32 @@ interface Late {
 
 export function createStepwell(options: StepwellOptions): Stepwell {
   const { url, key, fallbacks, now: nowMs = Date.now, artefact = `${url}/v1/artefact` } = options;
+  let { context = {} } = options;
   // Elsewhere than in a page a `localStorage` is nobody's in particular.
   const keep = createKeep(() => (options.storage === undefined ? around.document && around.localStorage : options.storage), nowMs);
   const flights = new Map<string, Promise<ZoneAnswers>>();
-  let { context = {} } = options;
   let identity: Identity | undefined;
-  /** Grows when all is forgotten: what was on its way then is nobody's. */
-  let age = 0;
   let heard = said();
   let kept = keptLate();
   /** What this view shows, from before the client came on. */
-  const rendered = new Map(bootstrapOf(options.bootstrap));
+  let rendered = new Map(bootstrapOf(options.bootstrap).map((answer) => [answer.zone, answer]));
 
-  const isGpc = (): boolean => options.gpc ?? around.navigator?.globalPrivacyControl === true;
+  const isGpc = (): boolean => options.gpc ?? !!around.navigator?.globalPrivacyControl;
   const signals = createSignals(keep, nowMs, () => {
     const { content_personalization: content, offers } = said();
     return content === 'granted' || (offers === 'granted' && !isGpc());
   });
-  const send = (address: string, headers: Readonly<Record<string, string>> = {}, body?: object): Promise<Reply> => {
-    const posted = body && { method: 'POST', keepalive: true, body: JSON.stringify(body) };
+  const send = (address: string, headers?: Readonly<Record<string, string>>, body?: object): Promise<Reply> => {
+    // A withdrawal outlives the page. There is little room for what does, so nothing that brings headers of its own.
+    const posted = body && { method: 'POST', keepalive: !headers, body: JSON.stringify(body) };
     const said = { ...headers, ...(key && { Authorization: `Bearer ${key}` }), ...(body && { 'Content-Type': 'application/json' }) };
-    return exchange(options.fetch ?? fetch, address, { ...posted, headers: said });
+    return exchange(options.fetch ?? around.fetch, address, { ...posted, headers: said });
   };
   const artefacts = createArtefactHolder(artefact, `${url}/.well-known/stepwell-keys.json`, options.keys, keep, nowMs, send);
-  const withdraw = createWithdrawals(keep, (withdrawal) =>
-    send(`${url}/v1/sessions/${encodeURIComponent(withdrawal[0])}/withdrawals`, {}, { useCases: withdrawal[1] }),
+  const withdraw = createWithdrawals(keep, ([sessionId, useCases]) =>
+    send(`${url}/v1/sessions/${encodeURIComponent(sessionId)}/withdrawals`, undefined, { useCases }),
   );
-  const tabs = onOtherTabs((word) => {
+  let tabs = onOtherTabs((word) => {
     if (word) keep.write('consent', word);
     else forgetHere();
     heed();
@@ -80,44 +78,46 @@ export function createStepwell(options: StepwellOptions): Stepwell {
   function heed(): void {
     const before = heard;
     heard = said();
-    const isLess = (Object.keys(before) as UseCase[]).some((name) => before[name] === 'granted' && heard[name] !== 'granted');
-    if (!isLess) return;
-    if (!signals.all()) keep.write('signals', undefined);
+    if (!withdrawn(before, heard)[0]) return;
+    if (!signals.all()) keep.write('signals');
     kept = undefined;
-    keep.write('late', undefined);
+    keep.write('late');
     for (const [zone, { tier }] of rendered) if (tier !== 'anonymous') rendered.delete(zone);
-    options.onWithdrawal?.();
+    try {
+      options.onWithdrawal?.();
+    } catch (error) {
+      // The page's own mistake takes nobody's answer away.
+      around.reportError?.(error);
+    }
   }
 
   function forgetHere(): void {
-    for (const name of names) keep.write(name, undefined);
-    age++;
+    keep.forget();
     artefacts.drop();
-    flights.clear();
     identity = kept = undefined;
-    rendered.clear();
+    rendered = new Map();
   }
 
   function keptLate(): Late | undefined {
-    const late = keep.read<Late | undefined>('late', undefined);
-    keep.write('late', undefined);
+    const late = keep.read<Late | undefined>('late');
+    keep.write('late');
     return late;
   }
 
-  /** Whom an answer is for: to anybody else, or to the same person under other consent, it is not shown. */
+  /** Whom an answer is for, as of now: to anybody else, or to the same person under other consent, it is not shown. */
   function visitor(page: string): number {
-    return stableHash(JSON.stringify([page, context, heard, identity, age]));
+    heed();
+    return stableHash(JSON.stringify([page, context, heard, identity, keep.age]));
   }
 
-  function ask(page: string, budgetMs: number, { zones, consent }: DecideOptions): Promise<ZoneAnswers> {
-    const question = { page, zones, identity, consent: { ...consent, useCases: heard }, context };
-    const id = JSON.stringify(question);
-    const deadlineMs = Math.ceil(budgetMs);
+  function ask(page: string, of: number, budgetMs: number, { zones, consent }: DecideOptions): Promise<ZoneAnswers> {
+    const id = JSON.stringify([of, zones, consent]);
+    const question = { page, zones, identity, consent: { ...consent, useCases: heard }, context, deadlineMs: Math.ceil(budgetMs) };
     const flight =
       flights.get(id) ??
-      send(`${url}/v1/decide`, isGpc() ? { 'Sec-GPC': '1' } : {}, { ...question, deadlineMs }).then(({ status, text }) => {
+      send(`${url}/v1/decide`, isGpc() ? { 'Sec-GPC': '1' } : {}, question).then(({ status, text }) => {
         flights.delete(id);
-        return status === 200 ? zoneAnswers(jsonOf(text), 'server', 'answer') : noAnswers;
+        return status === 200 ? zoneAnswers(jsonOf(text), 'answer') : [];
       });
     flights.set(id, flight);
     return flight;
@@ -125,22 +125,24 @@ export function createStepwell(options: StepwellOptions): Stepwell {
 
   async function decide(page: string, asked: DecideOptions = {}): Promise<PageAnswer> {
     heed();
-    const { zones, budgetMs = budgetDefaultMs } = asked;
+    const { zones } = asked;
+    // Not a number is none, and a timer that is set too far ends at once.
+    const budgetMs = Math.min(Math.max(asked.budgetMs ?? budgetDefaultMs, 0), patienceMs) || 0;
     const wanted = zones ?? zonesOf(page);
-    // What a server or an edge has rendered is as good as it gets for this view.
-    if (wanted[0] && wanted.every((id) => (rendered.get(id)?.source ?? 'device') !== 'device')) return compose(page, zones, noAnswers);
-    const of = visitor(page);
-    const flight = ask(page, budgetMs, asked);
-    const isCurrent = (): boolean => {
-      heed();
-      return of === visitor(page);
-    };
+    const view = rendered;
+    const shown = wanted.map((id) => view.get(id)).filter(isSettled);
     // What is rendered stays, so there is nothing to wait for where all is; the answer is for the next view.
-    const isOpen = !wanted[0] || wanted.some((id) => !rendered.has(id));
-    const inTime = await within(isOpen ? budgetMs : 0, flight, noAnswers);
-    const answer = compose(page, zones, isCurrent() ? inTime : noAnswers);
+    const isOpen = shown.length < (wanted.length || 1);
+    // What a server or an edge has rendered is as good as it gets for this view.
+    if (!isOpen && shown.every(({ source }) => source !== 'device')) return compose(page, zones, [], view);
+    const of = visitor(page);
+    const flight = ask(page, of, budgetMs, asked);
+    const isCurrent = (): boolean => of === visitor(page);
+    const inTime = await within(isOpen ? budgetMs : 0, flight, []);
+    // What was asked before consent changed, or by a view that is over, is shown to nobody and stays nowhere.
+    const answer = isCurrent() ? compose(page, zones, inTime, view) : compose(page, zones, [], new Map(rendered));
     void flight.then((answers) => {
-      const late = [...answers.values()].filter((one) => rendered.get(one.zone) !== one && one.render !== 'defer');
+      const late = answers.filter((one) => view.get(one.zone) !== one && isSettled(one));
       if (isCurrent() && late[0]) keep.write('late', { of, zones: late } satisfies Late);
     });
     return answer;
@@ -148,58 +150,55 @@ export function createStepwell(options: StepwellOptions): Stepwell {
 
   function zonesOf(page: string): readonly string[] {
     const { pages, zones = {} } = fallbacks ?? {};
-    const packed = pages ? own(pages, page) : Object.keys(zones);
-    return own(artefacts.current()?.pages ?? {}, page) ?? (packed?.[0] ? packed : [...rendered.keys()]);
+    const ids = own(artefacts.current()?.pages, page) ?? (pages ? own(pages, page) : Object.keys(zones));
+    return ids?.[0] ? ids : [...rendered.keys()];
   }
 
   /** What is rendered, else what came, else what was kept for this view, else what is decided here, else what is approved for everybody. */
-  function compose(page: string, asked: readonly string[] | undefined, fresh: ZoneAnswers): PageAnswer {
-    const known = asked ?? zonesOf(page);
-    const ids = known[0] ? known : [...fresh.keys()];
-    const late = kept?.of === visitor(page) ? zoneAnswers(kept, 'server', 'kept') : noAnswers;
-    const found = new Map([...late, ...fresh, ...rendered]);
-    const shown = [...found.values()];
+  function compose(page: string, asked: readonly string[] | undefined, fresh: ZoneAnswers, view = rendered): PageAnswer {
+    const late = kept?.of === visitor(page) ? zoneAnswers(kept, 'kept') : [];
+    const shown = [...view.values()];
+    // What was deferred gives way to what came.
+    const found = new Map([...late, ...shown, ...fresh, ...shown.filter(isSettled)].map((answer) => [answer.zone, answer]));
+    const known = zonesOf(page);
+    const ids = asked ?? (known[0] ? known : [...found.keys()]);
     const { audiences = null, ...request } = context as Context & { readonly audiences?: readonly string[] };
     const policy = artefacts.current();
-    const here = policy
-      ? decideOnDevice(policy, {
-          nowMs: nowMs(),
-          page,
-          zones: ids.filter((id) => !found.has(id)),
-          request,
-          audiences,
-          consent: heard,
-          gpc: isGpc(),
-          signals: signals.all(),
-          // The random part of a session id is what the service breaks ties with.
-          seed: identity?.sessionId?.slice(3, 27) ?? '',
-        })
-      : [];
-    for (const decision of here) {
-      // On one page the same offer is shown once.
-      if (!shown.some(({ offer }) => offer && offer === decision.offer))
-        found.set(decision.zone, { ...decision, source: 'device', via: 'artefact' });
+    if (policy) {
+      const question = {
+        nowMs: nowMs(),
+        page,
+        zones: ids.filter((id) => !found.has(id)),
+        shownOffers: [...known, ...ids].map((id) => found.get(id)?.offer ?? ''),
+        request,
+        audiences,
+        consent: heard,
+        gpc: isGpc(),
+        signals: signals.all(),
+        // The random part of a session id is what the service breaks ties with.
+        seed: identity?.sessionId?.slice(3, 27) ?? '',
+      };
+      for (const decision of decideOnDevice(policy, question)) found.set(decision.zone, { ...decision, source: 'device', via: 'artefact' });
     }
     const zones = ids.flatMap((id) => {
-      const fallback = own(fallbacks?.zones ?? {}, id);
-      return found.get(id) ?? (fallback ? { ...approved, zone: id, ...fallback } : []);
+      const fallback = own(fallbacks?.zones, id);
+      // What the business approved for everybody: no rule of a person's chose it.
+      const approved = { zone: id, tier: 'anonymous', intendedTier: 'anonymous', offer: null, render: 'now', downgrade: null } as const;
+      return found.get(id) ?? (fallback ? ({ ...approved, ...fallback, source: 'device', via: 'fallback' } as ZoneAnswer) : []);
     });
-    // What is deferred is to be asked for again after the first paint, and may change then.
-    for (const zone of zones) if (zone.render !== 'defer') rendered.set(zone.zone, zone);
-    return { page, source: (zones.find(({ source }) => source === 'device') ?? zones[0])?.source ?? 'device', zones };
+    for (const zone of zones) view.set(zone.zone, zone);
+    return { page, source: zones.some(({ source }) => source === 'device') ? 'device' : (zones[0]?.source ?? 'device'), zones };
   }
 
   return {
     ready: artefacts.ready,
-    now(page, { zones } = {}) {
-      heed();
-      return compose(page, zones, noAnswers);
-    },
+    now: (page, { zones } = {}) => compose(page, zones, []),
     decide,
     view(next = context) {
       context = next;
-      rendered.clear();
+      rendered = new Map();
       kept = keptLate();
+      withdraw();
       void artefacts.refresh(freshMs);
     },
     setConsent(useCases) {
@@ -208,11 +207,9 @@ export function createStepwell(options: StepwellOptions): Stepwell {
       heed();
       tabs?.postMessage(useCases);
       // The contextual ones use nothing known about a person, so there is no record to take them back from.
-      const isWithdrawn = (name: UseCase): boolean =>
-        useCases[name] === 'denied' && before[name] !== 'denied' && !name.startsWith('contextual');
-      const withdrawn = (Object.keys(useCases) as UseCase[]).filter(isWithdrawn);
-      const { sessionId } = identity ?? {};
-      if (sessionId && withdrawn[0]) withdraw([sessionId, withdrawn]);
+      const names = withdrawn(before, useCases).filter((name) => !name.startsWith('contextual'));
+      const sessionId = identity?.sessionId;
+      if (sessionId && names[0]) withdraw([sessionId, names]);
     },
     identify(next) {
       identity = next ?? undefined;
@@ -226,22 +223,22 @@ export function createStepwell(options: StepwellOptions): Stepwell {
     },
     close() {
       tabs?.close();
+      tabs = undefined;
     },
   };
 }
 
-/** What the business approved for everybody: no rule of a person's chose it. */
-const approved = {
-  tier: 'anonymous',
-  intendedTier: 'anonymous',
-  offer: null,
-  render: 'now',
-  downgrade: null,
-  source: 'device',
-  via: 'fallback',
-} as const;
+/** What was granted and is no longer, and what is denied for the first time. */
+function withdrawn(before: UseCases, after: UseCases): readonly UseCase[] {
+  return (Object.keys({ ...before, ...after }) as UseCase[]).filter((name) => after[name] !== before[name] && after[name] !== 'granted');
+}
+
+/** What is deferred is to be asked for again after the first paint, and may change then. */
+function isSettled(answer: ZoneAnswer | undefined): answer is ZoneAnswer {
+  return answer !== undefined && answer.render !== 'defer';
+}
 
 function bootstrapOf(given: StepwellOptions['bootstrap'] = 'stepwell-bootstrap'): ZoneAnswers {
   const said = typeof given === 'string' ? (jsonOf(around.document?.getElementById(given)?.textContent) as Bootstrap | undefined) : given;
-  return zoneAnswers(said, said?.source ?? 'edge', 'bootstrap');
+  return zoneAnswers(said, 'bootstrap', said?.source ?? 'edge');
 }

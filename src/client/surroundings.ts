@@ -5,6 +5,8 @@ interface Around {
   readonly document?: { getElementById(id: string): { readonly textContent: string | null } | null };
   readonly localStorage?: ClientStorage;
   readonly navigator?: { readonly globalPrivacyControl?: boolean };
+  readonly fetch?: typeof fetch;
+  reportError?(error: unknown): void;
   addEventListener?(type: string, listener: () => void): void;
 }
 
@@ -12,7 +14,7 @@ export const around = globalThis as unknown as Around;
 
 export function jsonOf(text: string | null | undefined): unknown {
   try {
-    return JSON.parse(text ?? '');
+    return JSON.parse(text as string);
   } catch {
     return undefined;
   }

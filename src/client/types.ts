@@ -2,7 +2,7 @@
 import type { Attributes, Json, Value } from '../decision/value.ts';
 import type { Render, Tier, UseCase } from '../decision/vocabulary.ts';
 
-export type { Json, Tier, UseCase, Value };
+export type { Json, Render, Tier, UseCase, Value };
 
 export interface StepwellOptions {
   /** Where the service is: `https://decide.shop.example`, or '' for the page's own origin. */
@@ -75,10 +75,10 @@ export type UseCases = Readonly<Partial<Record<UseCase, 'granted' | 'denied'>>>;
 export type Context = Attributes & { readonly audiences?: readonly string[] };
 
 export interface Identity {
-  readonly token?: string;
-  readonly proof?: string;
-  readonly sessionId?: string;
-  readonly deviceId?: string;
+  readonly token?: string | undefined;
+  readonly proof?: string | undefined;
+  readonly sessionId?: string | undefined;
+  readonly deviceId?: string | undefined;
 }
 
 export type Source = 'device' | 'edge' | 'server';
@@ -114,7 +114,8 @@ export interface FallbackPack {
 export interface FallbackZone {
   readonly variant: string | null;
   readonly content: Json;
-  readonly render?: Render;
+  /** `now`, `defer` or `suppress`; a text, since a pack that is imported has no other type. */
+  readonly render?: string;
 }
 
 /** An answer of the service, or its zones, as an edge or a server wrote it into the page. */

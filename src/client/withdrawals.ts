@@ -14,11 +14,16 @@ export function createWithdrawals(keep: Keep, tell: (withdrawal: Withdrawal) => 
     if (withdrawal) keep.write('queue', [...queue(), withdrawal].slice(-withdrawalsMax));
     if (isTelling) return;
     isTelling = true;
-    for (let next = queue()[0]; next; next = queue()[0]) {
-      const { status } = await tell(next);
+    while (queue()[0]) {
+      const told = String(queue()[0]);
+      const { status } = await tell(queue()[0] as Withdrawal);
       // What was refused for good is not said again: the session has ended, or never was. The rest is said another time.
-      if (status < 200 || status >= 429) break;
-      keep.write('queue', queue().slice(1));
+      if (![204, 400, 404, 410].includes(status)) break;
+      // Other tabs tell as well, and everything may have been forgotten meanwhile.
+      keep.write(
+        'queue',
+        queue().filter((one) => String(one) !== told),
+      );
     }
     isTelling = false;
   };

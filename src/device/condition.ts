@@ -19,9 +19,9 @@ export interface DeviceScope {
 
 type Unknown = undefined;
 
-/** What an object holds under a name, never what it inherits. */
-export function own<T>(of: Readonly<Record<string, T>>, name: string): T | Unknown {
-  return Object.hasOwn(of, name) ? of[name] : undefined;
+/** What an object holds under a name, never what it inherits. Nothing holds nothing. */
+export function own<T>(of: Readonly<Record<string, T>> | null | Unknown, name: string): T | Unknown {
+  return of && Object.hasOwn(of, name) ? of[name] : undefined;
 }
 
 export function holds(condition: Condition | Unknown, scope: DeviceScope): boolean {
@@ -29,19 +29,19 @@ export function holds(condition: Condition | Unknown, scope: DeviceScope): boole
 }
 
 function worth(condition: Condition | Unknown, scope: DeviceScope): Value | Unknown {
-  if (!isOperation(condition)) return condition;
-  const [operation, a, b, c] = condition;
+  if (!isList(condition)) return condition;
+  const [operation, a, b, c, d] = condition;
   const source = scope[a as 'r' | 'd'];
   switch (operation) {
     case '.':
-      return source ? admissible(own(source, b as string)) : undefined;
+      return asDeclared(own(source, b as string), c as Declared, d);
     case 'h':
-      return source ? Object.hasOwn(source, b as string) : undefined;
+      return source ? asDeclared(own(source, b as string), c as Declared, d) !== undefined : undefined;
     case 'c':
       return scope.c[a as string];
     case '[': {
-      const items = itemsOf(condition, scope) ?? [];
-      return items.includes(undefined) ? undefined : (items as readonly Value[]);
+      const items = itemsOf(condition, scope) as readonly Value[];
+      return items.includes(undefined as never) ? undefined : items;
     }
     case '|':
       return some(condition.slice(1), (operand) => worth(operand, scope));
@@ -56,20 +56,21 @@ function worth(condition: Condition | Unknown, scope: DeviceScope): Value | Unkn
   if (left === undefined) return undefined;
   if (operation === 'in') return some(itemsOf(b, scope), (item) => equal(left, item));
   // In Unicode code points, as CEL counts.
-  if (operation === '#') return typeof left === 'object' || typeof left === 'string' ? [...left].length : undefined;
+  if (operation === '#') return (left as string).length === undefined ? undefined : [...(left as string)].length;
   const right = worth(b, scope);
   return operation === '==' ? equal(left, right) : typeof left === typeof right ? binary(operation, left, right as Value) : undefined;
 }
 
-function isOperation(condition: Condition | Unknown): condition is readonly [string, ...Condition[]] {
-  return Array.isArray(condition);
+/** A value that is a list, and a condition that is no scalar. */
+export function isList<T>(value: T): value is Extract<T, readonly unknown[]> {
+  return Array.isArray(value);
 }
 
 /** Not all items of a written list need be known. */
 function itemsOf(list: Condition | Unknown, scope: DeviceScope): readonly (Value | Unknown)[] | Unknown {
-  if (isOperation(list) && list[0] === '[') return list.slice(1).map((item) => worth(item, scope));
+  if (isList(list) && list[0] === '[') return list.slice(1).map((item) => worth(item, scope));
   const value = worth(list, scope);
-  return typeof value === 'object' ? value : undefined;
+  return isList(value) ? value : undefined;
 }
 
 /** Decided by a true; what is unknown leaves it unknown only when nothing decided it. */
@@ -78,38 +79,43 @@ function some<T>(items: readonly T[] | Unknown, worthOf: (item: T, index: number
   return values?.includes(true) || (values?.every((value) => value === false) ? false : undefined);
 }
 
-/** What a page says may be anything: only texts, truths, safe integers and lists of those are values. */
-function admissible(value: Value | Unknown): Value | Unknown {
-  if (Array.isArray(value)) return value.length <= listItemsMax && value.every(isScalar) ? value : undefined;
-  return isScalar(value) && !((value as string).length > textLengthMax) ? value : undefined;
+type Declared = readonly [type: string, ...values: Value[]];
+
+/** What a page says may be anything: what the service would refuse, or take for absent, is as if it had not been said. */
+function asDeclared(value: Value | Unknown, [type, ...values]: Declared, isMany: unknown): Value | Unknown {
+  const items = [value].flat() as Value[];
+  const fits = (item: Value): boolean =>
+    typeof item === type &&
+    !((item as string).length > textLengthMax) &&
+    (type !== 'number' || Number.isSafeInteger(item)) &&
+    (!values[0] || values.includes(item));
+  return value !== '' && isList(value) === !!isMany && items.length <= listItemsMax && items.every(fits) ? value : undefined;
 }
 
-function isScalar(value: unknown): boolean {
-  return typeof value === 'string' || typeof value === 'boolean' || Number.isSafeInteger(value);
+function exact(value: number): number | Unknown {
+  return Number.isSafeInteger(value) ? value : undefined;
 }
 
 /** Unknown for values of different types: the data is not what was declared. */
 function equal(left: Value, right: Value | Unknown): boolean | Unknown {
-  if (typeof left !== 'object' || typeof right !== 'object') return typeof left === typeof right ? left === right : undefined;
-  const differs =
-    left.length !== right.length ||
-    some(left, (item, index) => {
-      const same = equal(item, right[index]);
-      return same === undefined ? same : !same;
-    });
-  return differs === undefined ? differs : !differs;
+  if (!isList(left) || !isList(right)) return typeof left === typeof right ? left === right : undefined;
+  return left.length === right.length && not(some(left, (item, index) => not(equal(item, right[index]))));
+}
+
+function not(truth: boolean | Unknown): boolean | Unknown {
+  return truth === undefined ? truth : !truth;
 }
 
 /** Of two values of one type. What is no safe integer is unknown, and so is a division by zero. */
 function binary(operator: string, left: Value, right: Value): Value | Unknown {
-  if (typeof left === 'object') return undefined;
+  if (isList(left)) return undefined;
   // Texts have no order here: what puts them in one never leaves for a device.
   if (typeof left === 'string') return left[operator as 'startsWith' | 'endsWith' | 'includes']?.(right as string);
   if (operator === '<') return left < right;
   if (typeof left === 'boolean') return undefined;
   const other = right as number;
-  if (operator === '+') return admissible(left + other);
-  if (operator === '*') return admissible(left * other);
+  if (operator === '+') return exact(left + other);
+  if (operator === '*') return exact(left * other);
   const rest = left % other;
-  return admissible(operator === '%' ? rest : (left - rest) / other);
+  return exact(operator === '%' ? rest : (left - rest) / other);
 }

@@ -16,6 +16,8 @@ export interface DeviceQuestion {
   readonly page: string | null;
   /** In the order of the answer. */
   readonly zones: readonly string[];
+  /** Ids of offers that the page shows already, whoever decided about them. */
+  readonly shownOffers: readonly string[];
   readonly request: Attributes;
   /** Null where the caller named none. */
   readonly audiences: readonly string[] | null;
@@ -27,7 +29,7 @@ export interface DeviceQuestion {
   readonly seed: string;
 }
 
-/** The members that a decision of the service has, by the same names. */
+/** The members that a decision of the service has, by the same names, but for what is said to caches: none stands between. */
 export interface DeviceDecision {
   readonly zone: string;
   readonly tier: Tier;
@@ -44,7 +46,6 @@ export interface DeviceDecision {
     readonly dependency: 'session' | null;
     readonly steps: readonly Step[];
   } | null;
-  readonly cache: { readonly scope: 'none' | 'private' | 'public'; readonly degraded: boolean };
 }
 
 type Unknown = undefined;
@@ -68,10 +69,11 @@ interface Step {
 /** One function around the others, for a page pays for every name that is handed from one to the next. */
 export function decideOnDevice(
   { pages, zones, offers, variants, contextualWithoutSignal }: DevicePolicy,
-  { nowMs, page, zones: asked, request, audiences, consent, gpc, signals, seed }: DeviceQuestion,
+  { nowMs, page, zones: asked, shownOffers, request, audiences, consent, gpc, signals, seed }: DeviceQuestion,
 ): readonly DeviceDecision[] {
   /** Offers, and exclusion groups, that the page shows. */
   const shown = new Set<DeviceOffer | string | Unknown>();
+  for (const id of shownOffers) show(own(offers, id));
   const places = own(pages, page ?? '') ?? [];
   const criticality = (id: string): number => own(zones, id)?.criticality ?? 0;
   // Zones choose in order of criticality, then of the page; one that is not on it (−1, so the highest unsigned place) comes last.
@@ -86,7 +88,21 @@ export function decideOnDevice(
       const { tier } = rung;
       const closed = closedBy((zone as DeviceZone).kind, tier);
       const chosen = closed ? undefined : select(zone as DeviceZone, rung);
-      if (chosen) return answer(id, (zone as DeviceZone).ladder.length > 1, tier, steps, chosen);
+      if (chosen) {
+        const [variant, offer] = chosen;
+        const { tier: from = tier, reason } = steps[0] ?? {};
+        const cause = reason && causeOf(reason);
+        return {
+          zone: id,
+          tier,
+          intendedTier: from,
+          variant,
+          offer,
+          content: own(variants, variant) as Json,
+          render: 'now',
+          downgrade: cause ? { from, to: tier, reason, cause, dependency: cause === 'data' ? 'session' : null, steps } : null,
+        };
+      }
       steps.push({ tier, reason: closed ?? 'no_eligible_offer' });
     }
     return undefined;
@@ -129,7 +145,8 @@ export function decideOnDevice(
     if (rule) return [rule.variant, null];
     const contenders = (ids ?? []).flatMap((id) => {
       const offer = offers[id] as DeviceOffer;
-      const { fromMs = nowMs, untilMs = Infinity, group } = offer;
+      // No number is smaller than an end that is not there, and none is larger.
+      const { fromMs, untilMs, group } = offer as Required<DeviceOffer>;
       if (nowMs < fromMs || nowMs >= untilMs || shown.has(offer) || shown.has(group) || !applies(offer)) return [];
       const priority = priorityOf(offer, scope);
       return priority > 0 ? { id, offer, priority, hash: stableHash(`${id}\n${isSession ? seed : ''}`) } : [];
@@ -137,27 +154,13 @@ export function decideOnDevice(
     // The highest priority; ties by a hash of offer and visitor, then by id.
     const [best] = contenders.sort((a, b) => b.priority - a.priority || a.hash - b.hash || (a.id < b.id ? -1 : 1));
     if (!best) return undefined;
-    const { offer, id } = best;
-    // On one page the same offer is shown once, and offers of one exclusion group once.
-    shown.add(offer).add(offer.group).delete(undefined);
-    return [offer.variant, id];
+    show(best.offer);
+    return [best.offer.variant, best.id];
   }
 
-  function answer(zone: string, isPersonal: boolean, tier: Tier, steps: readonly Step[], [variant, offer]: Chosen): DeviceDecision {
-    const { tier: from = tier, reason } = steps[0] ?? {};
-    const cause = reason && causeOf(reason);
-    const degraded = steps.some((step) => step.reason.endsWith('unavailable'));
-    return {
-      zone,
-      tier,
-      intendedTier: from,
-      variant,
-      offer,
-      content: own(variants, variant) ?? null,
-      render: 'now',
-      downgrade: cause ? { from, to: tier, reason, cause, dependency: cause === 'data' ? 'session' : null, steps } : null,
-      cache: { scope: degraded ? 'none' : isPersonal ? 'private' : 'public', degraded },
-    };
+  /** On one page the same offer is shown once, and offers of one exclusion group once. */
+  function show(offer: DeviceOffer | Unknown): void {
+    shown.add(offer).add(offer?.group).delete(undefined);
   }
 }
 

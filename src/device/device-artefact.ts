@@ -80,7 +80,8 @@ export const factorsMax = 6;
  * A condition: a scalar is itself, anything else a list whose first member names the operation. There are only as many operations as
  * it takes to write all of the policy's with:
  *
- * `['.', 'r' | 'd', name]` an attribute of the request, a local signal · `['h', 'r' | 'd', name]` whether it is there · `['c', name]`:
+ * `['.', 'r' | 'd', name, [type, …values], isMany?]` an attribute of the request, a local signal, and what is declared of it: the type of
+ * a text, number or truth, the values it may have where not any, true where it is a list of those · `['h', …the same]` whether it is there · `['c', name]`:
  * `now`, `audiences`, or a variable after a `$` · `['[', …]` a list · `['|', …]` or · `['?', if, then, else]` · `['E', list, variable, condition]`
  * exists · `['#', x]` size · and `[operator, left, right]` for `in == < + * / % startsWith endsWith includes`. Not x is `['==', x, false]`.
  */

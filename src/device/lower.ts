@@ -2,7 +2,7 @@
  * A condition of the core in the short form that a device evaluates. What a device could not evaluate exactly as the core does is not
  * lowered at all: what it does not know, and what the core might give up as taking too many steps, for a device does not count them.
  */
-import type { Artefact } from '../decision/artefact.ts';
+import type { Artefact, AttributeDeclaration } from '../decision/artefact.ts';
 import {
   type BinaryOperator,
   comparedPerStep,
@@ -19,7 +19,9 @@ import {
 } from '../decision/expression.ts';
 import type { Condition } from './device-artefact.ts';
 
-export type Lowered = { readonly condition: Condition } | { readonly why: 'reads' | 'special_feature' | 'text_order' | 'too_costly' };
+export type Lowered =
+  | { readonly condition: Condition }
+  | { readonly why: 'reads' | 'special_feature' | 'instant' | 'text_order' | 'too_costly' };
 
 export function lower(expression: Expression, artefact: Artefact): Lowered {
   const unknowns = sourcesOf(expression).find(({ source }) => !(source in letters));
@@ -28,9 +30,10 @@ export function lower(expression: Expression, artefact: Artefact): Lowered {
     ({ source, name }) => source === 'request' && artefact.attributes.request[name]?.specialFeature !== undefined,
   );
   if (special) return { why: 'special_feature' };
+  if (sourcesOf(expression).some((read) => declarationOf(read, artefact)?.type === 'timestamp')) return { why: 'instant' };
   if (ordersTexts(expression, artefact)) return { why: 'text_order' };
   if (costOf(expression, {}).steps > expressionStepsMax) return { why: 'too_costly' };
-  return { condition: shortened(expression) };
+  return { condition: shortened(expression, artefact) };
 }
 
 const letters: Readonly<Record<string, string>> = { request: 'r', device: 'd' };
@@ -90,40 +93,55 @@ function partsOf(expression: Expression): readonly Expression[] {
   }
 }
 
-function shortened(expression: Expression): Condition {
+function shortened(expression: Expression, artefact: Artefact): Condition {
+  const short = (part: Expression): Condition => shortened(part, artefact);
   switch (expression.op) {
     case 'literal':
       return shortLiteral(expression.value);
     case 'attribute':
-      return ['.', letters[expression.source] ?? '', expression.name];
+      return ['.', ...place(expression, artefact)];
     case 'has':
-      return ['h', letters[expression.source] ?? '', expression.name];
+      return ['h', ...place(expression as Read, artefact)];
     case 'audiences':
     case 'now':
       return ['c', expression.op];
     case 'variable':
       return ['c', `$${expression.name}`];
     case 'list':
-      return ['[', ...expression.items.map(shortened)];
+      return ['[', ...expression.items.map(short)];
     case 'if':
-      return ['?', shortened(expression.condition), shortened(expression.then), shortened(expression.otherwise)];
+      return ['?', short(expression.condition), short(expression.then), short(expression.otherwise)];
     case 'size':
-      return ['#', shortened(expression.operand)];
+      return ['#', short(expression.operand)];
     case 'negate':
-      return ['*', -1, shortened(expression.operand)];
+      return ['*', -1, short(expression.operand)];
     case 'not':
-      return not(shortened(expression.operand));
+      return not(short(expression.operand));
     case 'or':
-      return ['|', ...expression.operands.map(shortened)];
+      return ['|', ...expression.operands.map(short)];
     case 'and':
-      return not(['|', ...expression.operands.map((operand) => not(shortened(operand)))]);
+      return not(['|', ...expression.operands.map((operand) => not(short(operand)))]);
     case 'exists':
-      return ['E', shortened(expression.list), `$${expression.variable}`, shortened(expression.condition)];
+      return ['E', short(expression.list), `$${expression.variable}`, short(expression.condition)];
     case 'all':
-      return not(['E', shortened(expression.list), `$${expression.variable}`, not(shortened(expression.condition))]);
+      return not(['E', short(expression.list), `$${expression.variable}`, not(short(expression.condition))]);
     default:
-      return shortOperator(expression.op, shortened(expression.left), shortened(expression.right));
+      return shortOperator(expression.op, short(expression.left), short(expression.right));
   }
+}
+
+/** Where it is found, and what a caller may say there: a device is told anything, and the service only what is declared. */
+function place(read: Read, artefact: Artefact): readonly Condition[] {
+  const { type, values } = declarationOf(read, artefact) ?? { type: 'string', values: null };
+  const isMany = type === 'strings';
+  const declared: Condition = [isMany ? 'string' : typeNames[type as keyof typeof typeNames], ...(values ?? [])];
+  return [letters[read.source] ?? '', read.name, declared, ...(isMany ? [true] : [])];
+}
+
+const typeNames = { string: 'string', int: 'number', bool: 'boolean' } as const;
+
+function declarationOf({ source, name }: Read, { attributes }: Artefact): AttributeDeclaration | undefined {
+  return attributes[source as 'request' | 'device']?.[name];
 }
 
 function shortOperator(operator: BinaryOperator, left: Condition, right: Condition): Condition {

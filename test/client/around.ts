@@ -25,7 +25,7 @@ export const policy: DevicePolicy = {
       kind: 'content',
       criticality: 1,
       ladder: [
-        { tier: 'segment', rules: [{ when: ['==', ['.', 'r', 'country'], 'DE'], variant: 'hero-dach' }] },
+        { tier: 'segment', rules: [{ when: ['==', ['.', 'r', 'country', ['string']], 'DE'], variant: 'hero-dach' }] },
         { tier: 'anonymous', rules: [{ variant: 'hero-approved' }] },
       ],
     },
@@ -33,7 +33,10 @@ export const policy: DevicePolicy = {
       kind: 'content',
       criticality: 0,
       ladder: [
-        { tier: 'session', rules: [{ when: ['in', 'shoes', ['.', 'd', 'recent_categories']], variant: 'rail-shoes', s1: true }] },
+        {
+          tier: 'session',
+          rules: [{ when: ['in', 'shoes', ['.', 'd', 'recent_categories', ['string'], true]], variant: 'rail-shoes', s1: true }],
+        },
         { tier: 'anonymous', rules: [{ variant: 'rail-approved' }] },
       ],
     },

@@ -1,8 +1,8 @@
-/** What a page pays for the client. A kilobyte has 1024 bytes. */
+/** What a page pays for the client. A kilobyte has 1000 bytes. */
 import { describe, expect, test } from 'vitest';
 import { bundled, gzipBytes } from '../../src/client/build.ts';
 
-const kilobyte = 1024;
+const kilobyte = 1000;
 const limits = [
   { what: 'the core that decides on a device', entry: 'device/decide-on-device.ts', bytesMax: 2 * kilobyte },
   { what: 'the whole client', entry: 'client/index.ts', bytesMax: 5 * kilobyte },

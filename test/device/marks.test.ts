@@ -53,6 +53,7 @@ const question = {
   page: 'home',
   zones: ['hero', 'rail'],
   request: { country: 'CH' },
+  shownOffers: [],
   audiences: null,
   consent: { content_personalization: 'granted' },
   gpc: false,

@@ -2,6 +2,8 @@
  * What the whole core says of a device's question: the policy without what was left out, and the local signals in the place of a
  * session's record, which is what they are to a device.
  */
+
+import { readAttributes } from '../../src/contract/attributes.ts';
 import type { Artefact, Reads, Rung } from '../../src/decision/artefact.ts';
 import { decide } from '../../src/decision/decide.ts';
 import type { Expression } from '../../src/decision/expression.ts';
@@ -46,17 +48,19 @@ function inSession<T extends Expression | null>(when: T): T {
 }
 
 export function referenceDecisions(artefact: Artefact, question: DeviceQuestion): readonly DeviceDecision[] {
-  const { nowMs, page, zones, request, audiences, consent, gpc, signals, seed } = question;
+  const { nowMs, page, zones, shownOffers, audiences, consent, gpc, seed } = question;
+  const { attributes: request } = readAttributes(question.request, artefact.attributes.request, '');
+  const signals = question.signals && readAttributes(question.signals, artefact.attributes.device ?? {}, '').attributes;
   const evidence: Evidence = {
     ...noEvidence,
     identity: { ...noEvidence.identity, session: signals === null ? { state: 'none' } : { state: 'verified', id: seed } },
     consent: { ...noEvidence.consent, signals: [{ state: 'valid', useCases: consent }], gpc, session: { state: 'absent' } },
     session: signals === null ? { state: 'refused' } : { state: 'known', value: { attributes: signals } },
   };
-  const asked = { nowMs, audience: 'personal', page, zones, shownOffers: [], request, audiences, explain: false } as const;
+  const asked = { nowMs, audience: 'personal', page, zones, shownOffers, request, audiences, explain: false } as const;
   const { zones: decided } = decide(artefact, asked, evidence);
-  return decided.map(({ holdout: _holdout, propensityPpm: _propensity, cache: { scope, degraded }, ...zone }) => {
-    const text = JSON.stringify({ ...zone, cache: { scope, degraded } });
+  return decided.map(({ holdout: _holdout, propensityPpm: _propensity, cache: _cache, ...zone }) => {
+    const text = JSON.stringify(zone);
     // The session stands for what a device knows, and proves no session to it.
     return JSON.parse(text.replaceAll('identity_session_only', 'identity_anonymous')) as DeviceDecision;
   });
