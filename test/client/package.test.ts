@@ -5,13 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { buildClient } from '../../src/client/build.ts';
+import { buildClasses, buildClient } from '../../src/client/build.ts';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'stepwell-package-'));
 
 beforeAll(async () => {
   await buildClient(join(repository, 'dist/client'));
+  await buildClasses(join(repository, 'dist/classes'));
   execFileSync('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', folder], { cwd: repository });
   const tarball = readdirSync(folder).find((name) => name.endsWith('.tgz')) ?? '';
   const installed = join(folder, 'node_modules/stepwell');
@@ -74,7 +75,8 @@ describe('the package', () => {
 
   test('says what is not in it', () => {
     const { exports } = JSON.parse(readFileSync(join(folder, 'node_modules/stepwell/package.json'), 'utf8'));
-    expect(Object.keys(exports)).toEqual(['./client', './package.json']);
+    expect(Object.keys(exports)).toEqual(['./client', './classes', './package.json']);
+    expect(node(`import('stepwell/classes').then(({ collapse }) => console.log(typeof collapse))`)).toBe('function');
     expect(node(`import('stepwell/src/main.ts').catch(({ code }) => console.log(code))`)).toBe('ERR_PACKAGE_PATH_NOT_EXPORTED');
   });
 });
