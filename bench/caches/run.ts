@@ -42,11 +42,14 @@ const interruptedCode = 130;
 const startedAtMs = performance.now();
 // What was started is ended first, and takes its folders with it; whoever says it twice does not want to wait.
 let isInterrupted = false;
-for (const signal of ['SIGINT', 'SIGTERM'] as const)
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  // What measures the machine would end us at once.
+  process.removeAllListeners(signal);
   process.on(signal, () => {
     if (isInterrupted) process.exit(interruptedCode);
     isInterrupted = true;
   });
+}
 const isOver = (): boolean => isInterrupted || performance.now() > endAtMs;
 const busyBefore = await busyBeforehand();
 const world = await createCacheWorld();
@@ -75,7 +78,8 @@ for (const { cache } of blind) process.stdout.write(`NOT ${cache.name}, ${cache.
 if (asked >= whole.requests && products.length === productNames.length) keep();
 else process.stdout.write('only a whole run is kept\n');
 for (const { cache } of silent) process.stdout.write(`NOT ${cache.name}, ${cache.manner}: too many answers are the cache's own\n`);
-process.exitCode = wrongs.length + blind.length + silent.length > 0 ? 1 : 0;
+// Not left to end by itself: this Node may then wait for good, and busily, for a handle that is closed already. What was written is out first.
+process.stdout.write('', () => process.exit(wrongs.length + blind.length + silent.length > 0 ? 1 : 0));
 
 async function driven(behind: CacheWorld, name: ProductName, how: readonly Manner[], share: number): Promise<readonly CacheFindings[]> {
   const caches: RunningCache[] = [];

@@ -252,7 +252,8 @@ const kinds: readonly Kind[] = [
     make(it) {
       const { asked } = flags(it);
       const [path, body, status] = it.draw(badFlags);
-      return other('bad flags', [status], { ...asked, path, body });
+      // To clients of flags, too busy is a 429.
+      return other('bad flags', [status, 429], { ...asked, path, body });
     },
   },
 ];

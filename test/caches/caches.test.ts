@@ -13,7 +13,7 @@ import { type CacheWorld, createCacheWorld } from './world.ts';
 
 const seed = Number(process.env.STEPWELL_TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const requests = 20_000;
-const controlRequests = 6_000;
+const controlRequests = 3_000;
 const products: readonly ProductName[] = ['nginx', 'varnish'];
 
 let world: CacheWorld;

@@ -42,7 +42,7 @@ export interface Tally {
   shared: number;
   /** Of the shared: answered from what was kept. */
   hits: number;
-  /** Made by the cache itself. */
+  /** Errors that the cache itself made of what it should have passed on; requests that it may refuse are not counted. */
   own: number;
   /** Told that nothing has changed since an answer that was another one. No recipe may do it; nobody is shown anything by it. */
   wrongly304: number;
@@ -125,8 +125,8 @@ export function createJudge({ truths, deviceKeys, isStrict }: JudgeOptions): Jud
       if (stray.length > 0) complaints.push({ kind: 'not for devices', detail: stray.join(', ') });
       const id = headers['stepwell-request-id'];
       if (typeof id === 'string') complaints.push(...keptWrongly(id, question, answer));
-      else tally.own += 1;
       const isOwn = id === undefined;
+      if (isOwn && status >= 400 && !mayBeRefused(question)) tally.own += 1;
       if (headers['cache-control'] === undefined && (isStrict || !isOwn))
         complaints.push({ kind: 'nothing said of caching', detail: `${status}` });
       const address = addressOf(expectation, isStrict);
@@ -144,8 +144,13 @@ export function createJudge({ truths, deviceKeys, isStrict }: JudgeOptions): Jud
   };
 }
 
-/** Beyond this share of answers that the cache made itself, what was asked through it says too little. */
-export const ownShareMax = 0.02;
+/** By whatever stands between: what is no request of ours, and a GET with a body. */
+function mayBeRefused({ asked, expectation }: Question): boolean {
+  return expectation.kind === 'other' || (asked.method === 'GET' && asked.body !== undefined);
+}
+
+/** With more errors of its own among its answers, what was asked through a cache says too little. */
+export const ownShareMax = 0.01;
 
 /** What an artefact says, whatever was asked for; null: it is none, or nobody signed it. */
 function readable({ headers, body }: Answer, deviceKeys: readonly PublicKey[]): string | null {

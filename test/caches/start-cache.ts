@@ -68,6 +68,20 @@ export function userInsteadOfRoot(): { readonly uid: number; readonly gid: numbe
 
 const endWithinMs = 3_000;
 
+/** Ended with us where nobody had the time to stop them. */
+const running = new Map<ChildProcess, string>();
+process.on('exit', () => {
+  for (const [child, directory] of running) {
+    // Not killed: it has processes of its own to end.
+    child.kill('SIGTERM');
+    try {
+      rmSync(directory, { recursive: true, force: true });
+    } catch {
+      // It still wrote there.
+    }
+  }
+});
+
 async function launch(binary: string, parameters: readonly string[], directory: string, port: number) {
   const child = spawn(binary, parameters, {
     cwd: directory,
@@ -75,16 +89,14 @@ async function launch(binary: string, parameters: readonly string[], directory: 
     env: { PATH: process.env.PATH ?? '', HOME: directory, TMPDIR: directory },
     ...userInsteadOfRoot(),
   });
-  // Not killed: it has processes of its own to end.
-  const stopWithUs = (): void => void child.kill('SIGTERM');
-  process.once('exit', stopWithUs);
+  running.set(child, directory);
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const stop = async (): Promise<void> => {
     child.kill('SIGTERM');
     const giveUp = setTimeout(() => child.kill('SIGKILL'), endWithinMs);
     await exited;
     clearTimeout(giveUp);
-    process.off('exit', stopWithUs);
+    running.delete(child);
     rmSync(directory, { recursive: true, force: true });
   };
   try {
