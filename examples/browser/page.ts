@@ -28,6 +28,8 @@ const stepwell = createStepwell({
 });
 if (token || sessionId) stepwell.identify({ ...(token ? { token } : {}), ...(sessionId ? { sessionId } : {}) });
 
+// A millisecond or so: what devices decide by was kept, and is verified before it is used. Nothing that was painted by then changes.
+await stepwell.ready;
 fill(stepwell.now('home', { zones: aboveFold }), isUnseen);
 stepwell.decide('home', { budgetMs }).then((answer) => fill(answer, isUnseen));
 

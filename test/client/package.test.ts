@@ -1,6 +1,6 @@
 /** The package as somebody gets it who installs it: the client runs and its types hold, with nothing else installed. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -45,10 +45,11 @@ describe('the package', () => {
     expect(node(source)).toBe('createStepwell');
   });
 
-  test('has types that hold, with the library checked', () => {
+  test.each(['nodenext', 'bundler'])('has types that hold, with the library checked, as %s resolves them', (moduleResolution) => {
+    copyFileSync(join(repository, 'examples/shop/fallbacks.json'), join(folder, 'fallbacks.json'));
     const page = `
-      import { createStepwell, type FallbackPack, type PageAnswer, type Source } from 'stepwell/client';
-      declare const fallbacks: FallbackPack;
+      import { createStepwell, type PageAnswer, type Source } from 'stepwell/client';
+      import fallbacks from './fallbacks.json' with { type: 'json' };
       const stepwell = createStepwell({ url: '', fallbacks, context: { country: 'DE', audiences: ['outlet'] } });
       stepwell.setConsent({ content_personalization: 'granted' });
       const answer: Promise<PageAnswer> = stepwell.decide('home', { budgetMs: 50 });
@@ -62,7 +63,9 @@ describe('the package', () => {
     const options = {
       strict: true,
       noEmit: true,
-      module: 'nodenext',
+      module: moduleResolution === 'bundler' ? 'esnext' : 'nodenext',
+      moduleResolution,
+      resolveJsonModule: true,
       target: 'es2023',
       lib: ['es2023', 'dom'],
       types: [],

@@ -58,6 +58,17 @@ describe('a page of a listed origin', () => {
     }
   });
 
+  it('fetches what devices decide by, and reads its ETag', async () => {
+    const service = await open();
+    const { status, headers } = await call(service, { url: '/v1/artefact', key: 'key-page', headers: { origin: shop } });
+    expect(status).toBe(200);
+    expect(headers.etag).toMatch(/^"/);
+    expect(headers).toMatchObject({ 'access-control-allow-origin': shop, vary: 'Origin' });
+    expect(String(headers['access-control-expose-headers']).split(', ')).toContain('etag');
+    const keys = await call(service, { url: '/.well-known/stepwell-keys.json', headers: { origin: shop } });
+    expect([keys.status, keys.headers['access-control-allow-origin']]).toEqual([200, shop]);
+  });
+
   it('varies what a shared cache keeps by origin, for whoever asks', async () => {
     const service = await open();
     const url = '/v1/decide?page=home';
