@@ -2,7 +2,8 @@
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { artefactKeysOf, newArtefactKey } from '../../src/identity/artefact-keys.ts';
-import { cookiesOf, openPerson, openStaticPage, type StaticPage } from '../examples/support/static-page.ts';
+import { recordOf } from '../examples/support/chromium.ts';
+import { cookiesOf, openPerson, openStaticPage, type StaticPage, seenChanges } from '../examples/support/static-page.ts';
 
 const keys = artefactKeysOf(newArtefactKey());
 let site: StaticPage;
@@ -33,6 +34,19 @@ describe('a browser that decides by itself', () => {
     expect(await heroDecidedHere(page)).toMatchObject({ variant: 'hero-running', tier: 'session', source: 'device', via: 'artefact' });
     await page.evaluate("stepwell.setConsent({ content_personalization: 'denied' })");
     expect(await heroDecidedHere(page)).toMatchObject({ variant: 'hero-dach', tier: 'segment' });
+  });
+
+  it('has it above the fold at the first paint of a later visit, and leaves it', async () => {
+    const page = await openVisited();
+    await site.between.behave('dead');
+    onTestFinished(() => site.between.behave('well'));
+    await page.evaluate("localStorage.removeItem('stepwell:late')");
+    await page.reload({ waitUntil: 'load' });
+    await page.evaluate("stepwell.decide('home', { budgetMs: 50 }).then(() => true)");
+    const hero = "stepwell.now('home').zones.find(({ zone }) => zone === 'hero')";
+    expect(await page.evaluate(hero)).toMatchObject({ variant: 'hero-dach', via: 'artefact' });
+    expect(await page.locator('[data-zone="hero"]').innerHTML()).toContain('hero-dach');
+    expect(seenChanges(await recordOf(page))).toEqual([]);
   });
 
   it('does not by one that was changed on the device', async () => {
