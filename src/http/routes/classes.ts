@@ -18,13 +18,13 @@ const maxAgeSecondsMax = 60;
 
 export function classesRoute(app: FastifyInstance, dependencies: ServiceDependencies, authority: Authority): void {
   const { clock, publicGet } = dependencies;
-  const tables = createClassTables();
+  const tables = createClassTables(clock);
   const refusing = refusingLateRequests(dependencies);
   const onRequest = publicGet ? [refusing] : [refusing, authority.demanding('decide')];
   app.get('/v1/decide/classes', { onRequest }, async (request, reply) => {
     const { artefact } = policyInForce(dependencies);
     const asked = readClassesQuery(queryOf(request.raw.url ?? ''), artefact);
-    const { body, etag, validUntilMs } = await tables.tableFor(artefact, { ...asked, nowMs: clock.nowMs() });
+    const { body, etag, validUntilMs } = await tables.tableFor(artefact, asked);
     const leftSeconds = validUntilMs === null ? maxAgeSecondsMax : Math.floor((validUntilMs - clock.nowMs()) / 1000);
     const maxAgeSeconds = Math.max(0, Math.min(maxAgeSecondsMax, leftSeconds));
     const coarseTags = [policyTag(artefact.policy), 'stepwell'];
