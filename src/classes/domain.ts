@@ -4,9 +4,9 @@
  */
 import type { AttributeDeclaration } from '../decision/artefact.ts';
 import { evaluate, type Scope } from '../decision/evaluate.ts';
-import { type Expression, textLengthMax } from '../decision/expression.ts';
+import { type Expression, operandsOf, textLengthMax } from '../decision/expression.ts';
 import type { Value } from '../decision/value.ts';
-import { audiencesName, childrenOf, type Part } from './parts.ts';
+import { audiencesName, type Part } from './parts.ts';
 import type { Classes } from './table.ts';
 
 export interface Domain {
@@ -162,7 +162,7 @@ function addMarks(expression: Expression, input: string, marks: Marks, nowMs: nu
     case 'or':
     case 'not':
     case 'if':
-      return childrenOf(expression).every((child) => addMarks(child, input, marks, nowMs));
+      return operandsOf(expression).every((child) => addMarks(child, input, marks, nowMs));
     case '==':
     case '!=':
     case '<':
@@ -231,7 +231,7 @@ function worthOf(expression: Expression, input: string, nowMs: number): { readon
 function reads(expression: Expression, input: string): boolean {
   if (expression.op === 'audiences') return input === audiencesName;
   if (expression.op === 'attribute' || expression.op === 'has') return expression.source === 'request' && expression.name === input;
-  return childrenOf(expression).some((child) => reads(child, input));
+  return operandsOf(expression).some((child) => reads(child, input));
 }
 
 /** As the segment tier has it, of a visitor of whom one thing is known. */

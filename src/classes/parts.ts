@@ -3,7 +3,7 @@
  * so two values of an attribute for which all its parts are worth the same cannot be told apart by any condition.
  */
 import { edgesOfNow } from '../decision/edges.ts';
-import { type Expression, expressionStepsMax, listItemsMax, textLengthMax } from '../decision/expression.ts';
+import { type Expression, expressionStepsMax, listItemsMax, operandsOf, textLengthMax } from '../decision/expression.ts';
 
 /** As an input: `audiences` is no attribute's name, because requests take it. */
 export const audiencesName = 'audiences';
@@ -45,7 +45,7 @@ export function* partsOf(conditions: readonly Expression[], isInput: (name: stri
     // A list may be looked through item by item, and then an unknown item does not make all of it unknown.
     const isWhole = inputs.size === 1 && variables.size === 0 && expression.op !== 'list' && edgesOfNow(expression) !== null;
     if (isWhole) parts.set(`${input}\n${JSON.stringify(expression)}`, { input, expression });
-    else for (const child of childrenOf(expression)) collect(child);
+    else for (const child of operandsOf(expression)) collect(child);
   };
 
   for (const [index, condition] of conditions.entries()) {
@@ -69,7 +69,7 @@ function readingBy(expression: Expression, isInput: (name: string) => boolean, r
   if (expression.op === 'variable') variables.add(expression.name);
   if ((expression.op === 'attribute' || expression.op === 'has') && expression.source === 'request' && isInput(expression.name))
     inputs.add(expression.name);
-  for (const child of childrenOf(expression)) {
+  for (const child of operandsOf(expression)) {
     const reading = readingOf(child);
     for (const input of reading.inputs) inputs.add(input);
     const isMacro = expression.op === 'exists' || expression.op === 'all';
@@ -79,37 +79,9 @@ function readingBy(expression: Expression, isInput: (name: string) => boolean, r
   return { inputs, variables };
 }
 
-export function childrenOf(expression: Expression): readonly Expression[] {
-  switch (expression.op) {
-    case 'literal':
-    case 'attribute':
-    case 'has':
-    case 'audiences':
-    case 'now':
-    case 'variable':
-      return [];
-    case 'list':
-      return expression.items;
-    case 'and':
-    case 'or':
-      return expression.operands;
-    case 'not':
-    case 'negate':
-    case 'size':
-      return [expression.operand];
-    case 'if':
-      return [expression.condition, expression.then, expression.otherwise];
-    case 'exists':
-    case 'all':
-      return [expression.list, expression.condition];
-    default:
-      return [expression.left, expression.right];
-  }
-}
-
 /** More rather than fewer: what the longest values could cost one evaluation. */
 function stepsMaxOf(expression: Expression): number {
-  const children = childrenOf(expression).map(stepsMaxOf);
+  const children = operandsOf(expression).map(stepsMaxOf);
   const sum = children.reduce((total, steps) => total + steps, 1);
   switch (expression.op) {
     case 'exists':

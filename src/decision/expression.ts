@@ -67,3 +67,32 @@ export const equalPerStep = 200;
 export const comparedPerStep = 4;
 /** To look in a list of a visitor's, which is looked up. */
 export const lookUpSteps = 8;
+
+/** What an expression is made of, in the order in which it is written. */
+export function operandsOf(expression: Expression): readonly Expression[] {
+  switch (expression.op) {
+    case 'literal':
+    case 'attribute':
+    case 'has':
+    case 'audiences':
+    case 'now':
+    case 'variable':
+      return [];
+    case 'list':
+      return expression.items;
+    case 'and':
+    case 'or':
+      return expression.operands;
+    case 'not':
+    case 'negate':
+    case 'size':
+      return [expression.operand];
+    case 'if':
+      return [expression.condition, expression.then, expression.otherwise];
+    case 'exists':
+    case 'all':
+      return [expression.list, expression.condition];
+    default:
+      return [expression.left, expression.right];
+  }
+}

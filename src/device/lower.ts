@@ -13,6 +13,7 @@ import {
   type Literal,
   listItemsMax,
   lookUpSteps,
+  operandsOf,
   orderedPerStep,
   searchedPerStep,
   textLengthMax,
@@ -42,14 +43,14 @@ type Read = Extract<Expression, { op: 'attribute' | 'has' }>;
 
 function sourcesOf(expression: Expression): readonly Read[] {
   if (expression.op === 'attribute' || expression.op === 'has') return [expression as Read];
-  return partsOf(expression).flatMap(sourcesOf);
+  return operandsOf(expression).flatMap(sourcesOf);
 }
 
 /** By code point, as CEL has it: engines order texts by their units, and a device has no room for another order. */
 function ordersTexts(expression: Expression, artefact: Artefact): boolean {
   const orders =
-    ['<', '<=', '>', '>='].includes(expression.op) && partsOf(expression).every((part) => mayBeText(part, artefact.attributes));
-  return orders || partsOf(expression).some((part) => ordersTexts(part, artefact));
+    ['<', '<=', '>', '>='].includes(expression.op) && operandsOf(expression).every((part) => mayBeText(part, artefact.attributes));
+  return orders || operandsOf(expression).some((part) => ordersTexts(part, artefact));
 }
 
 function mayBeText(expression: Expression, attributes: Artefact['attributes']): boolean {
@@ -62,34 +63,6 @@ function mayBeText(expression: Expression, attributes: Artefact['attributes']): 
       return mayBeText(expression.then, attributes) || mayBeText(expression.otherwise, attributes);
     default:
       return expression.op === 'variable';
-  }
-}
-
-function partsOf(expression: Expression): readonly Expression[] {
-  switch (expression.op) {
-    case 'literal':
-    case 'attribute':
-    case 'has':
-    case 'audiences':
-    case 'now':
-    case 'variable':
-      return [];
-    case 'list':
-      return expression.items;
-    case 'and':
-    case 'or':
-      return expression.operands;
-    case 'not':
-    case 'negate':
-    case 'size':
-      return [expression.operand];
-    case 'if':
-      return [expression.condition, expression.then, expression.otherwise];
-    case 'exists':
-    case 'all':
-      return [expression.list, expression.condition];
-    default:
-      return [expression.left, expression.right];
   }
 }
 
@@ -206,7 +179,7 @@ function costOf(expression: Expression, variables: Readonly<Record<string, Cost>
       return { ...oneStep, steps: 1 + list.steps + list.items * each.steps };
     }
     default: {
-      const parts = partsOf(expression).map(cost);
+      const parts = operandsOf(expression).map(cost);
       const steps = parts.reduce((sum, part) => sum + part.steps, 1) + ownSteps(expression, parts);
       // What is reckoned is a number or a truth; a choice is as large as what is chosen from.
       const largest = { items: Math.max(...parts.map(({ items }) => items), 0), length: Math.max(...parts.map(({ length }) => length), 0) };
