@@ -2,9 +2,9 @@
  * How often one address may come with a key that is none. Who has a valid key is never held up by it: behind one proxy stand many
  * callers, and one of them must not be able to shut out the others.
  */
-import { isIPv6 } from 'node:net';
 import type { Clock } from '../time/clock.ts';
 import { createBucketTable } from './bucket-table.ts';
+import { placeOf } from './place-of.ts';
 import type { BucketSize } from './token-bucket.ts';
 
 export interface BadKeys {
@@ -25,18 +25,4 @@ export function createBadKeys(clock: Pick<Clock, 'monotonicMs'>): BadKeys {
       return table.names;
     },
   };
-}
-
-/** One household or machine has a whole IPv6 network of 64 bits to choose addresses from. */
-function placeOf(address = ''): string {
-  if (address.startsWith('::ffff:')) return address.slice('::ffff:'.length);
-  return isIPv6(address) ? networkOf(address) : address;
-}
-
-function networkOf(address: string): string {
-  const [head = '', tail] = address.split('::');
-  const front = head === '' ? [] : head.split(':');
-  const back = tail === undefined || tail === '' ? [] : tail.split(':');
-  const zeros = tail === undefined ? [] : Array<string>(Math.max(0, 8 - front.length - back.length)).fill('0');
-  return [...front, ...zeros, ...back].slice(0, 4).join(':');
 }

@@ -7,6 +7,7 @@ import { type VisitorNames, visitorTokenWindowMs } from '../identity/visitor-tok
 import type { Announcement } from '../records/announcements.ts';
 import type { Store } from '../records/store.ts';
 import type { Clock } from '../time/clock.ts';
+import { placeOf } from './place-of.ts';
 import { heardChange, isTakenBack } from './visitor-changes.ts';
 
 export interface ChangeStreams {
@@ -18,8 +19,8 @@ export interface ChangeStreams {
 }
 
 /**
- * `token_ends`: the stream would have to end at any moment. `visitor_has_many`: as many as one visitor may have. `full`: there is no room for
- * anybody, or the service is closing.
+ * `token_ends`: the stream would have to end at any moment. `visitor_has_many`: as many as one visitor may have, or one address of nobody's.
+ * `full`: there is no room for anybody, or for nobody in particular, or the service is closing.
  */
 export type NotOpened = 'token_ends' | 'visitor_has_many' | 'full';
 
@@ -28,6 +29,8 @@ export interface NewStream {
   readonly standings: readonly string[];
   readonly tokenExpiresAtMs: number;
   readonly output: StreamOutput;
+  /** From where it is opened: counted for streams of nobody, which have no marks to be counted by. */
+  readonly address?: string | undefined;
 }
 
 export interface StreamOutput {
@@ -64,6 +67,14 @@ export const changeStreamsMax = 2_048;
 /** Of one visitor, in one process: tabs, and a few that have not noticed yet that they are gone. */
 export const changeStreamsPerMarkMax = 16;
 /**
+ * Of those a token opens that is made out to nobody. Anybody may have one, and one opens as many as there may be: who has a session or is
+ * signed in must find room beside them.
+ */
+export const changeStreamsOfNobodyMax = changeStreamsMax / 2;
+/** Beyond so many of them an address that has its own share opens no more. Below it does, because all who come by one proxy have one address. */
+export const changeStreamsOfNobodyFreeMax = changeStreamsOfNobodyMax / 2;
+export const changeStreamsOfNobodyPerAddressMax = 64;
+/**
  * All tokens of a window end together, and those who hold them should not come back together: streams end at random within so long before
  * their tokens do. None is opened then any more, or a page that comes back with the same token would be sent away again and again.
  */
@@ -82,6 +93,8 @@ const refetchNotice = 'event: message\ndata: {"type":"refetchEvaluation"}\n\n';
 const heartbeat = ':\n\n';
 
 interface Stream extends NewStream {
+  /** Of a stream of nobody where it was opened; null: it is counted by its marks. */
+  readonly place: string | null;
   readonly endsAtMs: number;
   /** Monotonic. */
   writtenAtMs: number;
@@ -90,6 +103,12 @@ interface Stream extends NewStream {
 export function createChangeStreams({ store, names, clock, revision, random, count = { open: 0 } }: ChangeStreamParts): ChangeStreams {
   const streams = new Set<Stream>();
   const byMark = new Map<string, Set<Stream>>();
+  /** Streams of nobody. */
+  const ofPlace = new Map<string, number>();
+  let ofNobody = 0;
+  /** Of whom an end may have been missed. */
+  const unchecked = new Set<Stream>();
+  let isRechecking = false;
   let known = revision();
   let isClosed = false;
   let stopLooking: (() => void) | null = null;
@@ -98,12 +117,22 @@ export function createChangeStreams({ store, names, clock, revision, random, cou
   function forget(stream: Stream): void {
     if (!streams.delete(stream)) return;
     count.open = streams.size;
+    unchecked.delete(stream);
+    countOfNobody(stream, -1);
     for (const mark of stream.marks) {
       const others = byMark.get(mark);
       others?.delete(stream);
       if (others?.size === 0) byMark.delete(mark);
     }
     if (streams.size === 0) rest();
+  }
+
+  function countOfNobody({ place }: Stream, more: 1 | -1): void {
+    if (place === null) return;
+    ofNobody += more;
+    const there = (ofPlace.get(place) ?? 0) + more;
+    if (there === 0) ofPlace.delete(place);
+    else ofPlace.set(place, there);
   }
 
   function begin(): void {
@@ -149,7 +178,8 @@ export function createChangeStreams({ store, names, clock, revision, random, cou
   function hear(announced: Announcement | null): void {
     if (announced === null) {
       tellAll();
-      void recheckAll();
+      for (const stream of streams) if (stream.standings.length > 0) unchecked.add(stream);
+      void recheck();
       return;
     }
     for (const word of announced) {
@@ -164,15 +194,31 @@ export function createChangeStreams({ store, names, clock, revision, random, cou
     }
   }
 
-  /** An end may have been announced while nobody here could hear it. */
-  async function recheckAll(): Promise<void> {
-    const named = [...streams].filter(({ standings }) => standings.length > 0);
-    while (named.length > 0) {
-      await Promise.all(
-        named.splice(0, recheckedAtOnce).map(async (stream) => {
-          if (await isTakenBack(store, stream.standings).catch(() => false)) end(stream);
-        }),
-      );
+  /**
+   * An end may have been announced while nobody here could hear it. Where the store does not say, whoever is left is asked for again with
+   * the next look, and so until it does: it is not asked for all of them while it is away.
+   */
+  async function recheck(): Promise<void> {
+    if (isRechecking || unchecked.size === 0) return;
+    isRechecking = true;
+    let isAnswering = true;
+    while (isAnswering && unchecked.size > 0) {
+      const some = [...unchecked].slice(0, recheckedAtOnce);
+      isAnswering = (await Promise.all(some.map(recheckOne))).every(Boolean);
+    }
+    isRechecking = false;
+  }
+
+  /** False where the store does not say. */
+  async function recheckOne(stream: Stream): Promise<boolean> {
+    // Before it is asked: what may have been missed meanwhile is asked for once more.
+    unchecked.delete(stream);
+    try {
+      if (await isTakenBack(store, stream.standings)) end(stream);
+      return true;
+    } catch {
+      if (streams.has(stream)) unchecked.add(stream);
+      return false;
     }
   }
 
@@ -187,6 +233,7 @@ export function createChangeStreams({ store, names, clock, revision, random, cou
     const current = revision();
     if (current !== known) tellAll();
     known = current;
+    void recheck();
     const [nowMs, monotonicMs] = [clock.nowMs(), clock.monotonicMs()];
     for (const stream of [...streams]) {
       if (nowMs >= stream.endsAtMs) end(stream);
@@ -194,18 +241,25 @@ export function createChangeStreams({ store, names, clock, revision, random, cou
     }
   }
 
+  function hasNobodyManyAt(place: string): boolean {
+    return ofNobody >= changeStreamsOfNobodyFreeMax && (ofPlace.get(place) ?? 0) >= changeStreamsOfNobodyPerAddressMax;
+  }
+
   const isFull = (): boolean => isClosed || streams.size >= changeStreamsMax;
+  const isFullFor = (marks: readonly string[]): boolean => isFull() || (marks.length === 0 && ofNobody >= changeStreamsOfNobodyMax);
   const isCrowded = (marks: readonly string[]): boolean => marks.some((mark) => (byMark.get(mark)?.size ?? 0) >= changeStreamsPerMarkMax);
 
   return {
-    hasRoom: (marks) => !isFull() && !isCrowded(marks),
+    hasRoom: (marks) => !isFullFor(marks) && !isCrowded(marks),
     open(given) {
       if (given.tokenExpiresAtMs - clock.nowMs() <= streamsEndWithinMs) return 'token_ends';
-      if (isFull()) return 'full';
-      if (isCrowded(given.marks)) return 'visitor_has_many';
+      if (isFullFor(given.marks)) return 'full';
+      const place = given.marks.length === 0 ? placeOf(given.address) : null;
+      if (place === null ? isCrowded(given.marks) : hasNobodyManyAt(place)) return 'visitor_has_many';
       const endsAtMs = given.tokenExpiresAtMs - Math.floor(random() * streamsEndWithinMs);
-      const stream: Stream = { ...given, endsAtMs, writtenAtMs: clock.monotonicMs() };
+      const stream: Stream = { ...given, place, endsAtMs, writtenAtMs: clock.monotonicMs() };
       streams.add(stream);
+      countOfNobody(stream, 1);
       count.open = streams.size;
       for (const mark of stream.marks) {
         const others = byMark.get(mark);

@@ -152,7 +152,7 @@ export interface Store {
 
   /** Says to every process with this store that something changed. It may get lost, and nobody decides by it. */
   announce(words: Announcement): Promise<void>;
-  /** Hears what any process announces from now on. Returns its `dispose`. */
+  /** Hears what any process announces from now on, and maybe what was still on its way. Returns its `dispose`. */
   listen(hear: Hear): () => void;
 
   /** For the status page: resolves when the store answers, rejects when it does not. */

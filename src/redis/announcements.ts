@@ -1,8 +1,9 @@
 /**
- * Announcements to all that share a Redis, on one channel. Whoever listens has a connection for it, made when the first one begins to; a
- * fleet that nobody listens to has none.
+ * Announcements to all that share a Redis, on one channel. Whoever listens has a connection for it, made when the first one begins to and
+ * kept for a while after the last one stopped; a fleet that nobody listens to has none.
  */
 import { type Announcement, announcementIn, announcementText, type Hear } from '../records/announcements.ts';
+import type { Clock } from '../time/clock.ts';
 import type { Connection } from './connection.ts';
 import { subscribe } from './subscriber.ts';
 
@@ -19,11 +20,17 @@ export interface AnnouncementParts {
   readonly writing: Pick<Connection, 'command'>;
   /** Nothing can be heard: a short code of the server's. Told once. */
   readonly onRefused: (code: string) => void;
+  /** In place of a timer of the process's own, which does not keep it alive. */
+  readonly after?: Clock['after'] | undefined;
 }
 
-export function createAnnouncements({ url, writing, onRefused }: AnnouncementParts): Announcements {
+/** Pages come one at a time where there are few: each would have a connection made and given up again. */
+export const unheardForMs = 30_000;
+
+export function createAnnouncements({ url, writing, onRefused, after = afterUnheld }: AnnouncementParts): Announcements {
   const listeners = new Set<Hear>();
   let unsubscribe: (() => void) | null = null;
+  let stopWaiting: (() => void) | null = null;
   let isRefused = false;
   let isClosed = false;
 
@@ -36,6 +43,12 @@ export function createAnnouncements({ url, writing, onRefused }: AnnouncementPar
     isRefused = true;
   }
 
+  function leave(): void {
+    stopWaiting?.();
+    unsubscribe?.();
+    stopWaiting = unsubscribe = null;
+  }
+
   return {
     async announce(words) {
       await writing.command('PUBLISH', announcementChannel, [announcementText(words)]);
@@ -44,6 +57,8 @@ export function createAnnouncements({ url, writing, onRefused }: AnnouncementPar
       // One of its own, so that the same function may listen twice.
       const hear: Hear = (announced) => given(announced);
       listeners.add(hear);
+      stopWaiting?.();
+      stopWaiting = null;
       if (!isClosed) {
         unsubscribe ??= subscribe({
           url,
@@ -56,17 +71,18 @@ export function createAnnouncements({ url, writing, onRefused }: AnnouncementPar
         });
       }
       return () => {
-        listeners.delete(hear);
-        if (listeners.size > 0) return;
-        unsubscribe?.();
-        unsubscribe = null;
+        if (listeners.delete(hear) && listeners.size === 0 && !isClosed) stopWaiting = after(unheardForMs, leave);
       };
     },
     close() {
       isClosed = true;
       listeners.clear();
-      unsubscribe?.();
-      unsubscribe = null;
+      leave();
     },
   };
+}
+
+function afterUnheld(ms: number, callback: () => void): () => void {
+  const timer = setTimeout(callback, ms).unref();
+  return () => clearTimeout(timer);
 }

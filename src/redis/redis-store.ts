@@ -3,6 +3,7 @@
  * the near cache.
  */
 import type { Store } from '../records/store.ts';
+import type { Clock } from '../time/clock.ts';
 import { createAnnouncements } from './announcements.ts';
 import { type ConnectionOptions, connect } from './connection.ts';
 import { createNaming, type Disagreement } from './naming.ts';
@@ -25,6 +26,8 @@ export interface RedisStoreOptions extends Omit<ConnectionOptions, 'now'> {
   readonly onDisagreement?: ((why: Disagreement) => void) | undefined;
   /** What is announced cannot be heard here: a short code of the server's, such as `NOPERM`. Told once. */
   readonly onAnnouncementsRefused?: ((code: string) => void) | undefined;
+  /** Waits until nobody has listened for so long that the connection for it may go; absent: by a timer that does not keep the process alive. */
+  readonly after?: Clock['after'] | undefined;
   /** The wall clock; absent: the machine's. */
   readonly nowMs?: (() => number) | undefined;
   /** How often what the fleet has agreed on is looked at again; absent: every five seconds. */
@@ -39,6 +42,7 @@ export function openRedisStore({
   onAnnouncementsRefused = () => {},
   lookAgainMs,
   nowMs = Date.now,
+  after,
   ...options
 }: RedisStoreOptions): RedisStore {
   // What was proved and since when changes are heard of are compared, so both are instants of one clock.
@@ -53,7 +57,7 @@ export function openRedisStore({
   // Redis holds back all of a connection behind one write that it may not do yet, as in every planned failover; reads must not wait for that.
   const writing = connect({ ...options, onState: undefined });
   const naming = createNaming({ keySecret, reading: connection, writing, onDisagreement, lookAgainMs });
-  const announcements = createAnnouncements({ url: options.url, writing, onRefused: onAnnouncementsRefused });
+  const announcements = createAnnouncements({ url: options.url, writing, onRefused: onAnnouncementsRefused, after });
   const { read } = createReader(connection, nearCache, naming);
   return {
     kind: 'redis',

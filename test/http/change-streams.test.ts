@@ -1,7 +1,11 @@
 /** The bounds of streams: how many, for whom, how long, and what becomes of a page that does not read. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import {
   changeStreamsMax,
+  changeStreamsOfNobodyFreeMax,
+  changeStreamsOfNobodyMax,
+  changeStreamsOfNobodyPerAddressMax,
   changeStreamsPerMarkMax,
   createChangeStreams,
   type StreamOutput,
@@ -46,12 +50,18 @@ function scene({ random = () => 0 }: { readonly random?: () => number } = {}) {
   const tokens = createVisitorTokenSet({ secret: Buffer.alloc(32, 1), clock });
   const listeners = new Set<Hear>();
   const revoked = new Set<string>();
+  /** `answer`: when, and whether, the store answers. */
+  const reads = { count: 0, answer: async (): Promise<void> => {} };
   const store = {
     listen(hear: Hear) {
       listeners.add(hear);
       return () => listeners.delete(hear);
     },
-    read: async ({ tokenId }: ReadPlan) => ({ ...emptyReading, tokenRevoked: revoked.has(tokenId ?? '') }),
+    read: async ({ tokenId }: ReadPlan) => {
+      reads.count += 1;
+      await reads.answer();
+      return { ...emptyReading, tokenRevoked: revoked.has(tokenId ?? '') };
+    },
     announce: async (words: readonly string[]) => {
       for (const hear of [...listeners]) hear(words);
     },
@@ -61,23 +71,24 @@ function scene({ random = () => 0 }: { readonly random?: () => number } = {}) {
   const count = { open: 0 };
   const streams = createChangeStreams({ store, names: tokens.names, clock, revision: () => policy.revision, random, count });
   const changes = createVisitorChanges({ store, names: tokens.names, clock });
-  function openWith(token: string) {
+  function openWith(token: string, address?: string) {
     const output = page();
     const content = tokens.stream.verify(token);
     if (content === null) throw new Error('the token is over');
     const { marks, standings, expiresAtMs } = content;
-    const opened = streams.open({ marks, standings, tokenExpiresAtMs: expiresAtMs, output });
+    const opened = streams.open({ marks, standings, tokenExpiresAtMs: expiresAtMs, output, address });
     const refused = typeof opened === 'string' ? opened : null;
     return { output, refused, gone: () => typeof opened !== 'string' && opened.gone() };
   }
   const mint = (visitor: Visitor) => tokens.stream.mint(visitor);
-  const open = (visitor: Visitor) => openWith(mint(visitor).token);
+  const open = (visitor: Visitor, address?: string) => openWith(mint(visitor).token, address);
   return {
     clock,
     count,
     mint,
     openWith,
     listeners,
+    reads,
     streams,
     changes,
     open,
@@ -95,13 +106,43 @@ describe('streams', () => {
     const { open } = scene();
     const hers = Array.from({ length: changeStreamsPerMarkMax }, () => open(visitorOf('ann')));
     expect(open(visitorOf('ann')).refused).toBe('visitor_has_many');
-    const others = Array.from({ length: changeStreamsMax - changeStreamsPerMarkMax }, () => open(nobody));
+    const others = Array.from({ length: changeStreamsMax - changeStreamsPerMarkMax }, (_, index) => open(visitorOf(`${index}`)));
     expect(others.every(({ refused }) => refused === null)).toBe(true);
-    expect(open(nobody).refused).toBe('full');
+    expect(open(visitorOf('bob')).refused).toBe('full');
     hers[0]?.gone();
     hers[0]?.gone();
     expect(open(visitorOf('bob')).refused).toBeNull();
     expect(open(nobody).refused).toBe('full');
+  });
+
+  it('of nobody leave room for who has a session or is signed in, from however many addresses they are opened', () => {
+    const { open, streams, mint } = scene();
+    const visit: Visitor = { subject: null, sessionId: 'visit' };
+    const all = Array.from({ length: changeStreamsOfNobodyMax }, (_, index) => open(nobody, `10.0.${index >> 8}.${index & 255}`));
+    expect(all.every(({ refused }) => refused === null)).toBe(true);
+    expect(open(nobody, '10.1.0.0').refused).toBe('full');
+    expect([nobody, visit, visitorOf('ann')].map((visitor) => streams.hasRoom(mint(visitor).marks))).toEqual([false, true, true]);
+    expect([visit, visitorOf('ann')].map((visitor) => open(visitor, '10.0.0.1').refused)).toEqual([null, null]);
+    all[0]?.gone();
+    all[0]?.gone();
+    expect(streams.hasRoom([])).toBe(true);
+    expect([open(nobody, '10.1.0.0'), open(nobody, '10.1.0.1')].map(({ refused }) => refused)).toEqual([null, 'full']);
+  });
+
+  it('of nobody are many at one address, as behind a proxy, until few are left: then each address has its own share', () => {
+    const { open } = scene();
+    const opened = (address: string) => {
+      let count = 0;
+      while (open(nobody, address).refused === null) count += 1;
+      expect(open(nobody, address).refused).toBe('visitor_has_many');
+      return count;
+    };
+    expect(opened('10.0.0.1')).toBe(changeStreamsOfNobodyFreeMax);
+    expect(opened('10.0.0.2')).toBe(changeStreamsOfNobodyPerAddressMax);
+    expect(opened('2001:db8::1')).toBe(changeStreamsOfNobodyPerAddressMax);
+    expect(['::ffff:10.0.0.2', '2001:db8::2'].map((address) => open(nobody, address).refused)).toEqual(Array(2).fill('visitor_has_many'));
+    expect(open(nobody, '2001:db8:0:1::1').refused).toBeNull();
+    expect(open(visitorOf('ann'), '10.0.0.1').refused).toBeNull();
   });
 
   it('have room for a visitor who has few of them, as for anybody, and say so', () => {
@@ -219,6 +260,32 @@ describe('streams', () => {
     expect([bob, anybody].map(({ state }) => state)).toEqual(['open', 'open']);
     expect(toldOf([ann, bob, anybody])).toBe(3);
   });
+
+  it.each([1, 5])(
+    'of whom it was taken back, in one search at a time, are looked for again where the store failed just then: %s times told',
+    async (times) => {
+      const { open, changes, listeners, hear, reads, clock } = scene();
+      const [ann, bob] = [open(visitorOf('ann')).output, open(visitorOf('bob')).output];
+      const deaf = [...listeners];
+      listeners.clear();
+      await changes.ended({ subject: 'ann', generations: [0] });
+      for (const listener of deaf) listeners.add(listener);
+      const failing = Promise.withResolvers<void>();
+      reads.answer = () => failing.promise;
+      for (let told = 0; told < times; told += 1) hear(null);
+      clock.advance(3000);
+      expect(reads.count).toBe(2);
+      failing.reject(new Error('gone'));
+      await nextTurn();
+      expect([ann.state, reads.count]).toEqual(['open', 2]);
+      reads.answer = async () => {};
+      clock.advance(1000);
+      await expect.poll(() => ann.state).toBe('ended');
+      await nextTurn();
+      clock.advance(5000);
+      expect([bob.state, reads.count]).toEqual(['open', 4]);
+    },
+  );
 
   it('take no word from who cannot have said it', () => {
     const { open, hear } = scene();

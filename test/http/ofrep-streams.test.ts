@@ -128,14 +128,14 @@ describe('room for streams', () => {
     const names = parts.visitorTokens?.names;
     if (names === undefined) throw new Error('the service of the tests gives visitors tokens');
     const streams = createChangeStreams({ store, names, clock, revision: () => 'one', random: () => 0 });
-    const token = { marks: [], standings: [], tokenExpiresAtMs: clock.nowMs() + 600_000 };
-    const open = () => streams.open({ ...token, output: new PassThrough() });
-    const first = open();
+    const token = { standings: [], tokenExpiresAtMs: clock.nowMs() + 600_000 };
+    const open = (mark: string) => streams.open({ ...token, marks: [mark], output: new PassThrough() });
+    const first = open('first');
     for (let count = 1; count < changeStreamsMax; count++) {
       expect(streams.hasRoom([])).toBe(true);
-      open();
+      open(`${count}`);
     }
-    expect([streams.hasRoom([]), open()]).toEqual([false, 'full']);
+    expect([streams.hasRoom([]), open('another')]).toEqual([false, 'full']);
     if (typeof first !== 'string') first.gone();
     expect(streams.hasRoom([])).toBe(true);
     streams.close();

@@ -2,7 +2,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { AppDependencies } from '../../src/app.ts';
-import { changeStreamsMax, changeStreamsPerMarkMax, heartbeatMs, streamsEndWithinMs } from '../../src/http/change-streams.ts';
+import {
+  changeStreamsMax,
+  changeStreamsOfNobodyFreeMax,
+  changeStreamsPerMarkMax,
+  heartbeatMs,
+  streamsEndWithinMs,
+} from '../../src/http/change-streams.ts';
 import { visitorTokenWindowMs } from '../../src/identity/visitor-token.ts';
 import { startService, type TestService } from './service.ts';
 import { listen, notices, openStream } from './streaming.ts';
@@ -184,9 +190,19 @@ describe('a stream is refused', () => {
   it('where as many are open as may be', async () => {
     const streamCount = { open: 0 };
     const service = await started({ streamCount });
-    while (streamCount.open < changeStreamsMax) await Promise.all(Array.from({ length: 256 }, () => service.streamOf(nobody)));
+    while (streamCount.open < changeStreamsMax) {
+      const from = streamCount.open;
+      await Promise.all(Array.from({ length: 256 }, (_, index) => service.streamOf({ subject: `${from + index}`, sessionId: null })));
+    }
     const refused = await service.streamOf(ann);
     expect([refused.status, refused.headers['retry-after']]).toEqual([503, '30']);
+  });
+
+  it('where one token of nobody’s has opened as many as it may from one address, so that its page does not come back, and not to a visitor', async () => {
+    const streamCount = { open: 0 };
+    const service = await started({ streamCount });
+    while (streamCount.open < changeStreamsOfNobodyFreeMax) await Promise.all(Array.from({ length: 256 }, () => service.streamOf(nobody)));
+    expect([(await service.streamOf(nobody)).status, (await service.streamOf(ann)).status]).toEqual([204, 200]);
   });
 
   it('where a visitor has as many as one may, until one of them goes, and so that its page does not come back', async () => {

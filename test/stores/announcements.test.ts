@@ -7,7 +7,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { announcementLifeMs } from '../../src/embedded/announcements.ts';
 import { openEmbeddedStore } from '../../src/embedded/embedded-store.ts';
 import { announcedWordsMax, announcementIn, announcementText } from '../../src/records/announcements.ts';
-import { announcementChannel } from '../../src/redis/announcements.ts';
+import { announcementChannel, unheardForMs } from '../../src/redis/announcements.ts';
 import { openRedisStore } from '../../src/redis/redis-store.ts';
 import { keySecret } from '../support/key-names.ts';
 import { startCluster, until } from '../support/redis-deployments.ts';
@@ -19,8 +19,8 @@ import { openPatiently, patienceMs } from './redis-opening.ts';
 
 const redisHere = redisOfSuite();
 
-async function openOn(url: string) {
-  const store = await openPatiently(url);
+async function openOn(url: string, clock = new VirtualClock()) {
+  const store = await openPatiently(url, undefined, { after: (ms, callback) => clock.after(ms, callback) });
   onTestFinished(() => store.close());
   return store;
 }
@@ -79,10 +79,14 @@ describe('in the embedded store', () => {
 });
 
 describe('in Redis', () => {
+  /** The ids of the connections on which somebody listens. */
+  const connected = async () =>
+    Array.from(String(await redisHere.observer.client('LIST')).matchAll(/^id=(\d+) .*name=stepwell-changes/gm), ([, id]) => id);
+  const connectionsMade = async () => /total_connections_received:(\d+)/.exec(await redisHere.observer.info('stats'))?.[1];
+
   it('nobody has a connection for them before somebody listens, and one that goes is made again and says that something may be missed', async () => {
     const store = await openOn(redisHere.server.url);
-    const named = async () => String(await redisHere.observer.client('LIST')).match(/name=stepwell-changes/g)?.length ?? 0;
-    expect(await named()).toBe(0);
+    expect(await connected()).toEqual([]);
     const ears = listening(store);
     await until('it is subscribed', async () => ears.heard.length === 1);
     expect(ears.heard).toEqual([null]);
@@ -90,8 +94,38 @@ describe('in Redis', () => {
     await until('it is subscribed again', async () => ears.heard.length === 2);
     expect(ears.heard).toEqual([null, null]);
     await heardOnceBy(ears, store, 'again');
-    ears.dispose();
-    await until('the connection is gone', async () => (await named()) === 0);
+  });
+
+  it('who listens again and again keeps one connection, which goes a while after the last one stopped, or with the store', async () => {
+    const clock = new VirtualClock();
+    const store = await openOn(redisHere.server.url, clock);
+    const first = listening(store);
+    await heardOnceBy(first, store, 'first');
+    const second = listening(store);
+    const made = await connectionsMade();
+    const ids = await connected();
+    expect(ids).toHaveLength(1);
+    second.dispose();
+    second.dispose();
+    expect(clock.pendingTimers).toBe(0);
+    first.dispose();
+    for (let times = 0; times < 50; times += 1) {
+      const ears = listening(store);
+      await store.announce([`${times}`]);
+      expect(clock.pendingTimers).toBe(0);
+      ears.dispose();
+      expect(clock.pendingTimers).toBe(1);
+      clock.advance(unheardForMs - 1);
+    }
+    expect([await connectionsMade(), await connected()]).toEqual([made, ids]);
+    clock.advance(1);
+    await until('the connection is gone', async () => (await connected()).length === 0);
+    const again = listening(store);
+    await heardOnceBy(again, store, 'again');
+    again.dispose();
+    await store.close();
+    expect(clock.pendingTimers).toBe(0);
+    await until('the connection is gone with the store', async () => (await connected()).length === 0);
   });
 
   it('what none of us wrote is that something may have been missed', async () => {

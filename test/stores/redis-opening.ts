@@ -4,7 +4,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { expect } from 'vitest';
 import type { ReadPlan, StoreReading } from '../../src/records/store.ts';
 import { NearCache } from '../../src/redis/near-cache.ts';
-import { openRedisStore, type RedisStore } from '../../src/redis/redis-store.ts';
+import { openRedisStore, type RedisStore, type RedisStoreOptions } from '../../src/redis/redis-store.ts';
 import { keySecret } from '../support/key-names.ts';
 import { until } from '../support/redis-deployments.ts';
 import { daySeconds, noPlan, type OpenedStore } from './store.cases.ts';
@@ -16,8 +16,8 @@ const bytesMax = 64 * 2 ** 20;
 export const lookAgainMs = 3_600_000;
 
 /** Connected. */
-export async function openPatiently(url: string, nearCache?: NearCache): Promise<RedisStore> {
-  const store = openRedisStore({ keySecret, url, nearCache, commandTimeoutMs: patienceMs, silenceMaxMs: patienceMs, lookAgainMs });
+export async function openPatiently(url: string, nearCache?: NearCache, more: Pick<RedisStoreOptions, 'after'> = {}): Promise<RedisStore> {
+  const store = openRedisStore({ keySecret, url, nearCache, commandTimeoutMs: patienceMs, silenceMaxMs: patienceMs, lookAgainMs, ...more });
   if (await store.connected(patienceMs)) return store;
   await store.close();
   throw new Error(`no connection to Redis within ${patienceMs} ms`);

@@ -36,7 +36,7 @@ export function streamRoute(app: FastifyInstance, dependencies: ServiceDependenc
     // At once: the stream may have ended again when the store has answered, and after its end nothing can be written.
     output.write(`retry: ${retryMs.min + Math.floor(random() * (retryMs.max - retryMs.min))}\n\n`);
     const { marks, standings, expiresAtMs: tokenExpiresAtMs } = content;
-    const opened = streams.open({ marks, standings, tokenExpiresAtMs, output });
+    const opened = streams.open({ marks, standings, tokenExpiresAtMs, output, address: request.raw.socket.remoteAddress });
     if (opened === 'token_ends') throw new ProblemError('token_refused');
     if (opened === 'full') throw new ProblemError('too_many_streams', undefined, [], fullRetryAfterSeconds);
     // What tells every kind of EventSource to leave it at that, where some come back every second after a 503.
