@@ -2,10 +2,10 @@
  * What to purge when one policy takes the place of another: tags of which at least one stands on every shared answer that may now be
  * another. More rather than fewer: it compares what the zones are made of, and not what they come to.
  */
-import type { Artefact, Offer } from '../decision/artefact.ts';
+import { type Artefact, deviceDefaults, type Offer } from '../decision/artefact.ts';
 import { preparedZone } from '../decision/reading.ts';
 import { tierHeight } from '../decision/vocabulary.ts';
-import { fitIntoHeader, policyTag, zoneTag } from './tags.ts';
+import { artefactTag, fitIntoHeader, policyTag, zoneTag } from './tags.ts';
 
 /** As many zones as one question may be about. */
 const zonesAskedMax = 32;
@@ -25,8 +25,10 @@ export function* purging(before: Artefact, after: Artefact): Generator<undefined
   const isAnyChanged = arbitrating.some((id) => changed.has(id)) || zones.some((id) => arbitrates(after, id) && changed.has(id));
   if (isAnyChanged) for (const id of arbitrating) changed.add(id);
   for (const id of zonesOfChangedPages(before, after)) changed.add(id);
-  if (changed.size === 0) return [];
-  return changed.size === zones.length || !everyAnswerNamesItsZones(before) ? all : [...changed].map(zoneTag).sort();
+  const forDevices = (yield* isDevicePictureChanged(before, after)) ? [artefactTag] : [];
+  if (changed.size === 0) return forDevices;
+  // What devices are given has the tag of the policy, too.
+  return changed.size === zones.length || !everyAnswerNamesItsZones(before) ? all : [...forDevices, ...[...changed].map(zoneTag)].sort();
 }
 
 function zonesOfChangedPages(before: Artefact, after: Artefact): readonly string[] {
@@ -51,9 +53,17 @@ function arbitrates(artefact: Artefact, id: string): boolean {
 /** Rules and offers looked at between two pauses. */
 const piece = 64;
 
+function isPictureChanged(before: Artefact, after: Artefact, id: string): Generator<undefined, boolean> {
+  return areDifferent(pictureOf(before, id), pictureOf(after, id));
+}
+
+/** Where devices were given nothing, no cache holds any of it. */
+function* isDevicePictureChanged(before: Artefact, after: Artefact): Generator<undefined, boolean> {
+  return isForDevices(before) && (!isForDevices(after) || (yield* areDifferent(devicePictureOf(before), devicePictureOf(after))));
+}
+
 /** In step with each other, so that it ends with the first difference, and no picture is ever whole. */
-function* isPictureChanged(before: Artefact, after: Artefact, id: string): Generator<undefined, boolean> {
-  const [one, other] = [pictureOf(before, id), pictureOf(after, id)];
+function* areDifferent(one: Generator<string, undefined>, other: Generator<string, undefined>): Generator<undefined, boolean> {
   for (let count = 1; ; count++) {
     const [first, second] = [one.next(), other.next()];
     if (first.done || second.done) return first.done !== second.done;
@@ -84,6 +94,36 @@ function* pictureOf(artefact: Artefact, id: string): Generator<string, undefined
     for (const entry of candidates) {
       const { reads, sensitivity: _class, lowestTier: _tier, ...rest } = entry.offer;
       if (counts(entry)) yield JSON.stringify(['offer', entry.id, rest, contentOf(rest.variant), closed(reads.request)]);
+    }
+  }
+}
+
+function isForDevices({ device }: Artefact): boolean {
+  return (device ?? deviceDefaults).enabled;
+}
+
+/** All that what devices are given can come from, bit by bit: what is marked for them, and what everybody is shown. */
+function* devicePictureOf(artefact: Artefact): Generator<string, undefined> {
+  const { contextualWithoutSignal, device, pages, zones, offers, attributes, variants } = artefact;
+  yield JSON.stringify([contextualWithoutSignal, (device ?? deviceDefaults).maxAgeHours]);
+  for (const page in pages) yield JSON.stringify(['page', page, pages[page]?.zones]);
+  const contentOf = (variant: string) => [variant, variants[variant]?.content ?? null];
+  // What an attribute is decides whether its conditions may leave.
+  const declared = ({ reads }: Pick<Offer, 'reads'>) => reads.request.map((name) => attributes.request[name]);
+  for (const name in attributes.device) yield JSON.stringify(['attribute', name, attributes.device[name]]);
+  for (const [id, { kind, criticality, sensitivity, ladder }] of Object.entries(zones)) {
+    yield JSON.stringify(['zone', id, kind, criticality, sensitivity.class]);
+    for (const { tier, select } of ladder) {
+      yield JSON.stringify(['rung', tier]);
+      if (tier === 'user') continue;
+      for (const rule of select.by === 'choose' ? select.rules : []) {
+        if (tier === 'anonymous') yield JSON.stringify(['fallback', contentOf(rule.variant)]);
+        else if (rule.device === true) yield JSON.stringify(['rule', rule, contentOf(rule.variant), declared(rule)]);
+      }
+      for (const name of select.by === 'arbitrate' ? select.offers : []) {
+        const offer = Object.hasOwn(offers, name) ? offers[name] : undefined;
+        if (offer?.device === true) yield JSON.stringify(['offer', name, offer, contentOf(offer.variant), declared(offer)]);
+      }
     }
   }
 }

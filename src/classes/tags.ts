@@ -20,3 +20,6 @@ export function zoneTag(zone: string): string {
 export function policyTag(policy: string): string {
   return `policy-${policy}`;
 }
+
+/** On what devices are given to decide by. */
+export const artefactTag = 'stepwell-artefact';

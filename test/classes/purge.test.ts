@@ -7,6 +7,7 @@ import type { Artefact } from '../../src/decision/artefact.ts';
 import { decide } from '../../src/decision/decide.ts';
 import type { ZoneDecision } from '../../src/decision/decision.ts';
 import { noEvidence } from '../../src/decision/facts.ts';
+import { trim } from '../../src/device/trim.ts';
 import { compilePolicy } from '../../src/policy/compile.ts';
 import { baseNowMs } from '../generate/vocabulary.ts';
 import { type PolicyDocument, toPolicyText } from '../oracle/document.ts';
@@ -41,6 +42,11 @@ function leftBehind(before: Artefact, after: Artefact, queries: readonly string[
     if (old === null || shown(old) === shown(answerTo(after, query))) return false;
     return !old.flatMap(({ cache }) => cache.tags).some((tag) => purged.includes(tag));
   });
+}
+
+/** But for the revision. */
+function forDevices(artefact: Artefact): string {
+  return JSON.stringify([artefact.device, { ...trim(artefact, baseNowMs).artefact, revision: null }]);
 }
 
 function compiled(document: PolicyDocument): Artefact | null {
@@ -85,27 +91,43 @@ describe('what is purged', () => {
   const before = text((same) => same);
 
   it.each<readonly [string, (text: string) => string, readonly string[]]>([
-    ['a variant of one zone', (text) => text.replace('New season', 'Newer season'), ['zone-hero']],
+    ['a variant of one zone', (text) => text.replace('New season', 'Newer season'), ['stepwell-artefact', 'zone-hero']],
     ['what only people who are known are shown', (text) => text.replace('In gold', 'All in gold'), []],
     ['for how long', (text) => text.replace('maxAgeSeconds: 20', 'maxAgeSeconds: 10'), ['zone-strip']],
     ['who approved it', (text) => text.replace('by: Lead', 'by: Another'), []],
     ['an offer, and so whatever arbitrates beside it', (text) => text.replace('value: 10', 'value: 99'), ['zone-rail', 'zone-rail-too']],
-    ['the order of a page', (text) => text.replace('[hero, strip]', '[strip, hero]'), ['zone-hero', 'zone-strip']],
+    ['the order of a page', (text) => text.replace('[hero, strip]', '[strip, hero]'), ['stepwell-artefact', 'zone-hero', 'zone-strip']],
     [
       'a zone that is no more',
       (text) => text.replace('other: { zones: [lone] }', 'other: { zones: [hero] }').replace(/ {2}lone:\n(?: {4}.*\n)+/, ''),
-      ['zone-lone'],
+      ['stepwell-artefact', 'zone-lone'],
     ],
     [
       'whether segments are told apart at all',
       (text) => text.replace('WithoutSignal: true', 'WithoutSignal: false'),
-      ['zone-hero', 'zone-rail', 'zone-rail-too', 'zone-strip'],
+      ['stepwell-artefact', 'zone-hero', 'zone-rail', 'zone-rail-too', 'zone-strip'],
     ],
+    ['what only devices are shown', (text) => text.replace('value: 7', 'value: 8'), ['stepwell-artefact']],
+    ['whether what devices are shown is for them', (text) => text.replace('S1, device: true', 'S1'), ['stepwell-artefact']],
+    ['how long devices use what they have', (text) => text.replace('maxAgeHours: 12', 'maxAgeHours: 6'), ['stepwell-artefact']],
+    ['whether devices are given anything', (text) => text.replace('enabled: true', 'enabled: false'), ['stepwell-artefact']],
     ['the name of the policy', (text) => text.replace('policy: shop', 'policy: other'), ['policy-shop']],
   ])('is as little as can be after a change of %s', (_, change, tags) => {
     const after = text(change);
     expect(after.revision).not.toBe(before.revision);
     expect(purgeTags(before, after)).toEqual(tags);
+    const isAnother = forDevices(before) !== forDevices(after);
+    expect(tags.some((tag) => tag === 'stepwell-artefact' || tag.startsWith('policy-'))).toBe(isAnother);
+  });
+
+  it('is nothing of what devices were never given', () => {
+    const off = (text: string) => text.replace('enabled: true', 'enabled: false');
+    expect(
+      purgeTags(
+        text(off),
+        text((same) => off(same).replace('value: 7', 'value: 8')),
+      ),
+    ).toEqual([]);
   });
 
   it('is nothing where nothing changed', () => {
@@ -123,6 +145,7 @@ stepwell: 1
 policy: shop
 owner: tests
 contextualWithoutSignal: true
+device: { enabled: true, maxAgeHours: 12 }
 attributes:
   request: { country: { type: string, class: S0 } }
   profile: { loyalty: { type: string, class: S1 } }
@@ -158,6 +181,8 @@ variants:
   season: { content: New season }
   plain: { content: plain }
   shown: { content: shown, class: S0 }
+  private: { content: private, class: S1 }
 offers:
   one: { tags: [rail], class: S0, variant: shown, value: 10, propensityPpm: 1000 }
+  two: { tags: [rail], class: S1, device: true, variant: private, value: 7, propensityPpm: 1000 }
 `;

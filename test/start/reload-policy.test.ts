@@ -103,12 +103,12 @@ test('another policy is told of with what it makes others of the answers that ca
   }
   expect(told).toEqual([
     { policy: 'retail', revision: revisions[1], replaced: revisions[0], purge: [] },
-    { policy: 'retail', revision: revisions[2], replaced: revisions[1], purge: ['zone-hero'] },
+    { policy: 'retail', revision: revisions[2], replaced: revisions[1], purge: ['stepwell-artefact', 'zone-hero'] },
   ]);
   // The same file again changes nothing of that.
   await reloader.reload();
   expect(told.length).toBe(2);
-  expect(await purgeShown()).toMatchObject({ policy: { purge: ['zone-hero'] } });
+  expect(await purgeShown()).toMatchObject({ policy: { purge: ['stepwell-artefact', 'zone-hero'] } });
 });
 
 test('reloads asked for at once are done one after the other, so that the last file read is the one in force', async () => {
