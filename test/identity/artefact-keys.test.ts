@@ -81,11 +81,7 @@ describe('what is no artefact key', () => {
     ['a public key alone', half, 'its first key, which signs, must be private: it lacks `d`'],
     ['another curve', { ...half, crv: 'X25519', d }, 'key number 1 is no Ed25519 key in JWK form'],
     ['half a key', { ...half, d: 'AAAA' }, 'key number 1 does not import as an Ed25519 key'],
-    [
-      'halves of two keys',
-      { ...half, d, x: JSON.parse(newArtefactKey()).x },
-      'key number 1 does not import as an Ed25519 key',
-    ],
+    ['halves of two keys', { ...half, d, x: JSON.parse(newArtefactKey()).x }, 'key number 1 does not import as an Ed25519 key'],
     [
       'a name that is none',
       { ...half, d, kid: 'a b' },

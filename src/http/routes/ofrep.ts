@@ -1,6 +1,6 @@
 /**
  * OpenFeature's Remote Evaluation Protocol, 0.3.0: a zone is a flag. It is the same walk as `POST /v1/decide`, and every degraded outcome is
- * a 200 with a value. What goes wrong is told in OFREP's form, by the statuses that its clients know.
+ * a 200 with a value; none is had only where nothing was decided: shed unread (429), or without any policy (500). What goes wrong is told in OFREP's form, by the statuses that its clients know.
  */
 import { hash } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
