@@ -89,7 +89,7 @@ function* readingOf(artefact: Artefact, zones: readonly string[], nowMs: number)
   const conditions: Expression[] = [];
   for (const rung of rungs) {
     yield;
-    for (const condition of conditionsOf(rung, nowMs)) conditions.push(condition);
+    for (const entry of requestFactEntries(rung, nowMs)) conditions.push(...entry.conditions);
   }
   // Precise places and what scanning a device tells never reach an answer for everybody.
   const isInput = (name: string) => artefact.attributes.request[name]?.specialFeature === undefined;
@@ -103,14 +103,6 @@ function* readingOf(artefact: Artefact, zones: readonly string[], nowMs: number)
     turnsOnTime: entries.some(({ reads, edgesMs }) => reads.now && edgesMs === null),
     nextEdgeMs: nextEdgeOf(rungs, parts, nowMs),
   };
-}
-
-function conditionsOf(rung: PreparedRung, nowMs: number): readonly Expression[] {
-  return requestFactEntries(rung, nowMs).flatMap((entry) => {
-    if ('rule' in entry) return (entry as PreparedRung['rules'][number]).rule.when ?? [];
-    const { offer } = entry as PreparedRung['offers'][number];
-    return [...(offer.when === null ? [] : [offer.when]), ...offer.context.map(({ when }) => when)];
-  });
 }
 
 function nextEdgeOf(rungs: readonly PreparedRung[], { parts }: Parts, nowMs: number): number | null {

@@ -3,9 +3,10 @@
  * another. More rather than fewer: it compares what the zones are made of, and not what they come to.
  */
 import { type Artefact, deviceDefaults, type Offer } from '../decision/artefact.ts';
+import { artefactTag, policyTag, serviceTag, zoneTag } from '../decision/cache-tags.ts';
 import { preparedZone } from '../decision/reading.ts';
 import { tierHeight } from '../decision/vocabulary.ts';
-import { artefactTag, fitIntoHeader, policyTag, zoneTag } from './tags.ts';
+import { fitIntoHeader } from './tags.ts';
 
 /** As many zones as one question may be about. */
 const zonesAskedMax = 32;
@@ -42,7 +43,7 @@ function everyAnswerNamesItsZones({ policy, zones }: Artefact): boolean {
   const tags = Object.keys(zones)
     .map(zoneTag)
     .sort((a, b) => b.length - a.length);
-  return fitIntoHeader([policyTag(policy), 'stepwell', ...tags.slice(0, zonesAskedMax)]);
+  return fitIntoHeader([policyTag(policy), serviceTag, ...tags.slice(0, zonesAskedMax)]);
 }
 
 function arbitrates(artefact: Artefact, id: string): boolean {

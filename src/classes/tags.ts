@@ -1,4 +1,4 @@
-/** What shared answers are purged by: ids that the policy's author chose, never anything of anybody or of what was shown. */
+/** How many tags an answer may carry. */
 
 /**
  * CDNs take 16 KB of tags (Akamai 128 of them, of 128 characters each), but a proxy on the way may have room for 4 KiB of headers in all,
@@ -12,14 +12,3 @@ const tagLengthMax = 128;
 export function fitIntoHeader(tags: readonly string[]): boolean {
   return tags.join(' ').length <= tagCharsMax && tags.length <= tagsMax && tags.every(({ length }) => length <= tagLengthMax);
 }
-
-export function zoneTag(zone: string): string {
-  return `zone-${zone}`;
-}
-
-export function policyTag(policy: string): string {
-  return `policy-${policy}`;
-}
-
-/** On what devices are given to decide by. */
-export const artefactTag = 'stepwell-artefact';

@@ -1,12 +1,12 @@
 /** One exchange with the service: bounded in time and in length, whatever the other side does, and never a rejection. */
+import { artefactCharactersMax } from '../device/device-artefact.ts';
+
 export interface Reply {
   /** 0 where there was none. */
   readonly status: number;
   readonly text?: string;
 }
 
-/** In UTF-16 units. What a page shows is far less. */
-const lengthMax = 524_288;
 /** An answer that takes longer is of no use to the next view either. */
 export const patienceMs = 10_000;
 
@@ -24,7 +24,7 @@ export function exchange(fetching: typeof fetch | undefined, address: string, in
       const decoder = new TextDecoder();
       let text = '';
       // What is cut off there is no JSON, and has no good signature.
-      while (reader && text.length <= lengthMax) {
+      while (reader && text.length <= artefactCharactersMax) {
         const { value, done } = await reader.read();
         if (done) break;
         text += decoder.decode(value, { stream: true });

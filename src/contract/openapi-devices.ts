@@ -4,10 +4,11 @@ import {
   answer,
   commonHeaders,
   header,
-  headerParameter,
+  ifNoneMatch,
   type Json,
   pathParameter,
   problems,
+  stillHeld,
   storing,
   withBody,
 } from './openapi-parts.ts';
@@ -58,10 +59,7 @@ function artefact(): Json {
     summary: 'What a device decides by while it cannot ask, signed',
     description:
       'A compact JWS (`alg` Ed25519, `typ` stepwell-artefact+jws) of the rules and offers that the policy marks `device: true`, and of every zone’s approved fallback. It is the same for everybody and holds nothing about anybody. 410: forget the artefact that you have. An API key with the scope `decide`, publishable or not, or a token for it, here or as `Authorization: Bearer`; with STEPWELL_PUBLIC_GET neither.',
-    parameters: [
-      tokenParameter('a token of POST /v1/sessions/{sessionId}/tokens, in place of an API key'),
-      headerParameter('If-None-Match', 'an `ETag` that is still held', { type: 'string' }),
-    ],
+    parameters: [tokenParameter('a token of POST /v1/sessions/{sessionId}/tokens, in place of an API key'), ifNoneMatch],
     responses: {
       200: {
         description: 'The same policy has the same bytes for an hour',
@@ -73,7 +71,7 @@ function artefact(): Json {
         },
         content: { 'application/jose': { schema: { type: 'string' } } },
       },
-      304: { description: 'What is held is still right', headers: commonHeaders },
+      304: stillHeld,
       ...problems([...always, 'token_refused', 'artefact_killed', 'store_unavailable', 'overloaded', 'no_policy']),
     },
   };

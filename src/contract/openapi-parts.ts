@@ -72,6 +72,13 @@ export function headerParameter(name: string, description: string, schema: Json)
   return { name, in: 'header', required: false, description, schema };
 }
 
+export function queryParameter(name: string, description: string, example?: string): Json {
+  return { name, in: 'query', required: false, description, schema: { type: 'string' }, ...(example === undefined ? {} : { example }) };
+}
+
+export const ifNoneMatch: Json = headerParameter('If-None-Match', 'an `ETag` that is still held', { type: 'string' });
+export const stillHeld: Json = { description: 'What is held is still right', headers: commonHeaders };
+
 export function pathParameter(name: string, description: string, example: string): Json {
   return { name, in: 'path', required: true, description, schema: { type: 'string', minLength: 1, maxLength: idLengthMax }, example };
 }

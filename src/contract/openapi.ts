@@ -15,11 +15,14 @@ import {
   done,
   header,
   headerParameter,
+  ifNoneMatch,
   type Json,
   pathParameter,
   problemResponseOf,
   problems,
+  queryParameter,
   ref,
+  stillHeld,
   storing,
   withBody,
 } from './openapi-parts.ts';
@@ -156,14 +159,6 @@ function postDecide(credentials: ExampleCredentials | null): Json {
 }
 
 function getDecide(): Json {
-  const query = (name: string, description: string, example?: string): Json => ({
-    name,
-    in: 'query',
-    required: false,
-    description,
-    schema: { type: 'string' },
-    ...(example === undefined ? {} : { example }),
-  });
   return {
     operationId: 'decideShared',
     tags: ['decide'],
@@ -171,12 +166,12 @@ function getDecide(): Json {
     description:
       'Reads the query alone: no identity, no consent, no cookie. Parameters come as `page`, `zones`, then the attributes the policy declares under `attributes.request`, and `audiences`, in alphabetical order; lists are comma-separated and sorted; unknown, repeated, empty or out-of-order parameters are a 400.',
     parameters: [
-      query('page', 'a page of the policy; `page` or `zones` is needed', 'home'),
-      query('zones', 'sorted, comma-separated; absent: the zones of the page', 'hero,offer_rail'),
-      query('audiences', 'sorted, comma-separated, from those the policy marks `edge: true`'),
-      query('country', 'an attribute of the demo policy', 'DE'),
-      query('device', 'an attribute of the demo policy', 'mobile'),
-      headerParameter('If-None-Match', 'an `ETag` that is still held', { type: 'string' }),
+      queryParameter('page', 'a page of the policy; `page` or `zones` is needed', 'home'),
+      queryParameter('zones', 'sorted, comma-separated; absent: the zones of the page', 'hero,offer_rail'),
+      queryParameter('audiences', 'sorted, comma-separated, from those the policy marks `edge: true`'),
+      queryParameter('country', 'an attribute of the demo policy', 'DE'),
+      queryParameter('device', 'an attribute of the demo policy', 'mobile'),
+      ifNoneMatch,
     ],
     responses: {
       200: {
@@ -189,21 +184,13 @@ function getDecide(): Json {
         },
         content: { 'application/json': { schema: ref('SharedResponse') } },
       },
-      304: { description: 'What is held is still right', headers: commonHeaders },
+      304: stillHeld,
       ...problems([...always, 'unknown_page', 'unknown_zone', 'no_policy']),
     },
   };
 }
 
 function getClasses(): Json {
-  const query = (name: string, description: string, example?: string): Json => ({
-    name,
-    in: 'query',
-    required: false,
-    description,
-    schema: { type: 'string' },
-    ...(example === undefined ? {} : { example }),
-  });
   return {
     operationId: 'decideClasses',
     tags: ['decide'],
@@ -211,9 +198,9 @@ function getClasses(): Json {
     description:
       'A table by which an edge turns what it knows of a visitor into the one query of their class, and asks `GET /v1/decide` with that: there are then as many addresses as different answers. It holds until `validUntil`, for this revision of the policy.',
     parameters: [
-      query('page', 'a page of the policy; `page` or `zones` is needed', 'home'),
-      query('zones', 'sorted, comma-separated; absent: the zones of the page'),
-      headerParameter('If-None-Match', 'an `ETag` that is still held', { type: 'string' }),
+      queryParameter('page', 'a page of the policy; `page` or `zones` is needed', 'home'),
+      queryParameter('zones', 'sorted, comma-separated; absent: the zones of the page'),
+      ifNoneMatch,
     ],
     responses: {
       200: {
@@ -221,7 +208,7 @@ function getClasses(): Json {
         headers: { ...commonHeaders, ETag: header('strong') },
         content: { 'application/json': { schema: ref('ClassTable') } },
       },
-      304: { description: 'What is held is still right', headers: commonHeaders },
+      304: stillHeld,
       ...problems([...always, 'unknown_page', 'unknown_zone', 'no_policy', 'overloaded']),
     },
   };

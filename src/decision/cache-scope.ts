@@ -2,6 +2,7 @@
  * How far an answer may be cached, from what the decision consulted. INVARIANT: two questions with the same non-null key get
  * the same answer, byte for byte; so a key names everything that could have changed it, and nothing else.
  */
+import { policyTag, serviceTag, zoneTag } from './cache-tags.ts';
 import type { CacheAnswer } from './decision.ts';
 import type { Descent } from './descent.ts';
 import { type PreparedRung, type PreparedZone, preparedZone, requestFactEntries } from './reading.ts';
@@ -19,7 +20,7 @@ export function cacheAnswer(standing: Standing, id: string, prepared: PreparedZo
     scope,
     maxAgeSeconds: prepared.zone.maxAgeSeconds ?? maxAgeDefaultSeconds[scope],
     key: scope === 'public' ? publicKey(standing, id) : segmentKey(standing, id, prepared),
-    tags: ['stepwell', `policy-${standing.artefact.policy}`, `zone-${id}`],
+    tags: [serviceTag, policyTag(standing.artefact.policy), zoneTag(id)],
     degraded,
   };
 }

@@ -2,7 +2,7 @@
  * When what a condition says of the decision's time changes. A condition that only compares `now`, or `now` and an offset, with
  * literals changes at a few instants; between two of them every decision hears the same from it.
  */
-import type { Expression } from './expression.ts';
+import { type Expression, operandsOf } from './expression.ts';
 import type { Attributes } from './value.ts';
 
 /**
@@ -10,40 +10,17 @@ import type { Attributes } from './value.ts';
  * question's own attributes are given, they count as literals, and the edges are those of that question.
  */
 export function edgesOfNow(expression: Expression, request: Attributes | null = null): readonly number[] | null {
-  switch (expression.op) {
-    case 'now':
-      return null;
-    case 'literal':
-    case 'attribute':
-    case 'has':
-    case 'audiences':
-    case 'variable':
-      return [];
-    case 'list':
-      return allEdges(expression.items, request);
-    case 'and':
-    case 'or':
-      return allEdges(expression.operands, request);
-    case 'not':
-    case 'negate':
-    case 'size':
-      return edgesOfNow(expression.operand, request);
-    case 'if':
-      return allEdges([expression.condition, expression.then, expression.otherwise], request);
-    case 'exists':
-    case 'all':
-      return allEdges([expression.list, expression.condition], request);
-    default:
-      return (
-        (comparisons.has(expression.op) ? edgesOfComparison(expression.left, expression.right, request) : null) ??
-        allEdges([expression.left, expression.right], request)
-      );
-  }
+  if (expression.op === 'now') return null;
+  const isComparison = 'left' in expression && comparisons.has(expression.op);
+  return (
+    (isComparison ? edgesOfComparison(expression.left, expression.right, request) : null) ?? edgesOfAll(operandsOf(expression), request)
+  );
 }
 
 const comparisons: ReadonlySet<string> = new Set(['==', '!=', '<', '<=', '>', '>=']);
 
-function allEdges(expressions: readonly Expression[], request: Attributes | null): readonly number[] | null {
+/** Of all of them together; null where one cannot be told. */
+export function edgesOfAll(expressions: readonly Expression[], request: Attributes | null = null): readonly number[] | null {
   const edges: number[] = [];
   for (const expression of expressions) {
     const own = edgesOfNow(expression, request);

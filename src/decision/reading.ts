@@ -4,7 +4,7 @@
  */
 import { priorityMax } from './arbitration.ts';
 import type { Artefact, Offer, Reads, Rule, Rung, Sensitivity, Zone } from './artefact.ts';
-import { edgesOfNow } from './edges.ts';
+import { edgesOfAll } from './edges.ts';
 import type { Expression } from './expression.ts';
 import { combined, isEnabled } from './sensitivity.ts';
 import { tierHeight } from './vocabulary.ts';
@@ -14,6 +14,8 @@ interface Entry {
   /** Its own, raised to the zone's. */
   readonly sensitivity: Sensitivity;
   readonly reads: Reads;
+  /** All that is held against a visitor: whether it applies, and what an offer is worth. */
+  readonly conditions: readonly Expression[];
   /** When what it says of the decision's time changes; null where that cannot be told. */
   readonly edgesMs: readonly number[] | null;
 }
@@ -122,7 +124,7 @@ function* prepareRung(artefact: Artefact, zone: Zone, rung: Rung): Generator<und
       rule,
       reads: rule.reads,
       sensitivity: combined(zone.sensitivity, rule.sensitivity),
-      edgesMs: edgesOf([rule.when]),
+      ...withEdges(rule.when === null ? [] : [rule.when]),
     }),
   );
   const offers: OfferEntry[] = [];
@@ -137,7 +139,7 @@ function* prepareRung(artefact: Artefact, zone: Zone, rung: Rung): Generator<und
       sensitivity: combined(zone.sensitivity, offer.sensitivity),
       isCandidate: tierHeight(offer.lowestTier) <= tierHeight(rung.tier),
       priorityMax: priorityMax(offer),
-      edgesMs: edgesOf([offer.when, ...offer.context.map(({ when }) => when)]),
+      ...withEdges([...(offer.when === null ? [] : [offer.when]), ...offer.context.map(({ when }) => when)]),
     });
   }
   // What only a device knows keeps a rule or an offer from counting here at all, whatever else of its condition may hold.
@@ -149,9 +151,8 @@ function* prepareRung(artefact: Artefact, zone: Zone, rung: Rung): Generator<und
   return { rung, rules, offers, candidates, always, windowed: candidates.filter(isWindowed), alwaysReads: allReads(always) };
 }
 
-function edgesOf(conditions: readonly (Expression | null)[]): readonly number[] | null {
-  const edges = conditions.map((condition) => (condition === null ? [] : edgesOfNow(condition)));
-  return edges.every((own) => own !== null) ? edges.flat() : null;
+function withEdges(conditions: readonly Expression[]): Pick<Entry, 'conditions' | 'edgesMs'> {
+  return { conditions, edgesMs: edgesOfAll(conditions) };
 }
 
 function allReads(entries: readonly Entry[]): RungReads {

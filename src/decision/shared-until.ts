@@ -3,11 +3,9 @@
  * must not outlive an offer's window or a rule about the time.
  */
 import type { Artefact } from './artefact.ts';
-import { edgesOfNow } from './edges.ts';
-import type { Expression } from './expression.ts';
+import { edgesOfAll } from './edges.ts';
 import type { Question } from './question.ts';
-import { type OfferEntry, preparedZone, type RuleEntry, requestFactEntries } from './reading.ts';
-import type { Attributes } from './value.ts';
+import { preparedZone, requestFactEntries } from './reading.ts';
 
 /**
  * Milliseconds since the epoch, after the question's own instant; null: as long as the policy is in force. The question's own instant
@@ -26,25 +24,11 @@ export function sharedUntilMs(artefact: Artefact, { zones, nowMs, request }: Que
       if (sensitivity.class === 'S0') [offer.fromMs, offer.untilMs].forEach(consider);
     }
     for (const entry of requestFactEntries(rung, nowMs)) {
-      const edgesMs = entry.edgesMs ?? edgesOfQuestion(entry, request);
+      // Of a condition that also turns on what the question says, the edges are the question's own.
+      const edgesMs = entry.edgesMs ?? edgesOfAll(entry.conditions, request);
       if (edgesMs === null) return nowMs;
       edgesMs.forEach(consider);
     }
   }
   return Number.isFinite(nextMs) ? nextMs : null;
-}
-
-/** Of a condition that also turns on what the question says, the edges are the question's own. */
-function edgesOfQuestion(entry: Entry, request: Attributes): readonly number[] | null {
-  const edges = conditionsOf(entry).map((condition) => edgesOfNow(condition, request));
-  return edges.every((own) => own !== null) ? edges.flat() : null;
-}
-
-type Entry = ReturnType<typeof requestFactEntries>[number];
-
-function conditionsOf(entry: Entry | RuleEntry | OfferEntry): readonly Expression[] {
-  if ('rule' in entry) return entry.rule.when === null ? [] : [entry.rule.when];
-  if (!('offer' in entry)) return [];
-  const { when, context } = entry.offer;
-  return [...(when === null ? [] : [when]), ...context.map((factor) => factor.when)];
 }

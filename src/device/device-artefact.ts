@@ -86,3 +86,6 @@ export const factorsMax = 6;
  * exists · `['#', x]` size · and `[operator, left, right]` for `in == < + * / % startsWith endsWith includes`. Not x is `['==', x, false]`.
  */
 export type Condition = string | number | boolean | readonly [string, ...Condition[]];
+
+/** Of the signed form, in UTF-16 units: a device reads no more of any answer. */
+export const artefactCharactersMax = 524_288;

@@ -3,13 +3,7 @@
  * a second, and is told at once of those of its own process.
  */
 import type { Database } from 'lmdb';
-import { type Announcement, announcementIn, announcementText, type Hear } from '../records/announcements.ts';
-
-export interface Announcements {
-  announce(words: Announcement): Promise<void>;
-  listen(hear: Hear): () => void;
-  close(): void;
-}
+import { type Announcements, announcementIn, announcementText, type Hear } from '../records/announcements.ts';
 
 export interface AnnouncementParts {
   /** `<number>` → `<instant><text>`. */

@@ -3,15 +3,15 @@
  * the same policy has the same bytes in every process with this key. INVARIANT: it is a function of the policy, the hour and the key alone.
  * It is made in pieces, so that no decision waits for it.
  */
-import { hash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Artefact, deviceDefaults } from '../decision/artefact.ts';
-import type { DeviceArtefact } from '../device/device-artefact.ts';
+import { artefactCharactersMax, type DeviceArtefact } from '../device/device-artefact.ts';
 import { trimInPieces } from '../device/trim.ts';
 import type { ArtefactKeys } from '../identity/artefact-keys.ts';
 import type { Clock } from '../time/clock.ts';
 import { daySeconds } from '../time/units.ts';
 import { inTurns } from './in-turns.ts';
+import { etagOf } from './shared-headers.ts';
 
 export interface SignedArtefact {
   readonly jws: string;
@@ -41,8 +41,6 @@ export const artefactWindowMs = hourSeconds * 1000;
 const clockToleranceSeconds = 300;
 /** As `DeviceArtefact` promises: of what is signed now nothing can be used in a week. */
 const lifeMaxSeconds = 7 * daySeconds;
-/** The client reads no more of any answer. */
-export const artefactCharactersMax = 524_288;
 
 interface Making {
   readonly artefact: Artefact;
@@ -121,7 +119,7 @@ async function signedInPieces({ artefact, keys, windowMs }: Making): Promise<Sig
   const jws = keys.sign(payload);
   if (jws.length > artefactCharactersMax) return 'too_large';
   await nextTurn();
-  return { jws, etag: `"${hash('sha256', jws, 'base64url')}"` };
+  return { jws, etag: etagOf(jws) };
 }
 
 /** Base64 writes three bytes with four characters. */

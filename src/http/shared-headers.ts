@@ -8,10 +8,15 @@ import { fitIntoHeader } from '../classes/tags.ts';
 import { type CacheTagHeader, type CdnHeader, defaultCacheTags } from '../config.ts';
 import type { ServiceDependencies } from './dependencies.ts';
 
-export interface SharedAnswer {
+interface Validated {
   readonly body: string;
   /** Strong, in quotes. */
   readonly etag: string;
+  /** Absent: JSON. */
+  readonly mediaType?: string;
+}
+
+export interface SharedAnswer extends Validated {
   readonly maxAgeSeconds: number;
   /** For how long caches may serve it when it is older: while they fetch a new one, and while they cannot. */
   readonly grace: Grace;
@@ -35,9 +40,16 @@ type Delivery = Pick<ServiceDependencies, 'cacheTags' | 'cdnHeaders'>;
 /** With a status: 304 where the caller holds it already, and then too with every header that says how long. */
 export function sendShared(reply: FastifyReply, ifNoneMatch: string | undefined, answer: SharedAnswer, delivery: Delivery): void {
   reply.headers(sharedHeaders(answer, delivery));
-  if (isHeld(ifNoneMatch, answer.etag)) reply.code(304).send();
-  else reply.header('content-type', 'application/json; charset=utf-8').send(answer.body);
+  sendUnlessHeld(reply, ifNoneMatch, answer);
 }
+
+/** Once its headers are set: 304 where the caller holds these very bytes. */
+export function sendUnlessHeld(reply: FastifyReply, ifNoneMatch: string | undefined, { body, etag, mediaType = json }: Validated): void {
+  if (isHeld(ifNoneMatch, etag)) reply.code(304).send();
+  else reply.header('content-type', mediaType).send(body);
+}
+
+const json = 'application/json; charset=utf-8';
 
 export function sharedHeaders(answer: SharedAnswer, { cacheTags = defaultCacheTags, cdnHeaders = [] }: Delivery) {
   const { etag, maxAgeSeconds, grace, tags, coarseTags } = answer;
@@ -61,7 +73,7 @@ function tagsFor(name: CacheTagHeader, tags: readonly string[], coarseTags: read
 }
 
 /** RFC 9110, 13.1.2: for a GET the weak comparison serves. Our tags hold no comma, so a list may be cut at every one. */
-export function isHeld(ifNoneMatch: string | undefined, etag: string): boolean {
+function isHeld(ifNoneMatch: string | undefined, etag: string): boolean {
   if (ifNoneMatch === undefined) return false;
   if (ifNoneMatch.trim() === '*') return true;
   return ifNoneMatch.split(',').some((given) => given.trim().replace(/^W\//, '') === etag);

@@ -9,6 +9,13 @@ export type Announcement = readonly string[];
 /** Null: something may have been announced while nobody here could hear it. */
 export type Hear = (announced: Announcement | null) => void;
 
+/** A store's half of it. */
+export interface Announcements {
+  announce(words: Announcement): Promise<void>;
+  listen(hear: Hear): () => void;
+  close(): void;
+}
+
 export const announcedWordsMax = 16;
 const announcedWordLengthMax = 128;
 

@@ -2,18 +2,12 @@
  * Announcements to all that share a Redis, on one channel. Whoever listens has a connection for it, made when the first one begins to and
  * kept for a while after the last one stopped; a fleet that nobody listens to has none.
  */
-import { type Announcement, announcementIn, announcementText, type Hear } from '../records/announcements.ts';
+import { type Announcement, type Announcements, announcementIn, announcementText, type Hear } from '../records/announcements.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Connection } from './connection.ts';
 import { subscribe } from './subscriber.ts';
 
 export const announcementChannel = 'sw:changes';
-
-export interface Announcements {
-  announce(words: Announcement): Promise<void>;
-  listen(hear: Hear): () => void;
-  close(): void;
-}
 
 export interface AnnouncementParts {
   readonly url: string;

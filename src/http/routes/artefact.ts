@@ -3,16 +3,17 @@
  * everybody and hold nothing about anybody.
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { policyTag } from '../../classes/tags.ts';
 import { ProblemError } from '../../contract/problem.ts';
 import { readTokenQuery } from '../../contract/token-query.ts';
+import { artefactTag, policyTag, serviceTag } from '../../decision/cache-tags.ts';
+import { artefactCharactersMax } from '../../device/device-artefact.ts';
 import { isVisitorToken } from '../../identity/visitor-token.ts';
 import type { ServiceDependencies } from '../dependencies.ts';
-import { artefactCharactersMax, createDeviceArtefacts } from '../device-artefacts.ts';
+import { createDeviceArtefacts } from '../device-artefacts.ts';
 import { refusingLateRequests } from '../overload.ts';
 import type { Authority } from '../plugins/keys.ts';
 import { policyInForce } from '../policy-in-force.ts';
-import { isHeld, noGrace, queryOf, sharedHeaders } from '../shared-headers.ts';
+import { noGrace, queryOf, sendShared } from '../shared-headers.ts';
 import { isTakenBack } from '../visitor-changes.ts';
 
 /** As long as caches may hand out what was killed. */
@@ -65,11 +66,11 @@ export function artefactRoutes(app: FastifyInstance, dependencies: ServiceDepend
     if (signed === 'too_large') throw new ProblemError('artefact_killed', tooLarge);
     // It may have been taken back while it was made.
     if (signed === 'killed' || policyInForce(dependencies).artefact.device?.enabled === false) throw new ProblemError('artefact_killed');
-    const tags = [policyTag(artefact.policy), 'stepwell', 'stepwell-artefact'];
+    const tags = [policyTag(artefact.policy), serviceTag, artefactTag];
     const { jws: body, etag } = signed;
-    reply.headers(sharedHeaders({ body, etag, maxAgeSeconds, grace: noGrace, tags, coarseTags: tags }, dependencies));
-    if (isHeld(request.headers['if-none-match'], etag)) return reply.code(304).send();
-    return reply.header('content-type', 'application/jose').send(body);
+    const answer = { body, etag, mediaType: 'application/jose', maxAgeSeconds, grace: noGrace, tags, coarseTags: tags };
+    sendShared(reply, request.headers['if-none-match'], answer, dependencies);
+    return reply;
   });
 
   app.get('/.well-known/stepwell-keys.json', async (_request, reply) => {

@@ -3,9 +3,9 @@
  * cache key. INVARIANT: a function of the query, the policy and the time alone, like the answers it leads to.
  */
 import type { FastifyInstance } from 'fastify';
-import { policyTag, zoneTag } from '../../classes/tags.ts';
 import { readClassesQuery } from '../../contract/shared-query.ts';
 import type { Artefact } from '../../decision/artefact.ts';
+import { policyTag, serviceTag, zoneTag } from '../../decision/cache-tags.ts';
 import { createClassTables } from '../class-tables.ts';
 import type { ServiceDependencies } from '../dependencies.ts';
 import { refusingLateRequests } from '../overload.ts';
@@ -27,7 +27,7 @@ export function classesRoute(app: FastifyInstance, dependencies: ServiceDependen
     const { body, etag, validUntilMs } = await tables.tableFor(artefact, asked);
     const leftSeconds = validUntilMs === null ? maxAgeSecondsMax : Math.floor((validUntilMs - clock.nowMs()) / 1000);
     const maxAgeSeconds = Math.max(0, Math.min(maxAgeSecondsMax, leftSeconds));
-    const coarseTags = [policyTag(artefact.policy), 'stepwell'];
+    const coarseTags = [policyTag(artefact.policy), serviceTag];
     const tags = [...coarseTags, ...zonesOf(artefact, asked).map(zoneTag)].sort();
     sendShared(reply, request.headers['if-none-match'], { body, etag, maxAgeSeconds, grace: noGrace, tags, coarseTags }, dependencies);
     return reply;

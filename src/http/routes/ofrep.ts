@@ -1,8 +1,8 @@
 /**
  * OpenFeature's Remote Evaluation Protocol, 0.3.0: a zone is a flag. It is the same walk as `POST /v1/decide`, and every degraded outcome is
- * a 200 with a value; none is had only where nothing was decided: shed unread (429), or without any policy (500). What goes wrong is told in OFREP's form, by the statuses that its clients know.
+ * a 200 with a value; none is had only where nothing was decided: shed unread (429), or without any policy (500). What goes wrong is told in
+ * OFREP's form, by the statuses that its clients know.
  */
-import { hash } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { WireConsent } from '../../consent/signals.ts';
 import { flagsText, flagText, ofrepError, unknownFlag } from '../../contract/ofrep-answer.ts';
@@ -14,12 +14,11 @@ import { weighIdentity } from '../../decision/identity.ts';
 import type { ChangeStreams } from '../change-streams.ts';
 import { decideForVisitor } from '../decide-for-visitor.ts';
 import type { ServiceDependencies } from '../dependencies.ts';
-
 import { refusingLateRequests } from '../overload.ts';
 import type { Authority } from '../plugins/keys.ts';
 import { answersErrorsAs } from '../plugins/problems.ts';
 import { policyInForce } from '../policy-in-force.ts';
-import { isHeld } from '../shared-headers.ts';
+import { etagOf, sendUnlessHeld } from '../shared-headers.ts';
 
 const json = 'application/json; charset=utf-8';
 
@@ -101,8 +100,8 @@ function keyOf({ params }: FastifyRequest): string | null {
  * shown again only after asking.
  */
 function sendFresh(request: FastifyRequest, reply: FastifyReply, text: string): FastifyReply {
-  const etag = `"${hash('sha256', text, 'base64url')}"`;
+  const etag = etagOf(text);
   reply.headers({ 'cache-control': 'private, no-cache', etag });
-  if (isHeld(request.headers['if-none-match'], etag)) return reply.code(304).send();
-  return reply.header('content-type', json).send(text);
+  sendUnlessHeld(reply, request.headers['if-none-match'], { body: text, etag });
+  return reply;
 }
