@@ -1,6 +1,8 @@
 /** Says everything that is wrong with a policy, each with its place, and what is marked for devices in vain, without serving it. */
 import { type Artefact, deviceDefaults } from '../decision/artefact.ts';
 import { type LeftOut, leftOutReasons, trim } from '../device/trim.ts';
+import { createDeviceArtefacts, tooLargeSentence } from '../http/device-artefacts.ts';
+import { artefactKeysOf, newArtefactKey } from '../identity/artefact-keys.ts';
 import { formatProblem, type PolicyProblem, problemsMax } from '../policy/problems.ts';
 import { CannotRun, systemSentence } from '../start/cannot-run.ts';
 import { createPolicyHolder } from '../start/held-policy.ts';
@@ -18,6 +20,7 @@ export async function lintPolicy(path: string, { json }: LintOptions): Promise<v
   const warnings = count(problems, 'warning');
   if (artefact === null) foundProblems();
   const keptFromDevices = artefact === null ? [] : markedInVain(artefact, systemClock.nowMs());
+  const deviceArtefactTooLarge = artefact !== null && (await isTooLargeForDevices(artefact));
   if (json) {
     printJson({
       file: path,
@@ -27,11 +30,13 @@ export async function lintPolicy(path: string, { json }: LintOptions): Promise<v
       warnings,
       problems,
       keptFromDevices,
+      deviceArtefactTooLarge,
     });
     return;
   }
   for (const problem of problems) process.stdout.write(`${formatProblem(problem)}\n`);
   for (const left of keptFromDevices) process.stdout.write(`${path}: ${sentenceOf(left)}\n`);
+  if (deviceArtefactTooLarge) process.stdout.write(`${path}: note: ${tooLargeSentence}\n`);
   const verdict = artefact === null ? 'does not load' : `loads as \`${artefact.policy}\`, revision ${artefact.revision.slice(0, 12)}`;
   const atLeast = problems.length < problemsMax ? '' : 'at least ';
   process.stdout.write(`${path}: ${verdict} (${atLeast}${numbered(errors, 'error')}, ${numbered(warnings, 'warning')})\n`);
@@ -44,6 +49,12 @@ export async function lintPolicy(path: string, { json }: LintOptions): Promise<v
 function markedInVain(artefact: Artefact, nowMs: number): readonly LeftOut[] {
   if (!(artefact.device ?? deviceDefaults).enabled) return [];
   return trim(artefact, nowMs).leftOut.filter((left) => left.why !== 'rung' && isMarked(artefact, left));
+}
+
+/** Made as the service makes it: a key has no part in its length. */
+async function isTooLargeForDevices(artefact: Artefact): Promise<boolean> {
+  const keys = artefactKeysOf(newArtefactKey());
+  return (await createDeviceArtefacts({ keys: () => keys, clock: systemClock }).current(artefact)) === 'too_large';
 }
 
 function isMarked({ zones, offers }: Artefact, { zone, tier, rule, offer }: LeftOut): boolean {

@@ -28,6 +28,8 @@ export interface DeviceArtefacts {
 /** Devices are to forget what they have: the policy says so, or what may leave is more than they read. */
 export type NoArtefact = 'killed' | 'too_large';
 
+export const tooLargeSentence = `what the policy lets leave for devices is larger than the ${artefactCharactersMax} characters that they read, so they get none of it`;
+
 interface Parts {
   readonly keys: () => ArtefactKeys;
   readonly clock: Pick<Clock, 'nowMs'>;

@@ -225,6 +225,24 @@ describe('lint', () => {
     expect((await stepwell(['lint', policyPath])).stdout).not.toContain('note:');
   });
 
+  test('what would be too large for devices is said beforehand, and is no fault', async () => {
+    const { directory, policyPath } = await shop();
+    await using _ = directory;
+    const approved = 'approved: { by: Brand, on: 2020-01-01, until: 2999-01-01 }';
+    const zone = (index: number) => `  rail${index}: { kind: content, ladder: [{ tier: anonymous, variant: big${index}, ${approved} }] }\n`;
+    const variant = (index: number) => `  big${index}: { content: ${'x'.repeat(4_000)} }\n`;
+    const of = (count: number, make: (index: number) => string) => Array.from({ length: count }, (_, index) => make(index)).join('');
+    const withZones = (count: number) =>
+      policy.replace('zones:\n', `zones:\n${of(count, zone)}`).replace('variants:\n', `variants:\n${of(count, variant)}`);
+    await writeFile(policyPath, withZones(120));
+    const { code, stdout } = await stepwell(['lint', policyPath]);
+    expect(stdout).toContain(`${policyPath}: note: what the policy lets leave for devices is larger than the 524288 characters`);
+    expect(code).toBe(0);
+    expect(JSON.parse((await stepwell(['lint', policyPath, '--json'])).stdout).deviceArtefactTooLarge).toBe(true);
+    await writeFile(policyPath, withZones(60));
+    expect(JSON.parse((await stepwell(['lint', policyPath, '--json'])).stdout).deviceArtefactTooLarge).toBe(false);
+  });
+
   test('a reader that leaves after the first line ends it quietly, with the code of what was found', async () => {
     const { directory, policyPath } = await shop();
     await using _ = directory;

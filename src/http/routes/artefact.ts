@@ -6,10 +6,9 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ProblemError } from '../../contract/problem.ts';
 import { readTokenQuery } from '../../contract/token-query.ts';
 import { artefactTag, policyTag, serviceTag } from '../../decision/cache-tags.ts';
-import { artefactCharactersMax } from '../../device/device-artefact.ts';
 import { isVisitorToken } from '../../identity/visitor-token.ts';
 import type { ServiceDependencies } from '../dependencies.ts';
-import { createDeviceArtefacts } from '../device-artefacts.ts';
+import { createDeviceArtefacts, tooLargeSentence } from '../device-artefacts.ts';
 import { refusingLateRequests } from '../overload.ts';
 import type { Authority } from '../plugins/keys.ts';
 import { policyInForce } from '../policy-in-force.ts';
@@ -20,7 +19,6 @@ import { isTakenBack } from '../visitor-changes.ts';
 const maxAgeSeconds = 60;
 const keysMaxAgeSeconds = 300;
 const prepareEveryMs = 1_000;
-const tooLarge = `what the policy lets leave for devices is larger than the ${artefactCharactersMax} characters that they read, so they get none of it`;
 
 export function artefactRoutes(app: FastifyInstance, dependencies: ServiceDependencies, authority: Authority): void {
   const { artefactKeys, visitorTokens, store, clock, policy, publicGet } = dependencies;
@@ -28,7 +26,7 @@ export function artefactRoutes(app: FastifyInstance, dependencies: ServiceDepend
   const artefacts = createDeviceArtefacts({
     keys: artefactKeys,
     clock,
-    onTooLarge: ({ policy: id, revision }) => app.log.error({ policy: id, revision }, `artefact_too_large: ${tooLarge}`),
+    onTooLarge: ({ policy: id, revision }) => app.log.error({ policy: id, revision }, `artefact_too_large: ${tooLargeSentence}`),
   });
 
   function prepareRegularly(): () => void {
@@ -63,7 +61,7 @@ export function artefactRoutes(app: FastifyInstance, dependencies: ServiceDepend
     await admit(request);
     const { artefact } = policyInForce(dependencies);
     const signed = await artefacts.current(artefact);
-    if (signed === 'too_large') throw new ProblemError('artefact_killed', tooLarge);
+    if (signed === 'too_large') throw new ProblemError('artefact_killed', tooLargeSentence);
     // It may have been taken back while it was made.
     if (signed === 'killed' || policyInForce(dependencies).artefact.device?.enabled === false) throw new ProblemError('artefact_killed');
     const tags = [policyTag(artefact.policy), serviceTag, artefactTag];
