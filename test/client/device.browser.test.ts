@@ -2,7 +2,7 @@
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { artefactKeysOf, newArtefactKey } from '../../src/identity/artefact-keys.ts';
-import { recordOf } from '../examples/support/chromium.ts';
+import { recordOf } from '../examples/support/recorded-pages.ts';
 import { cookiesOf, openPerson, openStaticPage, type StaticPage, seenChanges } from '../examples/support/static-page.ts';
 
 const keys = artefactKeysOf(newArtefactKey());

@@ -4,8 +4,8 @@
  */
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { recordOf, screenshot, shownZones } from '../examples/support/chromium.ts';
 import { approvedBoxes } from '../examples/support/page-check.ts';
+import { recordOf, screenshot, shownZones } from '../examples/support/recorded-pages.ts';
 import { cookiesOf, openPerson, openStaticPage, type Person, type StaticPage, seenChanges } from '../examples/support/static-page.ts';
 
 let site: StaticPage;

@@ -1,16 +1,14 @@
 /** The decoders in a real browser: the very files of the service, types taken off, say of every vector what they say in Node. */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { stripTypeScriptTypes } from 'node:module';
 import type { AddressInfo } from 'node:net';
-import { chromium } from 'playwright-core';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { hearConsent, type WireConsent } from '../../src/consent/signals.ts';
+import { openBrowser } from '../support/browser.ts';
 import { settings } from './states-of.ts';
 import { vectorsOf } from './us-corpus.ts';
 
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path));
-const args = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'];
 const html = `<!doctype html><title>decoders</title><script type="module">
   import { hearConsent } from '/src/consent/signals.ts';
   globalThis.hear = ({ cases, countries, hearing }) =>
@@ -43,7 +41,6 @@ const cases: readonly Case[] = [
 ];
 
 async function openPage() {
-  if (executablePath === undefined) throw new Error('this test needs a browser and found none: `apt-get install chromium`');
   const server = createServer(({ url = '' }, response) => {
     if (url === '/') response.writeHead(200, { 'content-type': 'text/html' }).end(html);
     else if (source.test(url))
@@ -51,7 +48,7 @@ async function openPage() {
     else response.writeHead(404).end();
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const browser = await chromium.launch({ executablePath, args });
+  const browser = await openBrowser();
   onTestFinished(async () => {
     await browser.close();
     server.closeAllConnections();

@@ -4,10 +4,10 @@ import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { createSite } from '../../examples/browser/serve.ts';
 import { pageZones } from '../../examples/shop/page.ts';
-import { recordOf, screenshot, shownZones } from './support/chromium.ts';
 import { startSharedCache } from './support/edge-process.ts';
 import { everyOutage, outages } from './support/misbehaving-service.ts';
 import { approvedBoxes } from './support/page-check.ts';
+import { recordOf, screenshot, shownZones } from './support/recorded-pages.ts';
 import { cookiesOf, openPerson, openStaticPage, type StaticPage, seenChanges } from './support/static-page.ts';
 
 let site: StaticPage;

@@ -8,10 +8,15 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { createPages } from '../../examples/fastify-ssr/server.ts';
 import { pageZones } from '../../examples/shop/page.ts';
+import { openBrowser } from '../support/browser.ts';
+import { startNginx, startVarnish } from './support/edge-process.ts';
+import { startEdgeWithShop } from './support/edge-with-shop.ts';
+import { everyOutage, type MisbehavingService, openMisbehavingService, outages } from './support/misbehaving-service.ts';
+import { startNext } from './support/next-process.ts';
+import { approvedBoxes } from './support/page-check.ts';
 import {
   desktop,
   framesToWatch,
-  openBrowser,
   type PageRecord,
   phone,
   recordOf,
@@ -19,12 +24,7 @@ import {
   type ShownZone,
   screenshot,
   shownZones,
-} from './support/chromium.ts';
-import { startNginx, startVarnish } from './support/edge-process.ts';
-import { startEdgeWithShop } from './support/edge-with-shop.ts';
-import { everyOutage, type MisbehavingService, openMisbehavingService, outages } from './support/misbehaving-service.ts';
-import { startNext } from './support/next-process.ts';
-import { approvedBoxes } from './support/page-check.ts';
+} from './support/recorded-pages.ts';
 import type { Renderer } from './support/renderer-claims.ts';
 import { openShopService, type ShopService, type Visitor } from './support/shop-service.ts';
 import { startWorkerWithSite } from './support/worker-process.ts';

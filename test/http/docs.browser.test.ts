@@ -1,31 +1,19 @@
 /** What a reader does first: open /docs, try a call, and see the answer. In a real browser, with nothing but this machine. */
-import { existsSync, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { chromium, type Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../src/time/clock.ts';
+import { openBrowser } from '../support/browser.ts';
 import { startService } from './service.ts';
 
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path));
-const args = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-
 async function openDocs(): Promise<{ page: Page; strangers: string[]; complaints: string[] }> {
-  if (executablePath === undefined) throw new Error('this test needs a browser and found none: `apt-get install chromium`');
   const { app } = await startService({ clock: systemClock }, 'examples/retail.yaml');
   await app.listen({ host: '127.0.0.1', port: 0 });
   const origin = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
-  const browser = await chromium.launch({ executablePath, args });
+  const browser = await openBrowser();
   onTestFinished(() => browser.close());
   const page = await browser.newPage({ viewport: { width: 1280, height: 1600 } });
   const strangers: string[] = [];

@@ -1,20 +1,17 @@
 /** What a browser's own EventSource makes of a stream that is refused or ends: it must not come back again and again. */
-import { existsSync } from 'node:fs';
-import { chromium, type Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { changeStreamsPerMarkMax, streamsEndWithinMs } from '../../src/http/change-streams.ts';
+import { openBrowser } from '../support/browser.ts';
 import { startService } from './service.ts';
 import { listen, openStream } from './streaming.ts';
 
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path));
-const args = ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-sync'];
 const ann = { subject: 'ann', sessionId: null };
 
 async function openPage() {
-  if (executablePath === undefined) throw new Error('this test needs a browser and found none: `apt-get install chromium`');
   const service = await startService();
   const origin = await listen(service.app);
-  const browser = await chromium.launch({ executablePath, args });
+  const browser = await openBrowser();
   onTestFinished(() => browser.close());
   const page = await browser.newPage();
   await page.goto(`${origin}/.well-known/stepwell-keys.json`);

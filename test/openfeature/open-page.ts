@@ -1,16 +1,13 @@
 /** A page of another origin that uses OpenFeature in a real browser, and a way to play its script. */
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { BrowserContext, Page } from 'playwright-core';
 import { rolldown } from 'rolldown';
 import { onTestFinished } from 'vitest';
+import { openBrowser } from '../support/browser.ts';
 import { needPackage } from '../support/packages.ts';
 import type { Context, Details } from './clients.ts';
-
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path));
-const args = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'];
 
 export type CacheMode = 'local-cache-first' | 'network-first' | 'disabled';
 
@@ -84,8 +81,7 @@ async function bundled(script: string): Promise<string> {
 }
 
 async function browse(): Promise<BrowserContext> {
-  if (executablePath === undefined) throw new Error('this test needs a browser and found none: `apt-get install chromium`');
-  const browser = await chromium.launch({ executablePath, args });
+  const browser = await openBrowser();
   onTestFinished(() => browser.close());
   return browser.newContext();
 }

@@ -1,6 +1,6 @@
 /** One answer everywhere, a browser among it. */
 import { expect, onTestFinished, test } from 'vitest';
-import { openBrowser } from '../examples/support/chromium.ts';
+import { openBrowser } from '../support/browser.ts';
 import { bundleCore } from './bundle.ts';
 import { answersOf, digestOf, everySheet } from './sheets.ts';
 

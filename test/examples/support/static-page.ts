@@ -2,9 +2,10 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { createSite } from '../../../examples/browser/serve.ts';
 import type { AppDependencies } from '../../../src/app.ts';
+import { openBrowser } from '../../support/browser.ts';
 import { freePort } from '../../support/redis-server.ts';
-import { desktop, openBrowser, type PageRecord, recordPages } from './chromium.ts';
 import { type MisbehavingService, openMisbehavingService } from './misbehaving-service.ts';
+import { desktop, type PageRecord, recordPages } from './recorded-pages.ts';
 import { openShopService, type ShopService } from './shop-service.ts';
 
 export interface StaticPage {

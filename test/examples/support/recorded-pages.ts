@@ -2,28 +2,10 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
-import { findProgram, missingSentence, programs } from '../../support/programs.ts';
-
-const args = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
+import type { BrowserContext, Page } from 'playwright-core';
 
 export const desktop = { width: 1280, height: 800 } as const;
 export const phone = { width: 390, height: 844 } as const;
-
-export async function openBrowser(): Promise<Browser> {
-  const executablePath = findProgram(programs.chromium);
-  if (executablePath === null) throw new Error(missingSentence(programs.chromium));
-  return chromium.launch({ executablePath, args });
-}
 
 export interface ShownZone {
   readonly zone: string;
