@@ -1,5 +1,6 @@
 /** What would make a cache keep what is one person's, or show one person what another was shown. */
 import { expect } from 'vitest';
+import { bentEnds } from '../support/bent-addresses.ts';
 import { type Area, agreed, headerOf, request, type Scene, scene, signed } from './attack.ts';
 import { headerOf as wireHeader } from './wire.ts';
 
@@ -44,28 +45,8 @@ export const caches: Area = {
       holds: 'every one but the address itself is nothing here, and never kept',
       async try() {
         const at = await scene();
-        const bent = [
-          '/x.css',
-          '#x.css',
-          '/x.js',
-          ';.js',
-          ';x.css',
-          '%2fx.css',
-          '%3b.css',
-          '%23.css',
-          '%3f.css',
-          '/',
-          '//',
-          '/..%2fx.css',
-          '%00.css',
-          '%0a.css',
-          '.css',
-          '%20',
-          '/%2e%2e/decide',
-          '\\x.css',
-        ];
         const addresses = [
-          ...bent.map((end) => `/v1/decide${end}?page=home`),
+          ...['#x.css', ...bentEnds].map((end) => `/v1/decide${end}?page=home`),
           '//v1/decide?page=home',
           '/v1//decide?page=home',
           '/v1/%64ecide?page=home',

@@ -4,6 +4,7 @@
  */
 import type { Person } from '../../bench/faults/people.ts';
 import type { Random } from '../../bench/faults/random.ts';
+import { bentEnds } from '../support/bent-addresses.ts';
 import type { Asked } from './client.ts';
 import { addressOfShared, artefactAddress, sharedQueries, tableAddresses } from './policy.ts';
 import { type KeyName, keyOf, pageOrigins } from './world.ts';
@@ -76,25 +77,6 @@ const unkeyed = [
   'cf-ipcountry',
   'sec-gpc',
   'accept-language',
-];
-
-const bentEnds = [
-  '/x.css',
-  ';.js',
-  ';x.css',
-  '%2fx.css',
-  '%3b.css',
-  '%23.css',
-  '%3f.css',
-  '/',
-  '//',
-  '/..%2fx.css',
-  '%00.css',
-  '%0a.css',
-  '.css',
-  '%20',
-  '/%2e%2e/decide',
-  '\\x.css',
 ];
 
 interface Kind {

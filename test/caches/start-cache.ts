@@ -4,10 +4,9 @@
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
+import { untilItListens } from '../support/listening.ts';
 import { findProgram, missingSentence } from '../support/programs.ts';
 import { freePort } from '../support/redis-server.ts';
 import { cacheProducts, type Manner, type ProductName } from './cache-products.ts';
@@ -100,37 +99,10 @@ async function launch(binary: string, parameters: readonly string[], directory: 
     rmSync(directory, { recursive: true, force: true });
   };
   try {
-    await untilItListens(child, binary, port);
+    await untilItListens(child, port);
   } catch (error) {
     await stop();
     throw error;
   }
   return { pid: child.pid ?? 0, stop };
-}
-
-const lookAgainAfterMs = 20;
-
-async function untilItListens(child: ChildProcess, binary: string, port: number): Promise<void> {
-  let said = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream?.on('data', (chunk: Buffer) => {
-      if (said.length < 10_000) said += chunk.toString();
-    });
-  let failed: Error | null = null;
-  child.once('error', (error) => {
-    failed = error;
-  });
-  while (!(await accepts(port))) {
-    if (failed !== null) throw failed;
-    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`${binary} did not start:\n${said}`);
-    await pause(lookAgainAfterMs);
-  }
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ port, host: '127.0.0.1' });
-    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-    socket.once('connect', () => socket.destroy());
-  });
 }

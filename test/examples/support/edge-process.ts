@@ -1,10 +1,9 @@
 /** A real nginx or Varnish with the example's own files, on a free port. Only the addresses in them are exchanged. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
+import { untilItListens } from '../../support/listening.ts';
 import { findProgram, missingSentence, type Program, programs } from '../../support/programs.ts';
 import { freePort } from '../../support/redis-server.ts';
 
@@ -72,7 +71,6 @@ async function startVarnishWith(vcl: string, others: Readonly<Record<string, str
 }
 
 const endWithinMs = 3000;
-const lookAgainAfterMs = 20;
 const startAttemptsMax = 3;
 
 async function start(program: Program, setUp: (directory: string, port: number) => Promise<readonly string[]>): Promise<EdgeProcess> {
@@ -104,21 +102,4 @@ async function start(program: Program, setUp: (directory: string, port: number) 
       if (attempt === startAttemptsMax) throw error;
     }
   }
-}
-
-async function untilItListens(child: ChildProcess, port: number): Promise<void> {
-  let said = '';
-  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (piece: Buffer) => (said = `${said}${piece}`.slice(-10_000)));
-  while (!(await accepts(port))) {
-    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`${child.spawnfile} did not start:\n${said}`);
-    await pause(lookAgainAfterMs);
-  }
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ port, host: '127.0.0.1' });
-    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-    socket.once('connect', () => socket.destroy());
-  });
 }

@@ -1,0 +1,20 @@
+/** What makes another address of one that is served: the ends by which caches are brought to take an answer for a file. */
+export const bentEnds = [
+  '/x.css',
+  '/x.js',
+  ';.js',
+  ';x.css',
+  '%2fx.css',
+  '%3b.css',
+  '%23.css',
+  '%3f.css',
+  '/',
+  '//',
+  '/..%2fx.css',
+  '%00.css',
+  '%0a.css',
+  '.css',
+  '%20',
+  '/%2e%2e/decide',
+  '\\x.css',
+];
