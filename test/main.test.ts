@@ -1,5 +1,4 @@
 /** The service as a process: what it prints, what it survives, and how it ends. */
-import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer as createHttpServer, request } from 'node:http';
@@ -7,49 +6,25 @@ import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
-import { root, startStepwell, stepwell, temporaryDirectory } from './cli/run-stepwell.ts';
+import { root, stepwell, temporaryDirectory } from './cli/run-stepwell.ts';
+import { freePorts, type Serving, serveStepwell } from './cli/serving.ts';
 import { startRedis } from './support/redis-server.ts';
 
-interface Running extends AsyncDisposable {
+interface Running extends Omit<Serving, 'serviceUrl'> {
   readonly url: string;
-  readonly managementUrl: string;
-  readonly child: ChildProcessWithoutNullStreams;
-  /** Resolves with the exit code. */
-  readonly ended: Promise<number | null>;
-  output(): string;
   /** Resolves once the output matches. */
   said(pattern: RegExp): Promise<void>;
 }
 
-const freePorts = { STEPWELL_PORT: '0', STEPWELL_MANAGEMENT_PORT: '0' };
-
-async function startService(env: Readonly<Record<string, string>>, options: Parameters<typeof startStepwell>[1] = {}): Promise<Running> {
-  const child = startStepwell(['serve'], { ...options, env: { ...freePorts, ...env } });
-  let output = '';
-  const ended = once(child, 'close').then(([code]) => code as number | null);
-  const line = await new Promise<{ serviceUrl: string; managementUrl: string }>((resolve, reject) => {
-    const listen = (text: Buffer) => {
-      output += text;
-      const serving = /^\{.*"msg":"serving"\}$/m.exec(output)?.[0];
-      if (serving !== undefined) resolve(JSON.parse(serving));
-    };
-    child.stdout.on('data', listen);
-    child.stderr.on('data', listen);
-    void ended.then((code) => reject(new Error(`ended with ${code} before serving:\n${output}`)));
-  });
+async function startService(env: Readonly<Record<string, string>>, options: Parameters<typeof serveStepwell>[1] = {}): Promise<Running> {
+  const serving = await serveStepwell(env, options);
+  const { serviceUrl: url, child, ended, output } = serving;
   return {
-    url: line.serviceUrl,
-    managementUrl: line.managementUrl,
-    child,
-    ended,
-    output: () => output,
+    ...serving,
+    url,
     async said(pattern) {
-      while (!pattern.test(output))
-        await Promise.race([once(child.stderr, 'data'), once(child.stdout, 'data'), ended.then(() => failed(output))]);
-    },
-    async [Symbol.asyncDispose]() {
-      if (child.exitCode === null) child.kill('SIGKILL');
-      await ended;
+      while (!pattern.test(output()))
+        await Promise.race([once(child.stderr, 'data'), once(child.stdout, 'data'), ended.then(() => failed(output()))]);
     },
   };
 }

@@ -1,11 +1,11 @@
 /** Notices and artefacts among real processes: what happens in one is heard by pages at another, on Redis and on a shared directory. */
-import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createStreamTokens } from '../../src/identity/visitor-token.ts';
 import { systemClock } from '../../src/time/clock.ts';
-import { root, startStepwell, type TemporaryDirectory, temporaryDirectory } from '../cli/run-stepwell.ts';
+import { root, type TemporaryDirectory, temporaryDirectory } from '../cli/run-stepwell.ts';
+import { serveStepwell } from '../cli/serving.ts';
 import { notices, openStream } from '../http/streaming.ts';
 import { startRedis } from '../support/redis-server.ts';
 
@@ -33,25 +33,13 @@ afterEach(async () => {
 });
 
 async function startProcess(env: Readonly<Record<string, string>>): Promise<Process> {
-  const child = startStepwell(['serve'], { env: { STEPWELL_PORT: '0', STEPWELL_MANAGEMENT_PORT: '0', ...env } });
-  let output = '';
-  const ended = once(child, 'close').then(([code]) => code as number | null);
+  const { serviceUrl, child, ended, output } = await serveStepwell(env);
   const stop = (): Promise<number | null> => {
     child.kill('SIGTERM');
     return ended;
   };
   running.push(stop);
-  const { serviceUrl } = await new Promise<{ serviceUrl: string }>((resolve, reject) => {
-    const listen = (text: Buffer) => {
-      output += text;
-      const serving = /^\{.*"msg":"serving"\}$/m.exec(output)?.[0];
-      if (serving !== undefined) resolve(JSON.parse(serving));
-    };
-    child.stdout.on('data', listen);
-    child.stderr.on('data', listen);
-    void ended.then((code) => reject(new Error(`ended with ${code} before serving:\n${output}`)));
-  });
-  return { url: serviceUrl.replace(/\/$/, ''), output: () => output, stop };
+  return { url: serviceUrl.replace(/\/$/, ''), output, stop };
 }
 
 async function startFleet(kind: 'redis' | 'embedded', directory: TemporaryDirectory): Promise<Fleet> {

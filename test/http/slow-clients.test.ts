@@ -6,7 +6,8 @@ import { Agent, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { root, startStepwell, temporaryDirectory } from '../cli/run-stepwell.ts';
+import { root, temporaryDirectory } from '../cli/run-stepwell.ts';
+import { serveStepwell } from '../cli/serving.ts';
 
 const isLong = process.env.STEPWELL_TEST_LONG === '1';
 const slowCallers = isLong ? 2_000 : 200;
@@ -99,25 +100,12 @@ interface Running {
 async function startService(directory: string): Promise<Running> {
   const policy = join(directory, 'policy.yaml');
   await copyFile(join(root, 'examples/retail.yaml'), policy);
-  const child = startStepwell(['serve'], {
-    env: {
-      STEPWELL_PORT: '0',
-      STEPWELL_MANAGEMENT_PORT: '0',
-      STEPWELL_DATA_DIR: join(directory, 'data'),
-      STEPWELL_POLICY: policy,
-      STEPWELL_LOG_LEVEL: 'info',
-    },
+  const { serviceUrl, child } = await serveStepwell({
+    STEPWELL_DATA_DIR: join(directory, 'data'),
+    STEPWELL_POLICY: policy,
+    STEPWELL_LOG_LEVEL: 'info',
   });
   onTestFinished(() => void child.kill('SIGKILL'));
-  let output = '';
-  const serviceUrl = await new Promise<string>((resolve, reject) => {
-    child.once('close', () => reject(new Error(`ended before it served:\n${output}`)));
-    child.stderr.on('data', (text) => {
-      output = (output + text).slice(-20_000);
-      const line = /^\{.*"msg":"serving"\}$/m.exec(output)?.[0];
-      if (line !== undefined) resolve(JSON.parse(line).serviceUrl);
-    });
-  });
   return {
     port: Number(new URL(serviceUrl).port),
     child,

@@ -6,7 +6,8 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { generateIssuerKeys, mintToken } from '../../src/identity/mint.ts';
-import { startStepwell, temporaryDirectory } from '../cli/run-stepwell.ts';
+import { temporaryDirectory } from '../cli/run-stepwell.ts';
+import { serveStepwell } from '../cli/serving.ts';
 
 const parties = { issuer: 'https://issuer.example', audience: 'stepwell' } as const;
 const everySecond = 1;
@@ -66,8 +67,7 @@ export async function startProcess({
     STEPWELL_AUDIT_LOG: 'off',
     ...(corsOrigins.length === 0 ? {} : { STEPWELL_CORS_ORIGINS: corsOrigins.join(',') }),
   };
-  let child = startStepwell(['serve'], { env });
-  await served(child);
+  let { child } = await serveStepwell(env);
 
   async function kill(): Promise<void> {
     if (child.exitCode !== null || child.signalCode !== null) return;
@@ -92,23 +92,9 @@ export async function startProcess({
       }),
     kill,
     async start() {
-      child = startStepwell(['serve'], { env });
-      await served(child);
+      ({ child } = await serveStepwell(env));
     },
   };
-}
-
-function served(child: ReturnType<typeof startStepwell>): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let output = '';
-    const hear = (text: Buffer): void => {
-      output += text.toString();
-      if (output.includes('"msg":"serving"')) resolve();
-    };
-    child.stdout.on('data', hear);
-    child.stderr.on('data', hear);
-    child.once('exit', () => reject(new Error(`the service ended before it served:\n${output}`)));
-  });
 }
 
 /** It is named to the service, so that the service can come back to it. */

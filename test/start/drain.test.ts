@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { drain } from '../../src/start/drain.ts';
 import { systemClock } from '../../src/time/clock.ts';
-import { root, startStepwell, type TemporaryDirectory, temporaryDirectory } from '../cli/run-stepwell.ts';
+import { root, type TemporaryDirectory, temporaryDirectory } from '../cli/run-stepwell.ts';
+import { serveStepwell } from '../cli/serving.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
 const isLong = process.env.STEPWELL_TEST_LONG === '1';
@@ -69,25 +70,12 @@ interface Running {
 async function startService(directory: TemporaryDirectory, workers: number): Promise<Running> {
   const policy = join(directory.path, 'policy.yaml');
   await copyFile(join(root, 'examples/retail.yaml'), policy);
-  const child = startStepwell(['serve'], {
-    env: {
-      STEPWELL_PORT: '0',
-      STEPWELL_MANAGEMENT_PORT: '0',
-      STEPWELL_WORKERS: String(workers),
-      STEPWELL_DATA_DIR: join(directory.path, 'data'),
-      STEPWELL_POLICY: policy,
-    },
+  const { serviceUrl, managementUrl, child } = await serveStepwell({
+    STEPWELL_WORKERS: String(workers),
+    STEPWELL_DATA_DIR: join(directory.path, 'data'),
+    STEPWELL_POLICY: policy,
   });
   onTestFinished(() => void child.kill('SIGKILL'));
-  let output = '';
-  const { serviceUrl, managementUrl } = await new Promise<{ serviceUrl: string; managementUrl: string }>((resolve, reject) => {
-    child.once('close', () => reject(new Error(`ended before it served:\n${output}`)));
-    child.stderr.on('data', (text) => {
-      output += text;
-      const line = /^\{.*"msg":"serving"\}$/m.exec(output)?.[0];
-      if (line !== undefined) resolve(JSON.parse(line));
-    });
-  });
   while (workers > 1) {
     const status = (await (await fetch(`${managementUrl}/status`)).json()) as { workers: { ready: boolean }[] };
     if (status.workers.every(({ ready }) => ready)) break;

@@ -3,13 +3,9 @@
 import { copyFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
-import { root, startStepwell, temporaryDirectory } from '../cli/run-stepwell.ts';
-
-interface Addresses {
-  readonly serviceUrl: string;
-  readonly managementUrl: string;
-}
+import { expect, test } from 'vitest';
+import { root, temporaryDirectory } from '../cli/run-stepwell.ts';
+import { serveStepwell } from '../cli/serving.ts';
 
 interface WorkerStatus {
   readonly pid: number | null;
@@ -20,25 +16,12 @@ test('workers share one port, which is the one that was told, and those who repl
   await using directory = await temporaryDirectory();
   const policy = join(directory.path, 'policy.yaml');
   await copyFile(join(root, 'examples/retail.yaml'), policy);
-  const child = startStepwell(['serve'], {
-    env: {
-      STEPWELL_PORT: '0',
-      STEPWELL_MANAGEMENT_PORT: '0',
-      STEPWELL_WORKERS: '2',
-      STEPWELL_DATA_DIR: join(directory.path, 'data'),
-      STEPWELL_POLICY: policy,
-    },
+  await using serving = await serveStepwell({
+    STEPWELL_WORKERS: '2',
+    STEPWELL_DATA_DIR: join(directory.path, 'data'),
+    STEPWELL_POLICY: policy,
   });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  let output = '';
-  const { serviceUrl, managementUrl } = await new Promise<Addresses>((resolve, reject) => {
-    child.once('close', () => reject(new Error(`ended before it served:\n${output}`)));
-    child.stderr.on('data', (text) => {
-      output += text;
-      const line = /^\{.*"msg":"serving"\}$/m.exec(output)?.[0];
-      if (line !== undefined) resolve(JSON.parse(line));
-    });
-  });
+  const { serviceUrl, managementUrl, output } = serving;
   const workers = async (): Promise<readonly WorkerStatus[]> => {
     const status = (await (await fetch(`${managementUrl}/status`)).json()) as { workers: WorkerStatus[] };
     return status.workers;
@@ -55,7 +38,7 @@ test('workers share one port, which is the one that was told, and those who repl
   expect(await isOpen(serviceUrl)).toBe(true);
   for (const { pid } of first) process.kill(pid ?? 0, 'SIGKILL');
   await untilAllReady(first);
-  const ports = new Set([...output.matchAll(/Server listening at http:\/\/127\.0\.0\.1:(\d+)/g)].map(([, port]) => port));
+  const ports = new Set([...output().matchAll(/Server listening at http:\/\/127\.0\.0\.1:(\d+)/g)].map(([, port]) => port));
   expect(ports).toEqual(new Set([serviceUrl, managementUrl].map((url) => new URL(url).port)));
   expect(await isOpen(serviceUrl)).toBe(true);
 });

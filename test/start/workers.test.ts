@@ -1,12 +1,12 @@
 /** Several processes that serve as one: what a caller, an operator and a process manager see of them. */
-import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
-import { root, startStepwell, stepwell, type TemporaryDirectory, temporaryDirectory } from '../cli/run-stepwell.ts';
+import { root, stepwell, type TemporaryDirectory, temporaryDirectory } from '../cli/run-stepwell.ts';
+import { type Serving, serveStepwell } from '../cli/serving.ts';
 
 interface WorkerStatus {
   readonly id: number;
@@ -15,14 +15,9 @@ interface WorkerStatus {
   readonly since: string;
 }
 
-interface Running extends AsyncDisposable {
+interface Running extends Omit<Serving, 'serviceUrl'> {
   readonly url: string;
-  readonly managementUrl: string;
-  readonly child: ChildProcessWithoutNullStreams;
-  /** Resolves with the exit code. */
-  readonly ended: Promise<number | null>;
   readonly policyPath: string;
-  output(): string;
   workers(): Promise<readonly WorkerStatus[]>;
   /** Resolves once the workers are as wanted. */
   untilWorkers(are: (workers: readonly WorkerStatus[]) => boolean): Promise<readonly WorkerStatus[]>;
@@ -35,46 +30,25 @@ const body = JSON.stringify({ page: 'home', zones: ['hero'] });
 async function startWorkers(directory: TemporaryDirectory): Promise<Running> {
   const policyPath = join(directory.path, 'policy.yaml');
   await writeFile(policyPath, await readFile(join(root, 'examples/retail.yaml')));
-  const child = startStepwell(['serve'], {
-    env: {
-      STEPWELL_PORT: '0',
-      STEPWELL_MANAGEMENT_PORT: '0',
-      STEPWELL_WORKERS: '2',
-      STEPWELL_DATA_DIR: join(directory.path, 'data'),
-      STEPWELL_POLICY: policyPath,
-    },
-  });
-  let output = '';
-  const ended = once(child, 'close').then(([code]) => code as number | null);
-  const line = await new Promise<{ serviceUrl: string; managementUrl: string }>((resolve, reject) => {
-    child.stderr.on('data', (given) => {
-      output += given;
-      const serving = /^\{.*"msg":"serving"\}$/m.exec(output)?.[0];
-      if (serving !== undefined) resolve(JSON.parse(serving));
-    });
-    void ended.then((code) => reject(new Error(`ended with ${code} before serving:\n${output}`)));
+  const serving = await serveStepwell({
+    STEPWELL_WORKERS: '2',
+    STEPWELL_DATA_DIR: join(directory.path, 'data'),
+    STEPWELL_POLICY: policyPath,
   });
   const workers = async () => {
-    const answer = await fetch(`${line.managementUrl}/status`);
+    const answer = await fetch(`${serving.managementUrl}/status`);
     return ((await answer.json()) as { workers: WorkerStatus[] }).workers;
   };
   return {
-    url: line.serviceUrl,
-    managementUrl: line.managementUrl,
-    child,
-    ended,
+    ...serving,
+    url: serving.serviceUrl,
     policyPath,
-    output: () => output,
     workers,
     async untilWorkers(are) {
       for (;;) {
         const now = await workers();
         if (are(now)) return now;
       }
-    },
-    async [Symbol.asyncDispose]() {
-      if (child.exitCode === null) child.kill('SIGKILL');
-      await ended;
     },
   };
 }
