@@ -34,7 +34,7 @@ import { erasureRoutes } from './http/routes/erasures.ts';
 import { exportRoutes } from './http/routes/exports.ts';
 import { gpcRoute } from './http/routes/gpc.ts';
 import { identityRoutes } from './http/routes/identities.ts';
-import { ofrepRoutes } from './http/routes/ofrep.ts';
+import { answerUnreadableFlag, ofrepRoutes } from './http/routes/ofrep.ts';
 import { profileRoutes } from './http/routes/profiles.ts';
 import { revocationRoutes } from './http/routes/revocations.ts';
 import { sessionRoutes } from './http/routes/sessions.ts';
@@ -234,7 +234,8 @@ function createServer({ logger, clock, tls = null }: ServerParts): FastifyInstan
     // While closing we still answer what reaches us: the framework's own 503 comes without our headers.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
-    frameworkErrors: answerFrameworkError,
+    frameworkErrors: (error, request, reply) =>
+      answerFrameworkError(error, request, reply, request.url.startsWith('/ofrep/v1/') ? answerUnreadableFlag : undefined),
     clientErrorHandler: answerClientError,
   };
   const app = fastify(options);

@@ -99,6 +99,21 @@ describe('one flag', () => {
     expect(answer.json()).toEqual({ errorCode: 'GENERAL', errorDetails: expect.any(String) });
   });
 
+  it.each([
+    ['%', 400, 'GENERAL'],
+    ['%ff', 400, 'GENERAL'],
+    ['x'.repeat(3_000), 404, 'FLAG_NOT_FOUND'],
+  ] as const)('tells in its own form that %s is no name of a flag', async (key, status, errorCode) => {
+    const { app } = await startService();
+    const answer = await app.inject({ method: 'POST', url: `/ofrep/v1/evaluate/flags/${key}`, payload: {} });
+    expect([answer.statusCode, answer.headers['content-type'], answer.headers['cache-control']]).toEqual([
+      status,
+      'application/json; charset=utf-8',
+      'private, no-store',
+    ]);
+    expect(answer.json()).toEqual({ errorCode, errorDetails: expect.any(String) });
+  });
+
   it('is a 404 where the policy has no such zone', async () => {
     const service = await startService();
     for (const key of ['nosuch', '__proto__', 'constructor', 'toString']) {

@@ -145,13 +145,18 @@ function isAt(route: string, path: string): boolean {
 }
 
 /** An address or a parameter that the router cannot read: no hook has run. */
-export function answerFrameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+export function answerFrameworkError(
+  error: FastifyError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  send: (problem: ProblemError, request: FastifyRequest, reply: FastifyReply) => FastifyReply = sendProblem,
+): void {
   const problem = new ProblemError(codeOfFramework[error.code] ?? 'malformed_request');
   request.log.info(
     { method: request.method, route: null, status: problem.status, requestId: request.id, problem: problem.code },
     'request',
   );
-  sendProblem(problem, request, reply);
+  send(problem, request, reply);
 }
 
 const codeOfParser: Readonly<Record<string, ProblemCode>> = {

@@ -89,6 +89,12 @@ async function unservedHere(scoped: FastifyInstance): Promise<void> {
   scoped.setNotFoundHandler((request, reply) => answer(new ProblemError('not_found'), request, reply));
 }
 
+/** Of an address below ours that the router cannot read: no flag has a name that is too long, or is no text. */
+export const answerUnreadableFlag = answersErrorsAs((problem) => ({
+  ...ofrepError(problem.code === 'address_too_long' ? unknownFlag() : problem, null),
+  mediaType: json,
+}));
+
 function keyOf({ params }: FastifyRequest): string | null {
   const { key } = (params ?? {}) as { readonly key?: string };
   return key ?? null;
