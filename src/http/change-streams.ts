@@ -26,7 +26,7 @@ export type NotOpened = 'token_ends' | 'visitor_has_many' | 'full';
 
 export interface NewStream {
   readonly marks: readonly string[];
-  readonly standings: readonly string[];
+  readonly revocationMarks: readonly string[];
   readonly tokenExpiresAtMs: number;
   readonly output: StreamOutput;
   /** From where it is opened: counted for streams of nobody, which have no marks to be counted by. */
@@ -178,7 +178,7 @@ export function createChangeStreams({ store, names, clock, revision, random, cou
   function hear(announced: Announcement | null): void {
     if (announced === null) {
       tellAll();
-      for (const stream of streams) if (stream.standings.length > 0) unchecked.add(stream);
+      for (const stream of streams) if (stream.revocationMarks.length > 0) unchecked.add(stream);
       void recheck();
       return;
     }
@@ -214,7 +214,7 @@ export function createChangeStreams({ store, names, clock, revision, random, cou
     // Before it is asked: what may have been missed meanwhile is asked for once more.
     unchecked.delete(stream);
     try {
-      if (await isTakenBack(store, stream.standings)) end(stream);
+      if (await isTakenBack(store, stream.revocationMarks)) end(stream);
       return true;
     } catch {
       if (streams.has(stream)) unchecked.add(stream);

@@ -48,8 +48,8 @@ export function createVisitorChanges({ store, names, clock }: Parts): VisitorCha
     changed: (visitor) => announce('changed', nameOf(visitor)),
     async ended(visitor) {
       const name = nameOf(visitor);
-      const standings = 'subject' in visitor ? visitor.generations.map((each) => names.standing(visitor.subject, each)) : [name];
-      const marks = standings.flatMap((standing) => names.marksOf(standing, clock.nowMs()));
+      const revoked = 'subject' in visitor ? visitor.generations.map((each) => names.signIn(visitor.subject, each)) : [name];
+      const marks = revoked.flatMap((one) => names.marksOf(one, clock.nowMs()));
       // Before it is announced: who was told and looks finds it.
       await Promise.all(marks.map(({ mark, untilMs }) => store.revokeToken(revocationOf(mark), untilMs)));
       announce('ended', name);
@@ -60,9 +60,9 @@ export function createVisitorChanges({ store, names, clock }: Parts): VisitorCha
 /** For a service that gives visitors no tokens. */
 export const noVisitorChanges: VisitorChanges = { changed() {}, ended: async () => {} };
 
-/** Whether a token with these standings was taken back. Rejects where the store does not say. */
-export async function isTakenBack(store: Pick<Store, 'read'>, standings: readonly string[]): Promise<boolean> {
-  const readings = await Promise.all(standings.map((mark) => store.read({ ...emptyPlan, tokenId: revocationOf(mark) })));
+/** Whether a token with these revocation marks was taken back. Rejects where the store does not say. */
+export async function isTakenBack(store: Pick<Store, 'read'>, revocationMarks: readonly string[]): Promise<boolean> {
+  const readings = await Promise.all(revocationMarks.map((mark) => store.read({ ...emptyPlan, tokenId: revocationOf(mark) })));
   return readings.some(({ tokenRevoked }) => tokenRevoked);
 }
 

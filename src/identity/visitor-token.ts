@@ -4,7 +4,7 @@
  * What stands in it tells nobody who the visitor is, nor that two windows' tokens are one visitor's. It keeps no list: who must ask whether a
  * token was taken back does so by its marks.
  *
- * `v1.<1 byte of purpose, 6 of expiry, 16 of the subject's mark, 16 of the session's, 16 of the subject's standing>.<32 bytes of
+ * `v1.<1 byte of purpose, 6 of expiry, 16 of the subject's mark, 16 of the session's, 16 of the subject's sign-in>.<32 bytes of
  * HMAC-SHA-256>`, each in base64url.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
@@ -34,8 +34,8 @@ export interface MintedVisitorToken {
 export interface VisitorTokenContent {
   /** Of whom it is made out to, one for each that was named; none for a token that anybody may have. */
   readonly marks: readonly string[];
-  /** What is taken back where the token is: of the session its mark, of the subject one that is another after every sign-out everywhere. */
-  readonly standings: readonly string[];
+  /** Under which the token is taken back: of the session its mark, of the subject that of the sign-in, another after every sign-out everywhere. */
+  readonly revocationMarks: readonly string[];
   readonly expiresAtMs: number;
 }
 
@@ -46,7 +46,7 @@ export interface VisitorNames {
   /** The marks that stand for a name in tokens which may still be alive, each with the end of the last of them. */
   marksOf(name: string, nowMs: number): readonly LivingMark[];
   /** The name under which a subject's tokens of one generation are taken back. */
-  standing(id: string, generation: number): string;
+  signIn(id: string, generation: number): string;
 }
 
 export interface LivingMark {
@@ -106,7 +106,8 @@ export function createVisitorNames({ secret }: Pick<TokenParts, 'secret'>): Visi
   return {
     subject: (id) => nameOf(`subject:${id}`),
     session: (id) => nameOf(`session:${id}`),
-    standing: (id, generation) => nameOf(`standing:${generation}:${id}`),
+    // Tokens that are alive, and other processes, know it by this word.
+    signIn: (id, generation) => nameOf(`standing:${generation}:${id}`),
     marksOf: (name, nowMs) => {
       const endMs = windowEndMs(nowMs);
       // Tokens of the window before this one, of this one, and of the next, in which another process's clock may already be.
@@ -129,7 +130,7 @@ function createTokens(purpose: Purpose, { secret, clock }: TokenParts): VisitorT
     body.writeUIntBE(expiresAtMs, 1, expiryLength);
     if (subject !== null) {
       markOf(names.subject(subject), expiresAtMs).copy(body, marksFrom);
-      markOf(names.standing(subject, generation), expiresAtMs).copy(body, marksFrom + 2 * markLength);
+      markOf(names.signIn(subject, generation), expiresAtMs).copy(body, marksFrom + 2 * markLength);
     }
     if (sessionId !== null) markOf(names.session(sessionId), expiresAtMs).copy(body, marksFrom + markLength);
     const signed = `${version}.${body.toString('base64url')}`;
@@ -148,12 +149,12 @@ function createTokens(purpose: Purpose, { secret, clock }: TokenParts): VisitorT
   return { mint, verify };
 }
 
-function marksIn(body: Buffer): Pick<VisitorTokenContent, 'marks' | 'standings'> {
-  const [subject, session, standing] = [0, 1, 2].map((place) => {
+function marksIn(body: Buffer): Pick<VisitorTokenContent, 'marks' | 'revocationMarks'> {
+  const [subject, session, signIn] = [0, 1, 2].map((place) => {
     const mark = body.subarray(marksFrom + place * markLength, marksFrom + (place + 1) * markLength);
     return mark.equals(nobody) ? [] : [mark.toString('base64url')];
   }) as [string[], string[], string[]];
-  return { marks: [...subject, ...session], standings: [...standing, ...session] };
+  return { marks: [...subject, ...session], revocationMarks: [...signIn, ...session] };
 }
 
 function windowEndMs(nowMs: number): number {

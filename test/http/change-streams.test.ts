@@ -75,8 +75,8 @@ function scene({ random = () => 0 }: { readonly random?: () => number } = {}) {
     const output = page();
     const content = tokens.stream.verify(token);
     if (content === null) throw new Error('the token is over');
-    const { marks, standings, expiresAtMs } = content;
-    const opened = streams.open({ marks, standings, tokenExpiresAtMs: expiresAtMs, output, address });
+    const { marks, revocationMarks, expiresAtMs } = content;
+    const opened = streams.open({ marks, revocationMarks, tokenExpiresAtMs: expiresAtMs, output, address });
     const refused = typeof opened === 'string' ? opened : null;
     return { output, refused, gone: () => typeof opened !== 'string' && opened.gone() };
   }

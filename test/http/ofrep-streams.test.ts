@@ -128,7 +128,7 @@ describe('room for streams', () => {
     const names = parts.visitorTokens?.names;
     if (names === undefined) throw new Error('the service of the tests gives visitors tokens');
     const streams = createChangeStreams({ store, names, clock, revision: () => 'one', random: () => 0 });
-    const token = { standings: [], tokenExpiresAtMs: clock.nowMs() + 600_000 };
+    const token = { revocationMarks: [], tokenExpiresAtMs: clock.nowMs() + 600_000 };
     const open = (mark: string) => streams.open({ ...token, marks: [mark], output: new PassThrough() });
     const first = open('first');
     for (let count = 1; count < changeStreamsMax; count++) {

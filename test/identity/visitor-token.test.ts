@@ -141,10 +141,11 @@ describe('the marks of a name', () => {
     const names = createVisitorNames({ secret });
     const [before, after] = [1, 2].map((generation) => stream.verify(stream.mint({ ...ann, generation }).token));
     expect(after?.marks).toEqual(before?.marks);
-    const living = (generation: number) => names.marksOf(names.standing('ann', generation), clock.nowMs()).map(({ mark }) => mark);
-    const shared = (one: typeof before, generation: number) => one?.standings.filter((mark) => living(generation).includes(mark)).length;
+    const living = (generation: number) => names.marksOf(names.signIn('ann', generation), clock.nowMs()).map(({ mark }) => mark);
+    const shared = (one: typeof before, generation: number) =>
+      one?.revocationMarks.filter((mark) => living(generation).includes(mark)).length;
     expect([shared(before, 1), shared(before, 2), shared(after, 1), shared(after, 2)]).toEqual([1, 0, 0, 1]);
     // The session stands by its mark, which no generation moves.
-    expect(after?.standings.filter((mark) => before?.standings.includes(mark))).toEqual([after?.marks[1]]);
+    expect(after?.revocationMarks.filter((mark) => before?.revocationMarks.includes(mark))).toEqual([after?.marks[1]]);
   });
 });

@@ -54,7 +54,7 @@ export function artefactRoutes(app: FastifyInstance, dependencies: ServiceDepend
       return;
     }
     const content = visitorTokens?.artefact.verify(token) ?? null;
-    if (content === null || (await isTakenBack(store, content.standings))) throw new ProblemError('token_refused');
+    if (content === null || (await isTakenBack(store, content.revocationMarks))) throw new ProblemError('token_refused');
   }
 
   app.get('/v1/artefact', { onRequest: refusingLateRequests(dependencies) }, async (request, reply) => {

@@ -35,8 +35,8 @@ export function streamRoute(app: FastifyInstance, dependencies: ServiceDependenc
     const output = new PassThrough();
     // At once: the stream may have ended again when the store has answered, and after its end nothing can be written.
     output.write(`retry: ${retryMs.min + Math.floor(random() * (retryMs.max - retryMs.min))}\n\n`);
-    const { marks, standings, expiresAtMs: tokenExpiresAtMs } = content;
-    const opened = streams.open({ marks, standings, tokenExpiresAtMs, output, address: request.raw.socket.remoteAddress });
+    const { marks, revocationMarks, expiresAtMs: tokenExpiresAtMs } = content;
+    const opened = streams.open({ marks, revocationMarks, tokenExpiresAtMs, output, address: request.raw.socket.remoteAddress });
     if (opened === 'token_ends') throw new ProblemError('token_refused');
     if (opened === 'full') throw new ProblemError('too_many_streams', undefined, [], fullRetryAfterSeconds);
     // What tells every kind of EventSource to leave it at that, where some come back every second after a 503.
@@ -44,7 +44,7 @@ export function streamRoute(app: FastifyInstance, dependencies: ServiceDependenc
     output.once('close', opened.gone);
     try {
       // It is listened to already: what is taken back from now on ends it.
-      if (await isTakenBack(store, standings)) throw new ProblemError('token_refused');
+      if (await isTakenBack(store, revocationMarks)) throw new ProblemError('token_refused');
     } catch (error) {
       output.destroy();
       opened.gone();
