@@ -5,7 +5,7 @@
 import type { Artefact, AttributeDeclaration } from '../decision/artefact.ts';
 import { listItemsMax, textLengthMax } from '../decision/expression.ts';
 import type { Attributes, Value } from '../decision/value.ts';
-import { parseRecordedMs } from '../policy/instant.ts';
+import { parseRecordedMs } from '../time/instant.ts';
 import { type ProblemPlace, placesMax, pointerOf } from './problem.ts';
 import { instantWanted, kindOf, oneOf, unknownMember } from './wording.ts';
 

@@ -7,7 +7,7 @@
 import type { Artefact, AttributeDeclaration } from '../decision/artefact.ts';
 import type { Question } from '../decision/question.ts';
 import type { Value } from '../decision/value.ts';
-import { parseTimestampMs } from '../policy/instant.ts';
+import { parseTimestampMs } from '../time/instant.ts';
 import { describe, edgeAudiences, readValue, unknownAudience } from './attributes.ts';
 import { checkZones, zonesOfPage } from './convert.ts';
 import { invalidRequest, type ProblemPlace, tellableName } from './problem.ts';

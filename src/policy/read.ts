@@ -3,8 +3,8 @@
  * so that its caller goes on and every mistake is found in one pass.
  */
 import type { Json } from '../decision/value.ts';
+import { parseInstantMs } from '../time/instant.ts';
 import { type Entry, excerpt, type ListNode, type MapNode, type Node, type ScalarNode } from './document.ts';
-import { parseInstantMs } from './instant.ts';
 import type { Report } from './problems.ts';
 import { didYouMean, names } from './suggest.ts';
 

@@ -5,10 +5,10 @@
 import type { Artefact, AttributeDeclaration } from '../decision/artefact.ts';
 import type { IdentityLink, Profile } from '../decision/facts.ts';
 import type { Value } from '../decision/value.ts';
-import { parseRecordedMs } from '../policy/instant.ts';
 import { compileMapping, createMappedAnswer, type MappedAnswer, type Mapping } from '../policy/mapping.ts';
 import { idLengthMax } from '../records/limits.ts';
 import { faultOfSubject } from '../records/nobody.ts';
+import { parseRecordedMs } from '../time/instant.ts';
 import { SourceFault } from './source-fault.ts';
 
 /** Throws a `SourceFault` for an answer that does not fit. */

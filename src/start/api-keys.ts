@@ -2,9 +2,9 @@
 import { hash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { type ApiKey, keyScopes } from '../contract/key-scopes.ts';
-import { parseInstantMs } from '../policy/instant.ts';
 import { names, nearestName } from '../policy/suggest.ts';
 import { limitedKeysMax } from '../records/rate-board.ts';
+import { parseInstantMs } from '../time/instant.ts';
 import { CannotRun, systemSentence } from './cannot-run.ts';
 
 const shape = 'it must be a JSON list of { "id": "…", "sha256": "64 hex digits", "scopes": ["decide", …] }';

@@ -1,5 +1,5 @@
 /** Functions, methods and list macros; and for what is not supported, a sentence that says what to write instead. */
-import { parseDurationMs, parseTimestampMs } from '../instant.ts';
+import { parseDurationMs, parseTimestampMs } from '../../time/instant.ts';
 import { didYouMean } from '../suggest.ts';
 import { complain, type Lowering, lowerInside, type Typed } from './lowering.ts';
 import { literalText, lowerHas, reservedNames } from './names.ts';

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseDurationMs, parseInstantMs } from '../../src/policy/instant.ts';
-import { editDistance, nearestName } from '../../src/policy/suggest.ts';
+import { parseDurationMs, parseInstantMs } from '../../src/time/instant.ts';
 
 describe('dates', () => {
   test.each([
@@ -40,10 +39,4 @@ describe('durations', () => {
   test.each(['3d', '1', 'h', '', '1 h', '1ns', '1.0001s', '--1s', '1e3s', '99999999999h'])('%j is none', (text) =>
     expect(parseDurationMs(text)).toBeNull(),
   );
-});
-
-test('a suggestion is the nearest name, and none when nothing is near', () => {
-  expect(editDistance('laspde', 'lapsed')).toBe(2);
-  expect(nearestName('herro', ['zero', 'hero', 'rail'])).toBe('hero');
-  expect(nearestName('footer', ['hero', 'rail'])).toBeNull();
 });
