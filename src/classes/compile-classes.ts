@@ -4,6 +4,7 @@
  * for each combination. The work is bounded and comes in pieces, so that whoever does it has time for others in between.
  */
 import type { Artefact } from '../decision/artefact.ts';
+import { atOnce } from '../decision/at-once.ts';
 import { edgesOfNow } from '../decision/edges.ts';
 import type { Expression } from '../decision/expression.ts';
 import { type PreparedRung, preparedZone, requestFactEntries } from '../decision/reading.ts';
@@ -67,10 +68,7 @@ export function* compileClasses(artefact: Artefact, asked: ClassQuestion): Gener
 
 /** All at once, for whoever has nothing else to do. */
 export function compileClassesNow(artefact: Artefact, asked: ClassQuestion): CompiledClasses {
-  const compiling = compileClasses(artefact, asked);
-  let step = compiling.next();
-  while (step.done !== true) step = compiling.next();
-  return step.value;
+  return atOnce(compileClasses(artefact, asked));
 }
 
 interface ReadingOfZones {

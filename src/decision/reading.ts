@@ -4,6 +4,7 @@
  */
 import { priorityMax } from './arbitration.ts';
 import type { Artefact, Offer, Reads, Rule, Rung, Sensitivity, Zone } from './artefact.ts';
+import { atOnce } from './at-once.ts';
 import { edgesOfAll } from './edges.ts';
 import type { Expression } from './expression.ts';
 import { combined, isEnabled } from './sensitivity.ts';
@@ -68,11 +69,9 @@ export function preparedZone(artefact: Artefact, id: string): PreparedZone | und
   const known = zones.get(id);
   const zone = known === undefined && Object.hasOwn(artefact.zones, id) ? artefact.zones[id] : undefined;
   if (zone === undefined) return known;
-  const preparing = prepare(artefact, zone);
-  let step = preparing.next();
-  while (step.done !== true) step = preparing.next();
-  zones.set(id, step.value);
-  return step.value;
+  const made = atOnce(prepare(artefact, zone));
+  zones.set(id, made);
+  return made;
 }
 
 /** All that decisions will want, in pieces: who puts a large policy in force has other things to do in between. */

@@ -3,6 +3,7 @@
  * exactly as here: what is left out is named, with the reason, for the author of the policy.
  */
 import type { Artefact, Offer, Reads, Rule, Rung, Sensitivity, Zone } from '../decision/artefact.ts';
+import { atOnce } from '../decision/at-once.ts';
 import type { Expression } from '../decision/expression.ts';
 import type { Json } from '../decision/value.ts';
 import { type Tier, tierHeight } from '../decision/vocabulary.ts';
@@ -47,10 +48,7 @@ export type LeftOutReason = keyof typeof leftOutReasons;
 
 /** All at once, for whoever has nothing else to do. */
 export function trim(artefact: Artefact, nowMs: number): Trimmed {
-  const trimming = trimInPieces(artefact, nowMs);
-  let step = trimming.next();
-  while (step.done !== true) step = trimming.next();
-  return step.value;
+  return atOnce(trimInPieces(artefact, nowMs));
 }
 
 /** Rules and offers looked at between two pauses. */

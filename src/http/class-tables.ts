@@ -6,7 +6,7 @@ import { type ClassQuestion, compileClasses } from '../classes/compile-classes.t
 import { ProblemError } from '../contract/problem.ts';
 import type { Artefact } from '../decision/artefact.ts';
 import type { Clock } from '../time/clock.ts';
-import { inTurns } from './in-turns.ts';
+import { inTurns } from '../time/in-turns.ts';
 import { etagOf } from './shared-headers.ts';
 
 export interface KeptTable {

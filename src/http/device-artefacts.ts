@@ -9,8 +9,8 @@ import { artefactCharactersMax, type DeviceArtefact } from '../device/device-art
 import { trimInPieces } from '../device/trim.ts';
 import type { ArtefactKeys } from '../identity/artefact-keys.ts';
 import type { Clock } from '../time/clock.ts';
+import { inTurns } from '../time/in-turns.ts';
 import { daySeconds } from '../time/units.ts';
-import { inTurns } from './in-turns.ts';
 import { etagOf } from './shared-headers.ts';
 
 export interface SignedArtefact {

@@ -3,7 +3,6 @@
  * serving and says that it is stale. To load is also to be allowed to ask the HTTP services that it names.
  */
 import { readFile } from 'node:fs/promises';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { purging } from '../classes/purge.ts';
 import type { Artefact } from '../decision/artefact.ts';
 import { preparation } from '../decision/reading.ts';
@@ -11,6 +10,7 @@ import { type Compilation, type CompileOptions, compilePolicy } from '../policy/
 import { formatProblem, type PolicyProblem } from '../policy/problems.ts';
 import { noSources, SourceProblem, type Sources } from '../sources/sources.ts';
 import type { Clock } from '../time/clock.ts';
+import { inTurns } from '../time/in-turns.ts';
 
 export interface HeldPolicy {
   readonly artefact: Artefact;
@@ -77,7 +77,7 @@ export function createPolicyHolder(
       const { artefact, problems } = await compile(bytes, { file, nowMs: clock.nowMs() });
       const loss = lossOfAllZones(artefact, held, file);
       if (artefact === null || loss.length > 0) return refuse([...problems, ...loss]);
-      await prepareInPieces(artefact);
+      await inTurns(preparation(artefact));
       const purge = await purgeOf(artefact, held);
       // INVARIANT: opening retires what the old policy asks, so nothing waits between it and the new policy's being in force.
       const opened = await open(artefact, file);
@@ -123,7 +123,7 @@ export function createPolicyHolder(
     async fallBackTo({ file, bytes }, acceptedAtMs, refused = []) {
       const { artefact, problems } = await compile(bytes, { file, nowMs: acceptedAtMs });
       if (artefact === null) return { inForce: false, problems };
-      await prepareInPieces(artefact);
+      await inTurns(preparation(artefact));
       const opened = await open(artefact, file);
       if ('problems' in opened) return { inForce: false, problems: [...problems, ...opened.problems] };
       held = { artefact, sources: opened.sources, stale: true, refused: refused.slice(0, refusedMax), purge: null };
@@ -136,18 +136,7 @@ export function createPolicyHolder(
 async function purgeOf(artefact: Artefact, held: HeldPolicy | null): Promise<readonly string[] | null> {
   if (held === null) return null;
   if (held.artefact.revision === artefact.revision) return held.purge;
-  const comparing = purging(held.artefact, artefact);
-  let step = comparing.next();
-  while (step.done !== true) {
-    await nextTurn();
-    step = comparing.next();
-  }
-  return step.value;
-}
-
-/** What every decision uses, with pauses, so that no decision waits for all of it at once. */
-async function prepareInPieces(artefact: Artefact): Promise<void> {
-  for (const _ of preparation(artefact)) await nextTurn();
+  return inTurns(purging(held.artefact, artefact));
 }
 
 /** The head of a file that was cut short may be a policy by itself, and one that decides nothing: nobody means to have that instead. */

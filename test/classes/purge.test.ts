@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { purging } from '../../src/classes/purge.ts';
 import { readSharedQuery } from '../../src/contract/shared-query.ts';
 import type { Artefact } from '../../src/decision/artefact.ts';
+import { atOnce } from '../../src/decision/at-once.ts';
 import { decide } from '../../src/decision/decide.ts';
 import type { ZoneDecision } from '../../src/decision/decision.ts';
 import { noEvidence } from '../../src/decision/facts.ts';
@@ -16,10 +17,7 @@ import { segmentPolicy } from './segment-policy.ts';
 const seed = Number(process.env.STEPWELL_TEST_SEED ?? Date.now() % 2 ** 31);
 
 function purgeTags(before: Artefact, after: Artefact): readonly string[] {
-  const comparing = purging(before, after);
-  let step = comparing.next();
-  while (step.done !== true) step = comparing.next();
-  return step.value;
+  return atOnce(purging(before, after));
 }
 
 function answerTo(artefact: Artefact, query: string): readonly ZoneDecision[] | null {
