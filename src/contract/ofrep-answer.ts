@@ -6,7 +6,7 @@ import type { Artefact } from '../decision/artefact.ts';
 import type { ZoneDecision } from '../decision/decision.ts';
 import type { Json } from '../decision/value.ts';
 import { knownText } from './answer-text.ts';
-import { type ProblemCode, ProblemError } from './problem.ts';
+import { type ProblemCode, ProblemError, type ProblemPlace } from './problem.ts';
 import { streamPath } from './session-tokens.ts';
 
 export const ofrepReasons = ['TARGETING_MATCH', 'SPLIT', 'DEFAULT', 'DISABLED'] as const;
@@ -112,7 +112,7 @@ export function ofrepError({ code, detail, errors, status, retryAfterSeconds }: 
   const errorDetails = places.length === 0 ? detail : places.join('; ');
   return {
     status: statusOf(code, status),
-    body: { ...(key === null ? {} : { key }), errorCode: errorCodeOf(code), errorDetails },
+    body: { ...(key === null ? {} : { key }), errorCode: errorCodeOf(code, errors), errorDetails },
     retryAfterSeconds: retryAfterSeconds ?? (status === 503 ? retryAfterOverloadSeconds : null),
   };
 }
@@ -126,8 +126,10 @@ function statusOf(code: ProblemCode, status: number): number {
   return status < 500 ? 400 : 500;
 }
 
-function errorCodeOf(code: ProblemCode): OfrepErrorCode {
+/** What is JSON and too deep or too much, which is said of the whole, was parsed: the context is not one that we take. */
+function errorCodeOf(code: ProblemCode, errors: readonly ProblemPlace[]): OfrepErrorCode {
   if (code === 'unknown_zone') return 'FLAG_NOT_FOUND';
+  if (code === 'malformed_json' && errors.some(({ pointer }) => pointer === '')) return 'INVALID_CONTEXT';
   if (code === 'malformed_json' || code === 'unsupported_media_type') return 'PARSE_ERROR';
   return code === 'invalid_request' ? 'INVALID_CONTEXT' : 'GENERAL';
 }

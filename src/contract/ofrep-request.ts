@@ -48,7 +48,7 @@ export function hearContext(context: Context, flag: string | null, artefact: Art
   const identity = readIdentity(context, ignored);
   const consent = readConsent(member(context, 'consent'), ignored);
   const ids = flag === null ? zonesOf(artefact, page) : [flag];
-  const tieBreak = member(context, 'targetingKey');
+  const tieBreak = readTargetingKey(member(context, 'targetingKey'), ignored);
   const question = {
     nowMs,
     audience: 'personal',
@@ -58,7 +58,7 @@ export function hearContext(context: Context, flag: string | null, artefact: Art
     request,
     audiences: null,
     explain: false,
-    ...(typeof tieBreak === 'string' && tieBreak !== '' ? { tieBreak } : {}),
+    ...(tieBreak === null ? {} : { tieBreak }),
   } as const;
   const asking = {
     question,
@@ -67,6 +67,13 @@ export function hearContext(context: Context, flag: string | null, artefact: Art
     defaultDeadlineMs: (page === null ? null : artefact.pages[page]?.deadlineMs) ?? artefact.deadline.defaultMs,
   };
   return { asking, identity, consent, ignored: ignored.sort() };
+}
+
+function readTargetingKey(given: unknown, ignored: string[]): string | null {
+  if (isNothing(given)) return null;
+  if (typeof given === 'string') return given;
+  ignored.push('targetingKey');
+  return null;
 }
 
 /** An application's own `page` may mean anything: one that the policy does not name is none. */

@@ -83,7 +83,6 @@ describe('one flag', () => {
   });
 
   it.each([
-    ['POST', '/ofrep/v1/evaluate/flags/hero/', 404, undefined],
     ['POST', '/ofrep/v1/nothing', 404, undefined],
     ['GET', '/ofrep/v1/evaluate/flags', 405, 'POST'],
     ['DELETE', '/ofrep/v1/evaluate/flags/hero', 405, 'POST'],
@@ -100,18 +99,25 @@ describe('one flag', () => {
   });
 
   it.each([
-    ['%', 400, 'GENERAL'],
-    ['%ff', 400, 'GENERAL'],
-    ['x'.repeat(3_000), 404, 'FLAG_NOT_FOUND'],
-  ] as const)('tells in its own form that %s is no name of a flag', async (key, status, errorCode) => {
-    const { app } = await startService();
-    const answer = await app.inject({ method: 'POST', url: `/ofrep/v1/evaluate/flags/${key}`, payload: {} });
+    ['a/b', 'a/b'],
+    ['a%2Fb', 'a/b'],
+    ['hero/', 'hero/'],
+    ['', ''],
+    ['a/%C3%A4?b', 'a/ä'],
+    ['%', '%'],
+    ['100%/of', '100%/of'],
+    ['%ff', '%ff'],
+    ['x'.repeat(3_000), 'x'.repeat(3_000)],
+  ])('tells in its own form that %s is no name of a flag', async (written, key) => {
+    const service = await startService();
+    const answer = await service.app.inject({ method: 'POST', url: `/ofrep/v1/evaluate/flags/${written}`, payload: { context: {} } });
     expect([answer.statusCode, answer.headers['content-type'], answer.headers['cache-control']]).toEqual([
-      status,
+      404,
       'application/json; charset=utf-8',
       'private, no-store',
     ]);
-    expect(answer.json()).toEqual({ errorCode, errorDetails: expect.any(String) });
+    expect(answer.json()).toEqual({ key, errorCode: 'FLAG_NOT_FOUND', errorDetails: 'the policy has no zone of this name' });
+    checkOfrep('single', answer.statusCode, answer.json());
   });
 
   it('is a 404 where the policy has no such zone', async () => {
@@ -133,10 +139,11 @@ describe('an application that knows nothing of Stepwell', () => {
     const own = { email: 'a@b.example', plan: { tier: 1 }, tags: [1, null], when: null, __proto__x: true, explain: true, zones: ['x'] };
     const answer = await flag(service, 'hero', { ...own, targetingKey: 7, country: 'DE' });
     expect(answer.variant).toBe('hero-dach');
-    expect(answer.metadata.ignoredContext).toBeUndefined();
+    expect(answer.metadata.ignoredContext).toBe('targetingKey');
   });
 
   it.each([
+    ['a targeting key that is no text', { targetingKey: 5 }, 'targetingKey'],
     ['a declared attribute of another type', { country: 49 }, 'country'],
     ['a value that the policy does not declare', { device: 'watch' }, 'device'],
     ['an object where a text is declared', { device: { model: 'x' } }, 'device'],
@@ -271,6 +278,8 @@ describe('what goes wrong', () => {
     ['a body that is not JSON', '{"context":', 400, 'PARSE_ERROR'],
     ['nothing', '', 400, 'PARSE_ERROR'],
     ['a key twice', '{"context":{"page":"home","page":"x"}}', 400, 'PARSE_ERROR'],
+    ['levels beyond the bound', `{"context":{"x":${'['.repeat(15)}${']'.repeat(15)}}}`, 400, 'INVALID_CONTEXT'],
+    ['members beyond the bound', `{"context":{"x":[${'[],'.repeat(2_000)}[]]}}`, 400, 'INVALID_CONTEXT'],
     ['too much', `{"context":{"x":"${'x'.repeat(40_000)}"}}`, 400, 'GENERAL'],
   ])('is told in OFREP’s form: %s', async (_, payload, status, errorCode) => {
     const { app } = await startService();
