@@ -146,7 +146,9 @@ function postDecide(credentials: ExampleCredentials | null): Json {
         description: 'A decision for every zone asked for',
         headers: {
           ...commonHeaders,
-          'Server-Timing': header('how long each stage took, in milliseconds'),
+          'Server-Timing': header(
+            'how long each stage took, in milliseconds; of a stream it is a trailer, for callers who send `TE: trailers`',
+          ),
         },
         content: {
           'application/json': { schema: ref('DecideResponse') },

@@ -27,11 +27,14 @@ function wholeAnswer(reply: FastifyReply): Answer {
   };
 }
 
-/** A line for each zone as its own instant comes, then the envelope. The headers leave first, so the times come as a trailer. */
-function zoneByZone(reply: FastifyReply): Answer {
+/**
+ * A line for each zone as its own instant comes, then the envelope. The headers leave first, so the times can only come as a trailer:
+ * for who says that they read trailers, because there are caches that take a stream with one for a broken one.
+ */
+function zoneByZone(request: FastifyRequest, reply: FastifyReply): Answer {
   const lines = new Readable({ read() {} });
   let timing = '';
-  reply.trailer('server-timing', async () => timing);
+  if (readsTrailers(request)) reply.trailer('server-timing', async () => timing);
   reply.header('content-type', 'application/x-ndjson; charset=utf-8').send(lines);
   return {
     zones(zones) {
@@ -49,9 +52,16 @@ function zoneByZone(reply: FastifyReply): Answer {
 }
 
 export function answerTo(request: FastifyRequest, reply: FastifyReply): Answer {
-  return wantsStream(request) ? zoneByZone(reply) : wholeAnswer(reply);
+  return wantsStream(request) ? zoneByZone(request, reply) : wholeAnswer(reply);
 }
 
 function wantsStream({ headers }: FastifyRequest): boolean {
   return headers.accept?.split(',').some((range) => /^\s*application\/x-ndjson\s*(?:;(?!\s*q=0(?:\.0*)?\s*$).*)?$/i.test(range)) ?? false;
+}
+
+/** RFC 9110, 6.5.1 and 10.1.4. HTTP/1.0 has no chunks, so nothing comes after them either: there a stream ends with its connection. */
+function readsTrailers({ headers, raw }: FastifyRequest): boolean {
+  if (raw.httpVersionMajor === 1 && raw.httpVersionMinor === 0) return false;
+  const { te } = headers;
+  return typeof te === 'string' && te.split(',').some((coding) => /^\s*trailers\s*$/i.test(coding));
 }
