@@ -5,6 +5,7 @@
 import { policyTag, serviceTag, zoneTag } from './cache-tags.ts';
 import type { CacheAnswer } from './decision.ts';
 import type { Descent } from './descent.ts';
+import { edgesOfAll } from './edges.ts';
 import { type PreparedRung, type PreparedZone, preparedZone, requestFactEntries } from './reading.ts';
 import type { Standing } from './standing.ts';
 import type { Scope } from './vocabulary.ts';
@@ -65,12 +66,17 @@ function segmentKey(standing: Standing, id: string, prepared: PreparedZone): str
 
 const partsOfQuestions = new WeakMap<Standing, string>();
 
-/** The same for every zone of a question that arbitrates, and dear where there are many offers. */
+/**
+ * The same for every zone of a question that arbitrates, and dear where there are many offers. Of those that choose by rules no other can
+ * tell what they show.
+ */
 function questionParts(standing: Standing): string {
   let parts = partsOfQuestions.get(standing);
   if (parts === undefined) {
     const { artefact, question } = standing;
-    const rungs = segmentRungs(question.zones.flatMap((other) => preparedZone(artefact, other) ?? []));
+    const rungs = segmentRungs(question.zones.flatMap((other) => preparedZone(artefact, other) ?? [])).filter(
+      ({ rung }) => rung.select.by === 'arbitrate',
+    );
     parts = [...pageParts(standing), partsOf(standing, rungs)].filter((part) => part !== '').join('&');
     partsOfQuestions.set(standing, parts);
   }
@@ -96,12 +102,16 @@ function readParts({ question }: Standing, rungs: readonly PreparedRung[]): read
   return [...attributes, ...audiences];
 }
 
-/** How many of the instants have passed at which a condition on the time may change; the time itself, where they cannot be told. */
-function timeParts({ question: { nowMs } }: Standing, rungs: readonly PreparedRung[]): readonly string[] {
+/**
+ * How many of the instants have passed at which a condition on the time may change; the time itself, where they cannot be told. Where
+ * they follow from attributes, those stand in the key, so that two questions with one key count the same instants.
+ */
+function timeParts({ question: { nowMs, request } }: Standing, rungs: readonly PreparedRung[]): readonly string[] {
   const entries = rungs.flatMap((rung) => requestFactEntries(rung, nowMs)).filter(({ reads }) => reads.now);
   if (entries.length === 0) return [];
   const edges = new Set<number>();
-  for (const { edgesMs } of entries) {
+  for (const entry of entries) {
+    const edgesMs = entry.edgesMs ?? edgesOfAll(entry.conditions, request);
     if (edgesMs === null) return [`@at=${nowMs}`];
     for (const edgeMs of edgesMs) edges.add(edgeMs);
   }
@@ -114,11 +124,14 @@ function countPassed(edges: Iterable<number>, nowMs: number): number {
   return passed;
 }
 
-/** How many openings and closings of offer windows have passed: it changes exactly when the set of open offers may. */
+/** How many openings and closings of offer windows have passed: it changes exactly when the set of open offers for everybody may. */
 function windowParts({ question }: Standing, rungs: readonly PreparedRung[]): readonly string[] {
   const edges = new Set<number>();
   for (const { windowed } of rungs) {
-    for (const { offer } of windowed) for (const edgeMs of [offer.fromMs, offer.untilMs]) if (edgeMs !== null) edges.add(edgeMs);
+    for (const { sensitivity, offer } of windowed) {
+      if (sensitivity.class !== 'S0') continue;
+      for (const edgeMs of [offer.fromMs, offer.untilMs]) if (edgeMs !== null) edges.add(edgeMs);
+    }
   }
   return edges.size === 0 ? [] : [`@window=${countPassed(edges, question.nowMs)}`];
 }

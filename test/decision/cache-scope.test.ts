@@ -45,6 +45,7 @@ zones:
     { when: 'request.country == "DE"', variant: other },
     { when: 'now >= timestamp("2026-12-01T00:00:00Z") && now < timestamp("2026-12-24T00:00:00Z")', variant: there } ] }, LAST ] }
   drifting: { kind: content, ladder: [ { tier: segment, choose: [ { when: 'now < timestamp("2026-12-01T00:00:00Z")', variant: other }, { when: 'now > request.since', variant: there } ] }, LAST ] }
+  ticking: { kind: content, ladder: [ { tier: segment, choose: [ { when: 'now - now < duration("1h") && request.since < now', variant: there } ] }, LAST ] }
   rail: { kind: offer, ladder: [ { tier: user, arbitrate: { tag: personal } }, { tier: segment, arbitrate: { tag: rail } }, LAST ] }
   strip: { kind: offer, ladder: [ { tier: segment, arbitrate: { tag: strip } }, LAST ] }
   closed: { kind: offer, ladder: [ { tier: segment, arbitrate: { tag: closed } }, LAST ] }
@@ -147,7 +148,9 @@ describe('a key', () => {
     ['counts one that has just passed', '/timed?@now=1', 'timed', { nowMs: firstOfDecember }],
     ['counts those after it', '/timed?@now=3', 'timed', { nowMs: christmas }],
     ['counts all of them', '/timed?country=DE&@now=4', 'timed', { nowMs: christmas + 1, request: { country: 'DE' } }],
-    ['has the time itself where its instants cannot be told', `/drifting?since=5&@at=${nowMs}`, 'drifting', { request: { since: 5 } }],
+    ['counts the instants that follow from what the question says', '/drifting?since=5&@now=2', 'drifting', { request: { since: 5 } }],
+    ['counts none of what the question does not say', '/drifting?@now=0', 'drifting'],
+    ['has the time itself where its instants cannot be told', `/ticking?since=5&@at=${nowMs}`, 'ticking', { request: { since: 5 } }],
     ['counts what opens and closes', '/seasonal?@page=&@zones=seasonal,&@shown=&@window=0', 'seasonal'],
     ['counts what has just opened', '/seasonal?@page=&@zones=seasonal,&@shown=&@window=1', 'seasonal', { nowMs: firstOfDecember }],
     ['counts what has just closed', '/seasonal?@page=&@zones=seasonal,&@shown=&@window=2', 'seasonal', { nowMs: christmas }],
@@ -156,7 +159,7 @@ describe('a key', () => {
     ['and half a character', '/chosen?device=%d83d', 'chosen', { request: { device: '\ud83d' } }],
     [
       'is of the whole question where offers compete: its page, its zones in order and what is shown',
-      '/rail?@page=home&@zones=rail,chosen,strip,&@shown=a,b,&country=DE&device=mobile&@audiences=sale,&@window=0',
+      '/rail?@page=home&@zones=rail,chosen,strip,&@shown=a,b,&device=mobile&@audiences=sale,&@window=0',
       'rail',
       {
         page: 'home',
@@ -224,11 +227,13 @@ describe('two questions', () => {
     ['on either side of a closing', 'seasonal', { nowMs: christmas - 1 }, { nowMs: christmas }],
     ['on either side of an instant that a rule names', 'timed', { nowMs: firstOfDecember - 1 }, { nowMs: firstOfDecember }],
     [
-      'at two times where a rule weighs the time against the request',
+      'on either side of the instant at which a rule weighs the time against the request',
       'drifting',
-      { nowMs, request: { since: 5 } },
-      { nowMs: nowMs + 1, request: { since: 5 } },
+      { nowMs: christmas, request: { since: christmas } },
+      { nowMs: christmas + 1, request: { since: christmas } },
     ],
+    ['at one time, where a rule weighs it against another instant', 'drifting', { request: { since: 5 } }, { request: { since: 6 } }],
+    ['at two times, where nobody can tell when a rule changes', 'ticking', { nowMs }, { nowMs: nowMs + 1 }],
     ['with what another zone reads, where they compete', 'rail', { ...onPage, audiences: ['sale'] }, { ...onPage, audiences: [] }],
     ['for two pages, where zones compete', 'rail', { ...mobile, page: 'home' }, { ...mobile, page: null }],
     ['with other zones beside, where they compete', 'rail', mobile, { ...mobile, zones: ['rail', 'strip'] }],
@@ -248,6 +253,19 @@ describe('two questions', () => {
     ['with offers shown in another order', 'rail', { shownOffers: ['b', 'a'] }, { shownOffers: ['a', 'b'] }],
     ['with another attribute that no rule reads', 'topical', { request: { country: 'DE' } }, { request: { country: 'FR' } }],
     ['for two pages, where nothing competes', 'chosen', { page: 'home' }, { page: null }],
+    [
+      'at two times, where a rule weighs the time against the request, until it changes',
+      'drifting',
+      { nowMs: christmas + 1, request: { since: christmas } },
+      { nowMs: christmas + 86_400_000, request: { since: christmas } },
+    ],
+    ['at two times, where the question lacks what a rule weighs the time against', 'drifting', { nowMs }, { nowMs: nowMs + 1 }],
+    [
+      'where offers compete, whatever a zone beside them reads that has none',
+      'rail',
+      { zones: ['rail', 'ticking'], request: { since: 5 } },
+      { zones: ['rail', 'ticking'], nowMs: nowMs + 1 },
+    ],
     ['at two times, where no rule reads the time', 'chosen', { nowMs }, { nowMs: christmas }],
     ['at two times, where nothing opens or closes between them', 'rail', { nowMs: christmas }, { nowMs: christmas + 1 }],
   ];

@@ -5,7 +5,7 @@ import type { Question } from '../../src/decision/question.ts';
 import { attributesFrom, audience, degrade, evidence, profile, propensities, session } from '../generate/evidence.ts';
 import { junkEvidence, oddQuestion, spoiled } from '../generate/junk.ts';
 import { questionAbout } from '../generate/question.ts';
-import { edgeAudiences } from '../generate/vocabulary.ts';
+import { baseNowMs, edgeAudiences, offsets } from '../generate/vocabulary.ts';
 import {
   alwaysDecides,
   anotherPerson,
@@ -136,6 +136,15 @@ export const askingDecidesNothing: Claim<Asked> = {
   },
 };
 
+/** Near the instants at which generated windows and conditions change, by themselves or by what the question says. */
+function instant({ nowMs, request }: Question): fc.Arbitrary<number> {
+  const named = Object.values(request).filter((value): value is number => Number.isSafeInteger(value) && Number(value) > baseNowMs / 2);
+  const about = fc.constantFrom(nowMs, nowMs, ...offsets.map((seconds) => baseNowMs + seconds * 1000), ...named);
+  return fc
+    .record({ about, spanMs: fc.constantFrom(0, 0, 3_600_000, 86_400_000, -3_600_000), byMs: fc.constantFrom(-1, 0, 1) })
+    .map(({ about: atMs, spanMs, byMs }) => atMs + spanMs + byMs);
+}
+
 interface TwoQuestions extends Asked {
   readonly other: Question;
   /** The other question meets a policy whose variants show something else. */
@@ -146,7 +155,6 @@ export const sameKeyMeansSameBytes: Claim<TwoQuestions> = {
   says: 'one cache key that is not private means the same bytes',
   over: (document) =>
     asked(document).chain(({ question, evidence: given }) => {
-      // The same instant: the life of an entry in a cache is its max-age, not its key.
       const one: Question = { ...question, audience: 'shared', explain: false };
       const change = fc.record({
         request: fc.oneof(
@@ -158,6 +166,7 @@ export const sameKeyMeansSameBytes: Claim<TwoQuestions> = {
         page: fc.constantFrom(question.page, null),
         shownOffers: fc.oneof(fc.constant(question.shownOffers), fc.subarray(Object.keys(document.offers))),
         audience: fc.constantFrom<Question['audience'][]>('shared', 'shared', 'personal'),
+        nowMs: fc.oneof(fc.constant(question.nowMs), instant(question)),
       });
       return fc.record({
         question: fc.constant(one),
