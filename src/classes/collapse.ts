@@ -2,22 +2,28 @@
  * From raw signals to the one query of their class, by a table of classes. It runs wherever the signals are, in a service, an edge worker
  * or a browser: no dependency, nothing ambient, and it cannot fail; a signal that it cannot use is as if it were absent.
  */
+import { listItemsMax } from '../decision/expression.ts';
+import { parseRecordedMs } from '../time/instant.ts';
+import { instants, isItem, isText } from './bounds.ts';
 import type { AttributeTable, ClassTable, DecisionGraph } from './table.ts';
 import { writtenValue } from './written.ts';
 
 export type { ClassTable } from './table.ts';
 
-/** By the name of the attribute, and `audiences`. Numbers, truths, timestamps and lists may come as text, as a header or cookie has them. */
-export type Signals = { readonly [name: string]: unknown };
+/**
+ * What is known of a visitor, by the name of the attribute, and `audiences`. Numbers, truths, timestamps and lists may come as text, as a
+ * header or cookie has them.
+ */
+export type VisitorContext = { readonly [name: string]: unknown };
 
 /** What to put after the question mark of `GET /v1/decide`: visitors of whom the zones think alike get the same. */
-export function collapse(table: ClassTable, signals: Signals): string {
+export function collapse(table: ClassTable, context: VisitorContext): string {
   const { attributes, decision } = table;
-  const classOf = attributes.map((attribute) => () => ('raw' in attribute ? 0 : classIn(attribute, signalOf(signals, attribute))));
+  const classOf = attributes.map((attribute) => () => ('raw' in attribute ? 0 : classIn(attribute, signalOf(context, attribute))));
   if (decision !== null) return answeredBy(decision, classOf);
   const parts = attributes.map((attribute, index) => {
     if (!('raw' in attribute)) return attribute.written?.[classOf[index]?.() ?? 0] ?? '';
-    const value = signalOf(signals, attribute);
+    const value = signalOf(context, attribute);
     return value === undefined ? '' : writtenValue(attribute.name, value, attribute.type);
   });
   return [table.query, ...parts.filter((part) => part !== '')].join('&');
@@ -67,11 +73,11 @@ function firstOrNone(marks: readonly string[], fits: (mark: string) => boolean):
 }
 
 /** Undefined for what `GET /v1/decide` would not take: it is then no signal. */
-function signalOf(signals: Signals, { name, type }: AttributeTable): Signal | undefined {
-  const given = Object.hasOwn(signals, name) ? signals[name] : undefined;
+function signalOf(context: VisitorContext, { name, type }: AttributeTable): Signal | undefined {
+  const given = Object.hasOwn(context, name) ? context[name] : undefined;
   switch (type) {
     case 'string':
-      return isText(given) ? given : undefined;
+      return typeof given === 'string' && isText(given) ? given : undefined;
     case 'bool':
       return given === true || given === 'true' ? true : given === false || given === 'false' ? false : undefined;
     case 'int': {
@@ -82,27 +88,14 @@ function signalOf(signals: Signals, { name, type }: AttributeTable): Signal | un
       return instantOf(given);
     case 'strings': {
       const items = typeof given === 'string' ? given.split(',') : Array.isArray(given) ? given : [];
-      const usable = [...new Set<string>(items.filter((item) => isText(item) && !item.includes(',')))].sort();
-      return usable.length === 0 || usable.length > itemsMax ? undefined : usable;
+      const usable = [...new Set<string>(items.filter((item) => typeof item === 'string' && isItem(item)))].sort();
+      return usable.length === 0 || usable.length > listItemsMax ? undefined : usable;
     }
   }
 }
 
-/** As long as a condition reads them. */
-const textLengthMax = 1024;
-const itemsMax = 256;
-
-function isText(given: unknown): given is string {
-  return typeof given === 'string' && given !== '' && given.length <= textLengthMax && !/\p{Surrogate}/u.test(given);
-}
-
-/** In the years that a timestamp can be written in. */
-const instants = { firstMs: -62_135_596_800_000, lastMs: 253_402_300_799_999 };
-
 function instantOf(given: unknown): number | undefined {
-  const isInstant =
-    typeof given === 'string' && /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})$/.test(given);
-  const atMs = isInstant ? Date.parse(given.replace(/(\.\d{3})\d+/, '$1').toUpperCase()) : given;
+  const atMs = typeof given === 'string' ? parseRecordedMs(given) : given;
   return Number.isSafeInteger(atMs) && (atMs as number) >= instants.firstMs && (atMs as number) <= instants.lastMs
     ? (atMs as number)
     : undefined;

@@ -4,8 +4,9 @@
  */
 import type { AttributeDeclaration } from '../decision/artefact.ts';
 import { evaluate, type Scope } from '../decision/evaluate.ts';
-import { type Expression, operandsOf, textLengthMax } from '../decision/expression.ts';
+import { type Expression, operandsOf } from '../decision/expression.ts';
 import type { Value } from '../decision/value.ts';
+import { instants, isItem, isText } from './bounds.ts';
 import { audiencesName, type Part } from './parts.ts';
 import type { Classes } from './table.ts';
 
@@ -34,7 +35,7 @@ export function domainOf(
     case 'int':
       return marks === null ? null : numbers('int', marks.numbers, [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER]);
     case 'timestamp':
-      return marks === null ? null : numbers('timestamp', marks.numbers, [-62_135_596_800_000, 253_402_300_799_999]);
+      return marks === null ? null : numbers('timestamp', marks.numbers, [instants.firstMs, instants.lastMs]);
     case 'strings': {
       const among = values === null ? null : values.filter(isItem);
       if (among !== null && among.length <= itemsTriedMax) return lists(among, among);
@@ -48,15 +49,6 @@ const truths: Domain = {
   values: [undefined, true, false],
   tableBy: (classOf) => ({ type: 'bool', true: classOf(1), false: classOf(2) }),
 };
-
-function isText(text: string): boolean {
-  return text !== '' && text.length <= textLengthMax && text.isWellFormed();
-}
-
-/** Of a list in a query. */
-function isItem(text: string): boolean {
-  return isText(text) && !text.includes(',');
-}
 
 function declaredTexts(texts: readonly string[]): Domain {
   return {

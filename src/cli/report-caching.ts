@@ -1,7 +1,7 @@
 /** Works out what each page and zone costs a shared cache, under an assumption about traffic or a log of it, and says so. */
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { collapse, type Signals } from '../classes/collapse.ts';
+import { collapse, type VisitorContext } from '../classes/collapse.ts';
 import { type CompiledClasses, compileClassesNow } from '../classes/compile-classes.ts';
 import { hitRatio, replayedHitRatio, zipfShares } from '../classes/expected-hits.ts';
 import type { AttributeSpace } from '../classes/inputs.ts';
@@ -53,7 +53,7 @@ interface Visit {
   readonly atMs: number;
   readonly query: string;
   readonly page: string | null;
-  readonly signals: Signals;
+  readonly signals: VisitorContext;
 }
 
 interface LineProblem {

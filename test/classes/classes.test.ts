@@ -1,7 +1,7 @@
 /** Classes: raw signals that a page's zones cannot tell apart become one query, and those that they can become two. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { collapse, type Signals } from '../../src/classes/collapse.ts';
+import { collapse, type VisitorContext } from '../../src/classes/collapse.ts';
 import { compileClassesNow } from '../../src/classes/compile-classes.ts';
 import type { ClassTable } from '../../src/classes/table.ts';
 import { writtenValue } from '../../src/classes/written.ts';
@@ -26,7 +26,7 @@ function compiled(text: string, nowMs = baseNowMs): Artefact {
 }
 
 /** The query that says all of it. */
-function rawQuery(artefact: Artefact, base: string, given: Signals): string {
+function rawQuery(artefact: Artefact, base: string, given: VisitorContext): string {
   const parts = Object.keys(given)
     .sort()
     .map((name) =>
@@ -47,7 +47,12 @@ interface Faults {
 }
 
 /** What is wrong with the classes of one page for some visitors, as sentences. */
-function faultsOf(artefact: Artefact, visitors: readonly Signals[], nowMs: number, { table: changed }: Faults = {}): readonly string[] {
+function faultsOf(
+  artefact: Artefact,
+  visitors: readonly VisitorContext[],
+  nowMs: number,
+  { table: changed }: Faults = {},
+): readonly string[] {
   const { table: made, validUntilMs } = compileClassesNow(artefact, { page: 'home', zones: null, nowMs });
   const table = JSON.parse(JSON.stringify(changed?.(made) ?? made)) as ClassTable;
   const faults: string[] = [];
@@ -189,8 +194,8 @@ offers:
 );
 
 /** Every combination of a few values, absence among them. */
-function everyVisitor(space: Readonly<Record<string, readonly unknown[]>>): readonly Signals[] {
-  let visitors: readonly Signals[] = [{}];
+function everyVisitor(space: Readonly<Record<string, readonly unknown[]>>): readonly VisitorContext[] {
+  let visitors: readonly VisitorContext[] = [{}];
   for (const [name, some] of Object.entries(space)) {
     visitors = visitors.flatMap((visitor) => [visitor, ...some.map((value) => ({ ...visitor, [name]: value }))]);
   }
@@ -264,13 +269,22 @@ describe('the classes of a shop', () => {
 
   it('take what headers and cookies hold as text, and nothing that no question may say', () => {
     const { table } = compileClassesNow(shop, asked);
-    const same = (a: Signals, b: Signals) => expect(collapse(table, a)).toBe(collapse(table, b));
+    const same = (a: VisitorContext, b: VisitorContext) => expect(collapse(table, a)).toBe(collapse(table, b));
     same(
       { visits: '4', mobile: 'true', audiences: 'app,newsletter' },
       { visits: 4, mobile: true, audiences: ['newsletter', 'app', 'app'] },
     );
     for (const junk of ['', null, Number.NaN, {}, [], 'x'.repeat(2000), '\ud800', 1.5, -0.1]) {
       same({ country: junk, device: junk, visits: junk, mobile: junk, audiences: junk, toString: 1 }, {});
+    }
+    const spelled = compileClassesNow(shop, { ...asked, page: 'spelled' }).table;
+    const joined = (given: unknown) => collapse(spelled, { joined: given });
+    for (const instant of ['2025-02-28T00:00:00Z', '2025-02-28T01:00:00.123456+01:00', Date.UTC(2025, 1, 28)]) {
+      expect(joined(instant)).not.toBe(joined(undefined));
+    }
+    const noInstants = ['2025-02-30T00:00:00Z', '2025-02-28T24:00:00Z', '2025-02-28T00:00:60Z', '2025-02-28T00:00:00+24:00', '2025-02-28'];
+    for (const instant of [...noInstants, '0000-02-28T00:00:00Z', '0001-01-01T00:00:00+01:00', '9999-12-31T23:59:59-01:00']) {
+      expect(joined(instant)).toBe(joined(undefined));
     }
     same({ device: 'watch' }, {});
     same({ audiences: ['unheard'] }, {});

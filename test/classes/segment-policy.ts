@@ -1,6 +1,6 @@
 /** Policies whose every rung is open to everybody, and what an edge may know of those who come. */
 import fc from 'fast-check';
-import type { Signals } from '../../src/classes/collapse.ts';
+import type { VisitorContext } from '../../src/classes/collapse.ts';
 import { conditionReading } from '../generate/condition.ts';
 import { attributes, baseNowMs, edgeAudiences, integers, offsets, texts } from '../generate/vocabulary.ts';
 import { type Condition, everyPart, type PolicyDocument, when } from '../oracle/document.ts';
@@ -13,7 +13,7 @@ const values: Readonly<Record<string, readonly unknown[]>> = {
 };
 
 /** What an edge may know of a visitor, all of which a question could say. */
-export const signals: fc.Arbitrary<Signals> = fc
+export const signals: fc.Arbitrary<VisitorContext> = fc
   .record({
     ...Object.fromEntries(
       Object.entries(attributes.request as Record<string, { type: string; values?: readonly string[] }>).map(([name, declared]) => {
