@@ -29,7 +29,7 @@ export async function reportCaching(path: string, options: CacheReportOptions): 
     zipf: log === undefined ? (zipf ?? defaultZipf) : null,
     log: traffic && logSummary(traffic),
   };
-  const report = { artefact, nowMs, requestsPerSecond: requests / 3600, skew: zipf ?? defaultZipf, traffic: traffic?.visits ?? null };
+  const report = { artefact, nowMs, requestsPerSecond: requests / 3600, skew: zipf ?? defaultZipf, traffic: traffic?.questions ?? null };
   const pages = Object.keys(artefact.pages).map((page) => pageReport(report, page));
   const costly = pages.flatMap(({ page, zones }) => zones.filter(({ isCostly }) => isCostly).map(({ zone }) => ({ page, zone })));
   if (traffic !== null && traffic.refused > 0) foundProblems();
@@ -49,11 +49,11 @@ async function loadPolicy(path: string): Promise<Artefact | null> {
 }
 
 /** One request of the log. */
-interface Visit {
+interface LoggedQuestion {
   readonly atMs: number;
   readonly query: string;
   readonly page: string | null;
-  readonly signals: VisitorContext;
+  readonly context: VisitorContext;
 }
 
 interface LineProblem {
@@ -62,7 +62,7 @@ interface LineProblem {
 }
 
 interface Traffic {
-  readonly visits: readonly Visit[];
+  readonly questions: readonly LoggedQuestion[];
   /** Lines that hold no query that the service would answer. */
   readonly refused: number;
   /** The first of them. */
@@ -76,7 +76,7 @@ const linesMax = 2_000_000;
 const problemsShownMax = 10;
 
 async function readLog(file: string, artefact: Artefact, requestsPerHour: number, nowMs: number): Promise<Traffic> {
-  const visits: Visit[] = [];
+  const questions: LoggedQuestion[] = [];
   const problems: LineProblem[] = [];
   let number = 0;
   let lines = 0;
@@ -86,27 +86,27 @@ async function readLog(file: string, artefact: Artefact, requestsPerHour: number
       number++;
       if (line.trim() === '') continue;
       if (++lines > linesMax) throw new CannotRun(`\`${file}\` has more than ${linesMax} lines: give a part of it`);
-      const visit = visitOf(line, artefact, (lines * 3_600_000) / requestsPerHour, nowMs);
-      if (typeof visit !== 'string') visits.push(visit);
-      else if (++refused <= problemsShownMax) problems.push({ line: number, message: visit });
+      const question = loggedQuestion(line, artefact, (lines * 3_600_000) / requestsPerHour, nowMs);
+      if (typeof question !== 'string') questions.push(question);
+      else if (++refused <= problemsShownMax) problems.push({ line: number, message: question });
     }
   } catch (error) {
     throw error instanceof CannotRun ? error : new CannotRun(`\`${file}\` cannot be read: ${systemSentence(error)}`);
   }
-  visits.sort((a, b) => a.atMs - b.atMs);
-  const withPage = visits.filter(({ page }) => page !== null);
-  return { visits: withPage, refused, problems, withoutPage: visits.length - withPage.length };
+  questions.sort((a, b) => a.atMs - b.atMs);
+  const withPage = questions.filter(({ page }) => page !== null);
+  return { questions: withPage, refused, problems, withoutPage: questions.length - withPage.length };
 }
 
 /** A text says why there is none, and nothing that stood in the line. `evenMs`: when it was, were all of them spread evenly. */
-function visitOf(line: string, artefact: Artefact, evenMs: number, nowMs: number): Visit | string {
+function loggedQuestion(line: string, artefact: Artefact, evenMs: number, nowMs: number): LoggedQuestion | string {
   const { query, at } = recordOf(line) ?? {};
   if (typeof query !== 'string') return 'this is not { "query": "page=home&country=DE", "at": "2026-11-21T12:00:00Z" }';
   const atMs = at === undefined ? evenMs : typeof at === 'number' ? at : Date.parse(String(at));
   if (!Number.isFinite(atMs)) return '`at` is no instant: write an RFC 3339 text, or milliseconds';
   try {
     const { page, request, audiences } = readSharedQuery(query, artefact, nowMs);
-    return { atMs, query, page, signals: { ...request, ...(audiences === null ? {} : { audiences }) } };
+    return { atMs, query, page, context: { ...request, ...(audiences === null ? {} : { audiences }) } };
   } catch (error) {
     if (!(error instanceof ProblemError)) throw error;
     const places = error.errors.map(({ pointer, detail }) => (pointer === '' ? detail : `\`${pointer.slice(1)}\`: ${detail}`));
@@ -127,8 +127,8 @@ function tellRefused(file: string, { problems, refused }: Traffic): void {
   if (refused > problems.length) process.stderr.write(`${file}: and ${refused - problems.length} more lines\n`);
 }
 
-function logSummary({ visits, refused, withoutPage }: Traffic) {
-  return { requests: visits.length, refused, withoutPage };
+function logSummary({ questions, refused, withoutPage }: Traffic) {
+  return { requests: questions.length, refused, withoutPage };
 }
 
 interface Reporting {
@@ -137,7 +137,7 @@ interface Reporting {
   readonly requestsPerSecond: number;
   readonly skew: number;
   /** Null: as Zipf says. */
-  readonly traffic: readonly Visit[] | null;
+  readonly traffic: readonly LoggedQuestion[] | null;
 }
 
 /** A page, or a zone of one as if it were asked for alone. Null is: any number, or nothing to tell. */
@@ -172,13 +172,13 @@ const costsMin = 0.01;
 function pageReport(report: Reporting, page: string): PageRow {
   const { artefact } = report;
   const ids = artefact.pages[page]?.zones ?? [];
-  const visits = report.traffic?.filter((visit) => visit.page === page) ?? null;
-  const whole = rowOf(report, { page, zones: null }, ids, visits);
+  const questions = report.traffic?.filter((question) => question.page === page) ?? null;
+  const whole = rowOf(report, { page, zones: null }, ids, questions);
   const zones = ids.map((zone) => {
-    const alone = rowOf(report, { page, zones: [zone] }, [zone], visits);
+    const alone = rowOf(report, { page, zones: [zone] }, [zone], questions);
     const others = ids.filter((id) => id !== zone);
     const without =
-      others.length === 0 ? whole.ofOneKey : rowOf(report, { page, zones: others.toSorted() }, others, visits).row.hitRatio.classes;
+      others.length === 0 ? whole.ofOneKey : rowOf(report, { page, zones: others.toSorted() }, others, questions).row.hitRatio.classes;
     const costs = difference(without, whole.row.hitRatio.classes);
     const changes = alone.changes;
     const fetches = costs === null || whole.row.hitRatio.classes === null ? null : costs / (1 - whole.row.hitRatio.classes || 1);
@@ -196,7 +196,7 @@ function rowOf(
   report: Reporting,
   asked: { readonly page: string; readonly zones: readonly string[] | null },
   ids: readonly string[],
-  visits: readonly Visit[] | null,
+  questions: readonly LoggedQuestion[] | null,
 ): { readonly row: Row; readonly changes: number | null; readonly ofOneKey: number | null } {
   const { artefact, nowMs } = report;
   const compiled = compileClassesNow(artefact, { ...asked, nowMs });
@@ -205,7 +205,7 @@ function rowOf(
   const { answers } = compiled;
   const maxAgeSeconds = maxAgeOf(artefact, asked.page, ids, nowMs);
   const counted = { rawKeys, keys: answers ?? classes, maxAgeSeconds };
-  const told = visits === null ? assumedTraffic(report, counted) : loggedTraffic(compiled, visits, maxAgeSeconds);
+  const told = questions === null ? assumedTraffic(report, counted) : loggedTraffic(compiled, questions, maxAgeSeconds);
   return {
     row: { reads: compiled.attributes, rawKeys, classes, answers, maxAgeSeconds, hitRatio: told.hitRatio },
     changes: answers === 1 ? 0 : told.changes,
@@ -220,19 +220,23 @@ interface Told {
   readonly changes: number | null;
 }
 
-function loggedTraffic({ table }: CompiledClasses, visits: readonly Visit[], ttlSeconds: number): Told {
-  const raw = visits.map(({ query, atMs }) => ({ key: query, atMs }));
-  const collapsed = visits.map(({ signals, atMs }) => ({ key: collapse(table, signals), atMs }));
+function loggedTraffic({ table }: CompiledClasses, questions: readonly LoggedQuestion[], ttlSeconds: number): Told {
+  const raw = questions.map(({ query, atMs }) => ({ key: query, atMs }));
+  const collapsed = questions.map(({ context, atMs }) => ({ key: collapse(table, context), atMs }));
   const counts = new Map<string, number>();
-  for (const { key } of collapsed) counts.set(key, (counts.get(key) ?? 0) + 1);
-  const most = Math.max(...counts.values());
+  let most = 0;
+  for (const { key } of collapsed) {
+    const count = (counts.get(key) ?? 0) + 1;
+    counts.set(key, count);
+    most = Math.max(most, count);
+  }
   return {
     hitRatio: { raw: replayedHitRatio(raw, ttlSeconds), classes: replayedHitRatio(collapsed, ttlSeconds) },
     ofOneKey: replayedHitRatio(
-      visits.map(({ atMs }) => ({ key: '', atMs })),
+      questions.map(({ atMs }) => ({ key: '', atMs })),
       ttlSeconds,
     ),
-    changes: visits.length === 0 ? null : (visits.length - most) / visits.length,
+    changes: questions.length === 0 ? null : (questions.length - most) / questions.length,
   };
 }
 

@@ -148,6 +148,23 @@ test('a zone of which an answer is rare costs more than it changes where pages a
   );
 });
 
+test('a log of more different questions than a call takes arguments is reported all the same', async () => {
+  await using directory = await temporaryDirectory();
+  const [file, log] = [join(directory.path, 'shop.yaml'), join(directory.path, 'traffic.ndjson')];
+  // What a condition searches in stays as it is, so each of them is a class.
+  await writeFile(
+    file,
+    costly.replaceAll(/request\.visits == (\d)/g, 'request.word.contains("$1")').replace('visits: { type: int', 'word: { type: string'),
+  );
+  const count = 150_000;
+  await writeFile(log, Array.from({ length: count }, (_, index) => `{"query":"page=home&word=w${index}","at":${index}}`).join('\n'));
+  const { code, stdout, stderr } = await stepwell(['cache-report', file, '--log', log, '--json']);
+  expect([code, stderr]).toEqual([0, '']);
+  const { assumed, pages } = JSON.parse(stdout);
+  expect(assumed.log).toEqual({ requests: count, refused: 0, withoutPage: 0 });
+  expect(pages[0].zones[1]).toMatchObject({ zone: 'strip', classes: null, changes: (count - 1) / count });
+});
+
 test('lines of a log that hold no question are named with their number and why, the first of them, and none of what they held', async () => {
   await using directory = await temporaryDirectory();
   const log = join(directory.path, 'log.ndjson');
