@@ -4,6 +4,7 @@
  * It knows nothing of what a policy means.
  */
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document as YamlDocument } from 'yaml';
+import { excerpt, sentenceOf } from './excerpt.ts';
 import type { Report } from './problems.ts';
 import { didYouMean } from './suggest.ts';
 
@@ -96,7 +97,7 @@ function parse(text: string, lines: LineCounter, report: Report): YamlDocument.P
   }
   for (const error of [...document.errors, ...document.warnings]) {
     if (error.code === 'RESOURCE_EXHAUSTION') reportTooDeep(report, error.pos[0]);
-    else report.error('syntax', error.pos[0], `this is not YAML 1.2 or JSON: ${advice[error.code] ?? sentence(error.message)}`);
+    else report.error('syntax', error.pos[0], `this is not YAML 1.2 or JSON: ${advice[error.code] ?? sentenceOf(error.message)}`);
   }
   return document;
 }
@@ -130,11 +131,6 @@ export function isRounded(written: string, value: number): boolean {
 export const roundedNumber = 'this number is too large to be kept to its last digit: write it as text, in quotes';
 
 /** The library ends its sentences; ours do not. */
-function sentence(message: string): string {
-  const line = message.split('\n', 1)[0] ?? '';
-  return `${line.charAt(0).toLowerCase()}${line.slice(1)}`.replace(/[.:]$/, '');
-}
-
 function convertDocument(document: YamlDocument.Parsed, report: Report): Node | null {
   let aliasDepth = 0;
   let aliasNodes = 0;
@@ -255,8 +251,3 @@ const styles: Readonly<Record<string, ScalarNode['style']>> = {
   BLOCK_LITERAL: 'literal',
   BLOCK_FOLDED: 'folded',
 };
-
-/** The author's own words in a message, cut to a length a terminal can show. */
-export function excerpt(text: string): string {
-  return text.length <= 60 ? text : `${text.slice(0, 57)}...`;
-}

@@ -4,17 +4,8 @@
  * read wrongly.
  */
 import type { LineCounter } from 'yaml';
-import {
-  checkKey,
-  documentDepthMax,
-  type Entry,
-  excerpt,
-  fitsInMemory,
-  isRounded,
-  type Node,
-  reportTooDeep,
-  roundedNumber,
-} from './document.ts';
+import { checkKey, documentDepthMax, type Entry, fitsInMemory, isRounded, type Node, reportTooDeep, roundedNumber } from './document.ts';
+import { excerpt } from './excerpt.ts';
 import type { Report } from './problems.ts';
 
 /** The document's root, or null when there is nothing to go on with; every reason is in the report. */

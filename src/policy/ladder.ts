@@ -3,6 +3,7 @@ import type { Rung } from '../decision/artefact.ts';
 import { type Tier, tierHeight, tiers } from '../decision/vocabulary.ts';
 import { readApproval } from './approval.ts';
 import type { Node } from './document.ts';
+import { excerpt } from './excerpt.ts';
 import type { Report } from './problems.ts';
 import { type Fields, readFields, readList, readOneOf, readText, required } from './read.ts';
 import { type RuleSurroundings, readFixedRule, readRules } from './rules.ts';
@@ -101,7 +102,7 @@ function readArbitration(report: Report, node: Node, tier: Tier, what: string, a
     report.warning(
       'unknown-tag',
       tagNode.at,
-      `${what} selects tag \`${tag.slice(0, 64)}\`, which no offer carries${didYouMean(tag, around.offersByTag.keys())}`,
+      `${what} selects tag \`${excerpt(tag)}\`, which no offer carries${didYouMean(tag, around.offersByTag.keys())}`,
     );
   }
   return offers ?? [];

@@ -1,6 +1,7 @@
 /** What is wrong with an expression that reads the answer of an HTTP source: said where the policy is compiled, with its place. */
 import type { ExpressionProblem } from './cel/lowering.ts';
 import type { Syntax } from './cel/parse.ts';
+import { excerpt, sentenceOf } from './excerpt.ts';
 import { mappingLibrary } from './mapping-cost.ts';
 import { functions, macros, methods, operandsOf, parseMapping } from './mapping-syntax.ts';
 import { didYouMean, names } from './suggest.ts';
@@ -13,11 +14,7 @@ export function checkMapping(source: string): readonly ExpressionProblem[] {
   check(parsed.syntax, new Set(['response']), problems);
   if (problems.length > 0) return problems;
   const { error } = mappingLibrary.check(source);
-  return error === undefined ? [] : [{ code: 'expression-type', offset: error.range?.start ?? 0, message: lowerCase(error.summary) }];
-}
-
-function lowerCase(summary: string): string {
-  return `${summary.charAt(0).toLowerCase()}${summary.slice(1)}`;
+  return error === undefined ? [] : [{ code: 'expression-type', offset: error.range?.start ?? 0, message: sentenceOf(error.summary) }];
 }
 
 function check(syntax: Syntax, known: ReadonlySet<string>, problems: ExpressionProblem[]): void {
@@ -26,7 +23,7 @@ function check(syntax: Syntax, known: ReadonlySet<string>, problems: ExpressionP
   };
   if (syntax.op === 'id') {
     if (!known.has(syntax.args))
-      complain(syntax.start, 'unknown-attribute', `there is no name \`${syntax.args}\`${didYouMean(syntax.args, known)}`);
+      complain(syntax.start, 'unknown-attribute', `there is no name \`${excerpt(syntax.args)}\`${didYouMean(syntax.args, known)}`);
     return;
   }
   if (syntax.op === 'call') {
@@ -57,5 +54,5 @@ function check(syntax: Syntax, known: ReadonlySet<string>, problems: ExpressionP
 
 function refusal(name: string, allowed: readonly string[]): string {
   const suggestion = didYouMean(name, allowed);
-  return `a mapping cannot call \`${name.slice(0, 64)}\`${suggestion === '' ? `: write one of ${names(allowed)}` : suggestion}`;
+  return `a mapping cannot call \`${excerpt(name)}\`${suggestion === '' ? `: write one of ${names(allowed)}` : suggestion}`;
 }

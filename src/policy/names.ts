@@ -1,5 +1,6 @@
 /** Ids that authors choose: their one spelling rule, and maps by id that no prototype can add a name to. */
-import { excerpt, type Node } from './document.ts';
+import type { Node } from './document.ts';
+import { excerpt } from './excerpt.ts';
 import type { Report } from './problems.ts';
 import { readMap, readText } from './read.ts';
 import { didYouMean } from './suggest.ts';

@@ -13,6 +13,7 @@ import {
 } from './condition.ts';
 import { readDeviceMark } from './device-marks.ts';
 import type { Node } from './document.ts';
+import { excerpt } from './excerpt.ts';
 import { checkName, readDefinedName, readNamed } from './names.ts';
 import { warnIfTelling } from './opaque-ids.ts';
 import type { Report } from './problems.ts';
@@ -191,7 +192,7 @@ function readLevers(report: Report, node: Node | undefined, what: string): numbe
   if (map.entries.length > leversMax)
     report.error('too-many', map.at, `\`levers\` of ${what} has ${map.entries.length} entries: ${leversMax} are allowed`);
   let sum = 0;
-  for (const { key, value } of map.entries) sum += readInteger(report, value, `lever \`${key.slice(0, 64)}\` of ${what}`, leverBounds) ?? 0;
+  for (const { key, value } of map.entries) sum += readInteger(report, value, `lever \`${excerpt(key)}\` of ${what}`, leverBounds) ?? 0;
   return sum;
 }
 

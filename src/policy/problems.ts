@@ -47,6 +47,7 @@ export const problemCodes = [
   'ladder-without-anonymous',
   'anonymous-not-fixed',
   'anonymous-sensitive',
+  'anonymous-empty',
   'approval-missing',
   'approval-expired',
   'approval-not-yet',

@@ -4,7 +4,8 @@
  */
 import type { Json } from '../decision/value.ts';
 import { parseInstantMs } from '../time/instant.ts';
-import { type Entry, excerpt, type ListNode, type MapNode, type Node, type ScalarNode } from './document.ts';
+import type { Entry, ListNode, MapNode, Node, ScalarNode } from './document.ts';
+import { excerpt } from './excerpt.ts';
 import type { Report } from './problems.ts';
 import { didYouMean, names } from './suggest.ts';
 

@@ -110,6 +110,11 @@ export function readFixedRule(report: Report, node: Node, tier: Tier, what: stri
       const message = `${what} shows variant \`${variant}\` of class ${sensitivity.class} to everybody: name a variant of class S0 or S1`;
       report.error('anonymous-sensitive', node.at, message);
     }
+    // Whoever gets nothing better gets this one: what was left out by mistake is missing for everybody at once.
+    if (around.variants.get(variant)?.isNothing === true) {
+      const message = `${what} shows variant \`${variant}\` to everybody, and there is nothing in it: write the content that the place shows when nothing better may be shown`;
+      report.warning('anonymous-empty', node.at, message);
+    }
   } else {
     warnIfNeverEligible(report, { ...around, at: node.at, what, sensitivity, tier });
   }

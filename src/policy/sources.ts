@@ -4,7 +4,8 @@
  */
 import type { HeaderValue, HttpSourceSettings, SourceMapping } from '../decision/artefact.ts';
 import type { Declarations } from './condition.ts';
-import { excerpt, type Node } from './document.ts';
+import type { Node } from './document.ts';
+import { excerpt } from './excerpt.ts';
 import { checkMapping } from './mapping-check.ts';
 import { mapById } from './names.ts';
 import type { Report } from './problems.ts';

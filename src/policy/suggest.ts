@@ -1,4 +1,5 @@
 /** "Did you mean": the nearest of some known names by edit distance, or nothing when none is near. */
+import { excerpt } from './excerpt.ts';
 
 /** Longer lists are not searched: a suggestion is a courtesy and must not make a large policy slow to reject. */
 const candidatesMax = 5_000;
@@ -8,12 +9,12 @@ export function didYouMean(written: string, known: Iterable<string>): string {
   const candidates = [...known];
   if (candidates.length === 0) return '; none is declared';
   const nearest = nearestName(written, candidates);
-  if (nearest !== null) return `; did you mean \`${nearest}\`?`;
+  if (nearest !== null) return `; did you mean \`${excerpt(nearest)}\`?`;
   return candidates.length <= 12 ? `; write one of ${names(candidates)}` : '';
 }
 
 export function names(list: readonly string[]): string {
-  return list.map((name) => `\`${name}\``).join(', ');
+  return list.map((name) => `\`${excerpt(name)}\``).join(', ');
 }
 
 export function nearestName(written: string, candidates: readonly string[]): string | null {

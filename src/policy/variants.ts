@@ -11,6 +11,8 @@ const variantsMax = 100_000;
 
 export interface DeclaredVariant {
   readonly content: Json;
+  /** What was written is null, or a text without any: some renderers show a gap for it. */
+  readonly isNothing: boolean;
   readonly at: number;
   readonly sensitivity: Sensitivity;
 }
@@ -23,8 +25,10 @@ export function readVariants(report: Report, node: Node | undefined): Variants {
     const what = `variant \`${id}\``;
     const fields = readFields(report, declared, what, ['content', 'class', 'category']);
     const content = fields && required(report, fields, 'content', what, '`content: { … }`');
+    const json = content === undefined ? null : readJson(content);
     variants.set(id, {
-      content: content === undefined ? null : readJson(content),
+      content: json,
+      isNothing: content !== undefined && (json === null || (typeof json === 'string' && json.trim() === '')),
       at,
       sensitivity: fields === undefined ? harmless : readLabel(report, fields, what, harmless),
     });

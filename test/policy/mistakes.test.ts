@@ -1,6 +1,7 @@
 /** Every mistake in the table brings exactly its problems: code, place, severity and sentence. */
 import { readFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
 import { compilePolicy, type PolicyProblem, problemCodes } from '../../src/policy/compile.ts';
 import { mistakes } from './mistakes.ts';
 
@@ -36,4 +37,48 @@ test('mistakes in different places are all reported at once', () => {
 test('every code of the table is shown by some mistake, but for those that only a huge document can bring', () => {
   const shown = new Set(mistakes.flatMap(({ problems }) => problems.map((problem) => problem.split(' ', 1)[0])));
   expect(problemCodes.filter((code) => !shown.has(code))).toEqual(['document-too-large', 'alias-too-large', 'too-many', 'too-much-work']);
+});
+
+describe('what an author wrote is quoted in part', () => {
+  const long = 'x'.repeat(5_000);
+  const gold = '\'profile.loyalty == "gold"\'';
+
+  test.each<Readonly<Record<string, string>>>([
+    { [gold]: `'profile.${long} == 1'` },
+    { [gold]: `'profile["${long}"] == 1'` },
+    { [gold]: `'profile.loyalty == "${long}"'` },
+    { [gold]: `'${long} == 1'` },
+    { [gold]: `'${long}.y == 1'` },
+    { [gold]: `'now.${long} == 1'` },
+    { [gold]: `'${long}(1) == 1'` },
+    { [gold]: `'profile.loyalty.${long}(1)'` },
+    { [gold]: `'"${long}" in audiences'` },
+    { [gold]: `'audiences.exists(${long}, other == "x")'` },
+    { [gold]: `'#${long}'` },
+    { [gold]: `'"${long}'` },
+    { 'values: [none, gold]': `values: [${long}]` },
+    { 'kind: content': `kind: ${long}` },
+    { 'kind: content': `${long}: content` },
+    { 'tag: rail': `tag: ${long}` },
+    { 'tags: [rail]': `tags: [${long}]` },
+    { 'zones: [hero, rail]': `zones: [${long}]` },
+    { 'category: health': `category: ${long}` },
+    { 'stepwell: 1\n': `%${long}\n---\nstepwell: 1\n` },
+    { 'stepwell: 1\n': `%YAML ${long}\n---\nstepwell: 1\n` },
+    { 'kind: content': `kind: *${long}` },
+    { 'kind: content': `kind: !${long} content` },
+    { 'kind: content': `kind: "content" ${long}` },
+  ])('in %#', (change) => {
+    const { problems } = compilePolicy(changed(change), { file: 'p.yaml', nowMs });
+    expect(problems).not.toEqual([]);
+    for (const { message } of problems) expect(message).not.toMatch(/x{81}/);
+  });
+
+  test('also where nothing of it is a policy', () => {
+    const marks = fc.array(fc.constantFrom(...'&*\'`%-?"@#]{}[|!b \n:,>'), { minLength: 5_000, maxLength: 5_000, size: 'max' });
+    const [noise = ''] = fc.sample(marks, { seed: 5, numRuns: 1 }).map((letters) => letters.join(''));
+    const { problems } = compilePolicy(noise, { file: 'p.yaml', nowMs });
+    expect(problems).not.toEqual([]);
+    for (const { message } of problems) expect(message.length).toBeLessThan(400);
+  });
 });

@@ -594,6 +594,19 @@ export const mistakes: readonly Mistake[] = [
       'anonymous-sensitive 27:18 error: the anonymous rung of zone `hero` shows variant `v-1` of class S2 to everybody: name a variant of class S0 or S1',
     ],
   },
+  ...['null', "''", "' '"].map((content) => ({
+    name: `an anonymous variant that holds ${content}`,
+    change: { '{ content: { headline: Plain } }': `{ content: ${content} }` },
+    problems: [
+      'anonymous-empty 27:18 warning: the anonymous rung of zone `hero` shows variant `plain` to everybody, and there is nothing in it: write the content that the place shows when nothing better may be shown',
+      'anonymous-empty 34:37 warning: the anonymous rung of zone `rail` shows variant `plain` to everybody, and there is nothing in it: write the content that the place shows when nothing better may be shown',
+    ],
+  })),
+  {
+    name: 'an anonymous variant that was given no content',
+    change: { 'plain: { content: { headline: Plain } }': 'plain: {}' },
+    problems: ['missing-field 37:10 error: variant `plain` needs `content`: write `content: { … }`'],
+  },
   {
     name: 'a rung that selects in two ways',
     change: { 'arbitrate: { tag: rail }': 'arbitrate: { tag: rail }\n        variant: plain' },

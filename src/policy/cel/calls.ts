@@ -1,5 +1,6 @@
 /** Functions, methods and list macros; and for what is not supported, a sentence that says what to write instead. */
 import { parseDurationMs, parseTimestampMs } from '../../time/instant.ts';
+import { excerpt } from '../excerpt.ts';
 import { didYouMean } from '../suggest.ts';
 import { complain, type Lowering, lowerInside, type Typed } from './lowering.ts';
 import { literalText, lowerHas, reservedNames } from './names.ts';
@@ -114,7 +115,7 @@ function lowerQuantifier(op: 'exists' | 'all', nameAt: number, receiver: Syntax,
   }
   const name = variable.args;
   if (reservedNames.includes(name)) {
-    return complain(context, variable, 'expression-type', `\`${name}\` has a meaning already: choose another name for the item`);
+    return complain(context, variable, 'expression-type', `\`${excerpt(name)}\` has a meaning already: choose another name for the item`);
   }
   const list = lowerInside(receiver, context);
   if (list === null) return null;
@@ -139,6 +140,6 @@ function refuse(name: string, at: number, method: boolean, context: Lowering): n
     context,
     at,
     'expression-unsupported',
-    `there is no function \`${name}\`${didYouMean(name, method ? methods : functions)}`,
+    `there is no function \`${excerpt(name)}\`${didYouMean(name, method ? methods : functions)}`,
   );
 }

@@ -1,5 +1,6 @@
 /** Names in a condition: attributes of the four sources, `audiences`, `now`, and the variables of list macros. */
 import { type AttributeSource, attributeSources } from '../../decision/expression.ts';
+import { excerpt } from '../excerpt.ts';
 import { didYouMean, names } from '../suggest.ts';
 import { complain, type Lowering, type Typed } from './lowering.ts';
 import type { Syntax } from './parse.ts';
@@ -32,7 +33,7 @@ export function lowerName(syntax: Syntax & { op: 'id' }, context: Lowering): Typ
     );
   }
   const known = [...reservedNames, ...context.variables.keys()];
-  return complain(context, syntax, 'unknown-attribute', `there is no name \`${name}\`${didYouMean(name, known)}`);
+  return complain(context, syntax, 'unknown-attribute', `there is no name \`${excerpt(name)}\`${didYouMean(name, known)}`);
 }
 
 /** `profile.x` and `profile["x"]`. */
@@ -72,7 +73,7 @@ function accessOf(syntax: Syntax, context: Lowering): { source: AttributeSource;
       context,
       at,
       'unknown-attribute',
-      `no attribute \`${name}\` is declared under \`attributes.${source}\`${suggestion(source, name, context)}`,
+      `no attribute \`${excerpt(name)}\` is declared under \`attributes.${source}\`${suggestion(source, name, context)}`,
     );
   }
   context.uses.attributes[source].add(name);
@@ -87,7 +88,12 @@ function suggestion(source: AttributeSource, name: string, context: Lowering): s
 
 function refuseAccess(syntax: Syntax & { op: '.' | '[]' }, owner: Syntax, context: Lowering): null {
   if (owner.op === 'id' && !context.variables.has(owner.args) && !reservedNames.includes(owner.args)) {
-    return complain(context, owner, 'unknown-attribute', `there is no source \`${owner.args}\`${didYouMean(owner.args, attributeSources)}`);
+    return complain(
+      context,
+      owner,
+      'unknown-attribute',
+      `there is no source \`${excerpt(owner.args)}\`${didYouMean(owner.args, attributeSources)}`,
+    );
   }
   if (syntax.op === '[]') {
     return complain(context, syntax, 'expression-unsupported', 'lists are not indexed here: write `in`, `exists` or `all`');
@@ -96,7 +102,7 @@ function refuseAccess(syntax: Syntax & { op: '.' | '[]' }, owner: Syntax, contex
     context,
     syntax.pos,
     'expression-type',
-    `this has no field \`${syntax.args[1]}\`: only request, session, profile and device have attributes`,
+    `this has no field \`${excerpt(syntax.args[1])}\`: only request, session, profile and device have attributes`,
   );
 }
 

@@ -1,5 +1,6 @@
 /** Operators: which types they take, and the plain data they become. */
 import type { Expression } from '../../decision/expression.ts';
+import { excerpt } from '../excerpt.ts';
 import { didYouMean, names } from '../suggest.ts';
 import { complain, type Lowering, lowerInside, type Typed } from './lowering.ts';
 import { literalText } from './names.ts';
@@ -121,7 +122,7 @@ function lowerAudience(name: string, at: Syntax, context: Lowering): Typed | nul
       context,
       at,
       'unknown-audience',
-      `no audience \`${name}\` is declared under \`audiences\`${didYouMean(name, audiences.keys())}`,
+      `no audience \`${excerpt(name)}\` is declared under \`audiences\`${didYouMean(name, audiences.keys())}`,
     );
   }
   context.uses.audiences.add(name);
@@ -187,7 +188,7 @@ function checkAllowed(type: Type, syntax: Syntax, context: Lowering): void {
   const text = literalText(syntax);
   if (text === null || type.values.includes(text)) return;
   const close = type.values.length > 12 ? didYouMean(text, type.values) : `: write one of ${names(type.values)}`;
-  complain(context, syntax, 'value-not-allowed', `\`${text}\` is never a value of this attribute${close}`);
+  complain(context, syntax, 'value-not-allowed', `\`${excerpt(text)}\` is never a value of this attribute${close}`);
 }
 
 export function allLowered(operands: (Typed | null)[]): operands is Typed[] {

@@ -3,6 +3,7 @@
  * sentences with an offset. Bounds hold before anything walks the tree.
  */
 import { type ASTNode, Environment, ParseError } from '@marcbachmann/cel-js';
+import { sentenceOf } from '../excerpt.ts';
 
 export type Syntax = ASTNode;
 
@@ -66,8 +67,12 @@ function tooLarge(offset: number, { noun, advice }: Purpose): Parsed {
 function explain(error: ParseError, source: string, purpose: Purpose): Parsed {
   const offset = error.range?.start ?? 0;
   if (error.code === 'limit_exceeded') return tooLarge(offset, purpose);
-  const said = `${error.summary.charAt(0).toLowerCase()}${error.summary.slice(1)}`;
-  return { syntax: null, code: 'expression-syntax', offset, message: `this is not a CEL expression: ${hint(source, offset) ?? said}` };
+  return {
+    syntax: null,
+    code: 'expression-syntax',
+    offset,
+    message: `this is not a CEL expression: ${hint(source, offset) ?? sentenceOf(error.summary)}`,
+  };
 }
 
 /** The slips that other languages teach. */
