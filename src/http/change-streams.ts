@@ -1,6 +1,7 @@
 /**
  * The streams on which pages hear that they should ask again, never why: a new policy is in force, or something about their visitor changed
- * in whichever process. They are bounded, they end with their tokens, and what one does not take in time is not kept for it.
+ * in whichever process. They are bounded, they end with their tokens, and what one does not take in time is not kept for it: a page that comes
+ * back says which policy it last heard of, and is told of another; what was said of its visitor meanwhile it has missed.
  */
 
 import { type VisitorNames, visitorTokenWindowMs } from '../identity/visitor-token.ts';
@@ -31,6 +32,8 @@ export interface NewStream {
   readonly output: StreamOutput;
   /** From where it is opened: counted for streams of nobody, which have no marks to be counted by. */
   readonly address?: string | undefined;
+  /** By its own word the policy's revision that a page which comes back last heard of; null: it says none. */
+  readonly heardOf?: string | null;
 }
 
 export interface StreamOutput {
@@ -90,6 +93,8 @@ const toldEveryMs = 25;
 const recheckedAtOnce = 64;
 
 const refetchNotice = 'event: message\ndata: {"type":"refetchEvaluation"}\n\n';
+/** What a page says when it comes back, without a line of its own. */
+const idOf = (revision: string | null): string => (revision === null ? '' : `id: ${revision}\n`);
 const heartbeat = ':\n\n';
 
 interface Stream extends NewStream {
@@ -159,9 +164,21 @@ export function createChangeStreams({ store, names, clock, revision, random, cou
     stream.output.write(text);
   }
 
+  /** Before anything else. Who says nothing of a policy has asked a moment ago; who comes back to the same one need not ask again. */
+  function greet(stream: Stream): void {
+    const current = revision();
+    const { heardOf = null } = stream;
+    if (heardOf !== null && current !== null && heardOf !== current) notify(stream);
+    else if (current !== null) write(stream, `${idOf(current)}\n`);
+  }
+
+  function notify(stream: Stream): void {
+    write(stream, idOf(revision()) + refetchNotice);
+  }
+
   /** The page asks again, and with the answer it gets a token that is good. */
   function end(stream: Stream): void {
-    write(stream, refetchNotice);
+    notify(stream);
     forget(stream);
     stream.output.end();
   }
@@ -169,7 +186,7 @@ export function createChangeStreams({ store, names, clock, revision, random, cou
   function tellAll(): void {
     const waiting = [...streams];
     const tellSome = (): void => {
-      for (const stream of waiting.splice(0, toldAtOnce)) write(stream, refetchNotice);
+      for (const stream of waiting.splice(0, toldAtOnce)) notify(stream);
       if (waiting.length > 0 && !isClosed) clock.after(toldEveryMs, tellSome);
     };
     tellSome();
@@ -188,7 +205,7 @@ export function createChangeStreams({ store, names, clock, revision, random, cou
       for (const { mark } of names.marksOf(change.name, clock.nowMs())) {
         for (const stream of [...(byMark.get(mark) ?? [])]) {
           if (change.isEnd) end(stream);
-          else write(stream, refetchNotice);
+          else notify(stream);
         }
       }
     }
@@ -267,6 +284,7 @@ export function createChangeStreams({ store, names, clock, revision, random, cou
         else others.add(stream);
       }
       if (streams.size === 1) begin();
+      greet(stream);
       return { gone: () => forget(stream) };
     },
     close() {

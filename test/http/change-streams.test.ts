@@ -67,21 +67,22 @@ function scene({ random = () => 0 }: { readonly random?: () => number } = {}) {
     },
     revokeToken: async (id: string) => void revoked.add(id),
   };
-  const policy = { revision: 'first' };
+  const policy: { revision: string | null } = { revision: 'first' };
   const count = { open: 0 };
   const streams = createChangeStreams({ store, names: tokens.names, clock, revision: () => policy.revision, random, count });
   const changes = createVisitorChanges({ store, names: tokens.names, clock });
-  function openWith(token: string, address?: string) {
+  function openWith(token: string, address?: string, heardOf?: string) {
     const output = page();
     const content = tokens.stream.verify(token);
     if (content === null) throw new Error('the token is over');
     const { marks, revocationMarks, expiresAtMs } = content;
-    const opened = streams.open({ marks, revocationMarks, tokenExpiresAtMs: expiresAtMs, output, address });
+    const opened = streams.open({ marks, revocationMarks, tokenExpiresAtMs: expiresAtMs, output, address, heardOf: heardOf ?? null });
     const refused = typeof opened === 'string' ? opened : null;
     return { output, refused, gone: () => typeof opened !== 'string' && opened.gone() };
   }
   const mint = (visitor: Visitor) => tokens.stream.mint(visitor);
   const open = (visitor: Visitor, address?: string) => openWith(mint(visitor).token, address);
+  const comeBack = (visitor: Visitor, heardOf: string) => openWith(mint(visitor).token, undefined, heardOf);
   return {
     clock,
     count,
@@ -92,6 +93,7 @@ function scene({ random = () => 0 }: { readonly random?: () => number } = {}) {
     streams,
     changes,
     open,
+    comeBack,
     policy,
     hear(words: readonly string[] | null) {
       for (const listener of [...listeners]) listener(words);
@@ -195,13 +197,41 @@ describe('streams', () => {
     expect(pages.every(({ text }) => text.split('refetchEvaluation').length === 2)).toBe(true);
   });
 
-  it('do not hear of a policy that came before they did', () => {
-    const { clock, open, policy } = scene();
+  it('say which policy is in force, and with each notice which is by now', () => {
+    const { clock, open, changes, policy } = scene();
+    const { output } = open(visitorOf('ann'));
+    const notice = 'event: message\ndata: {"type":"refetchEvaluation"}\n\n';
+    expect(output.text).toBe('id: first\n\n');
+    changes.changed({ subject: 'ann' });
+    policy.revision = 'second';
+    clock.advance(1000);
+    expect(output.text).toBe(`id: first\n\nid: first\n${notice}id: second\n${notice}`);
+  });
+
+  it.each([0, 1])('of pages that come back hear of a policy that was put in force meanwhile, once: beside %s others', (others) => {
+    const { clock, open, comeBack, policy } = scene();
+    for (let count = 0; count < others; count += 1) open(nobody);
     open(nobody).gone();
     policy.revision = 'second';
-    const { output } = open(nobody);
     clock.advance(2000);
-    expect(output.text).toBe('');
+    const pages = [comeBack(nobody, 'first').output, comeBack(visitorOf('ann'), 'first').output];
+    expect(pages.map(({ text }) => text.startsWith('id: second\nevent: message\n'))).toEqual([true, true]);
+    clock.advance(5000);
+    expect(toldOf(pages)).toBe(2);
+    expect(pages.every(({ text }) => text.split('refetchEvaluation').length === 2)).toBe(true);
+  });
+
+  it('of pages that come back need not be told anything while the policy is the same, nor of pages that ask for the first time', () => {
+    const { clock, open, comeBack } = scene();
+    const pages = [...Array.from({ length: 100 }, () => comeBack(nobody, 'first').output), open(nobody).output];
+    clock.advance(2000);
+    expect(pages.every(({ text }) => text === 'id: first\n\n')).toBe(true);
+  });
+
+  it('name no policy where there is none, and send nobody to ask', () => {
+    const { comeBack, policy } = scene();
+    policy.revision = null;
+    expect(comeBack(nobody, 'first').output.text).toBe('');
   });
 
   it.each([0, 0.5, 0.999_999])('end before their token does, by half a window at most, at random: %s', (drawn) => {
@@ -244,7 +274,7 @@ describe('streams', () => {
     const { output } = open(nobody);
     output.writableLength = 16_385;
     clock.advance(15_000);
-    expect([output.state, output.text]).toEqual(['destroyed', '']);
+    expect([output.state, output.text]).toEqual(['destroyed', 'id: first\n\n']);
   });
 
   it('of whom it was taken back while nobody could hear end when somebody looks, and all others ask again', async () => {
@@ -291,7 +321,7 @@ describe('streams', () => {
     const { open, hear } = scene();
     const { output } = open(visitorOf('ann'));
     for (const word of ['', 'c:', 'e:ann', 'x:'.padEnd(45, 'a'), 'c:'.padEnd(45, 'a'), 'c:'.padEnd(200, 'a')]) hear([word]);
-    expect([output.text, output.state]).toEqual(['', 'open']);
+    expect([output.text, output.state]).toEqual(['id: first\n\n', 'open']);
   });
 
   it('of a visitor are told in every living window of its tokens', () => {

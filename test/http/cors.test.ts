@@ -32,7 +32,7 @@ describe('a page of a listed origin', () => {
   it('may send its key as clients of OFREP do, and read when to come back', async () => {
     const service = await open();
     const { headers } = await call(service, preflight('/ofrep/v1/evaluate/flags', shop));
-    for (const name of ['authorization', 'content-type', 'if-none-match', 'x-api-key'])
+    for (const name of ['authorization', 'content-type', 'if-none-match', 'last-event-id', 'x-api-key'])
       expect(String(headers['access-control-allow-headers']).split(', ')).toContain(name);
     const url = '/ofrep/v1/evaluate/flags/hero';
     const answer = await call(service, {

@@ -1,6 +1,9 @@
 /** What a browser's own EventSource makes of a stream that is refused or ends: it must not come back again and again. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import type { Page } from 'playwright-core';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import type { AppDependencies } from '../../src/app.ts';
 import { changeStreamsPerMarkMax, streamsEndWithinMs } from '../../src/http/change-streams.ts';
 import { openBrowser } from '../support/browser.ts';
 import { startService } from './service.ts';
@@ -8,8 +11,8 @@ import { listen, openStream } from './streaming.ts';
 
 const ann = { subject: 'ann', sessionId: null };
 
-async function openPage() {
-  const service = await startService();
+async function openPage(changes?: Partial<AppDependencies>) {
+  const service = await startService(changes);
   const origin = await listen(service.app);
   const browser = await openBrowser();
   onTestFinished(() => browser.close());
@@ -54,5 +57,33 @@ describe('EventSource in a browser', () => {
     clock.advance(streamsEndWithinMs);
     expect(await page.evaluate('givenUp')).toEqual(['open', '{"type":"refetchEvaluation"}']);
     expect(statuses).toEqual([200, 401]);
+  });
+
+  it('comes back to a page of another origin without a preflight, and is told of the policy that was put in force meanwhile', async () => {
+    const shop = createServer((_request, response) => void response.setHeader('content-type', 'text/html').end('a shop'));
+    await new Promise<void>((resolve) => shop.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void shop.close());
+    const corsOrigin = `http://127.0.0.1:${(shop.address() as AddressInfo).port}`;
+    const { artefact } = await startService();
+    let revision = 'first';
+    const current = () => ({ artefact: { ...artefact, revision }, stale: false });
+    const { app, page, url } = await openPage({ policy: { current }, corsOrigins: [corsOrigin] });
+    const asked: unknown[] = [];
+    app.server.prependListener('request', ({ method, headers }) => asked.push([method, headers.origin, headers['last-event-id']]));
+    await page.goto(corsOrigin);
+    await listenTo(page, url);
+    await page.waitForFunction('heard.length === 1');
+    app.server.closeAllConnections();
+    await page.waitForFunction('heard.length === 2');
+    expect(await page.evaluate('heard')).toEqual(['open', 'open']);
+    revision = 'second';
+    app.server.closeAllConnections();
+    await page.waitForFunction('heard.length === 4');
+    expect(await page.evaluate('heard')).toEqual(['open', 'open', 'open', '{"type":"refetchEvaluation"}']);
+    expect(asked).toEqual([
+      ['GET', corsOrigin, undefined],
+      ['GET', corsOrigin, 'first'],
+      ['GET', corsOrigin, 'first'],
+    ]);
   });
 });

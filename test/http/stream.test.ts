@@ -19,8 +19,8 @@ const nobody = { subject: null, sessionId: null };
 async function started(changes?: Partial<AppDependencies>) {
   const service = await startService(changes);
   const url = await listen(service.app);
-  const streamOf = (visitor: { subject: string | null; sessionId: string | null }) =>
-    openStream(`${url}/ofrep/v1/stream?t=${service.parts.visitorTokens?.stream.mint(visitor).token}`);
+  const streamOf = (visitor: { subject: string | null; sessionId: string | null }, headers = {}) =>
+    openStream(`${url}/ofrep/v1/stream?t=${service.parts.visitorTokens?.stream.mint(visitor).token}`, headers);
   return { ...service, url, streamOf };
 }
 
@@ -42,7 +42,7 @@ describe('a stream', () => {
       'cache-control': 'private, no-store',
       'x-content-type-options': 'nosniff',
     });
-    await stream.until((text) => /^retry: [1-5]\d{3}\n\n$/.test(text));
+    await stream.until((text) => /^retry: [1-5]\d{3}\n\nid: [0-9a-f]{64}\n\n$/.test(text));
     const before = stream.text();
     clock.advance(heartbeatMs + 1000);
     await stream.until((text) => text === `${before}:\n\n`);
@@ -61,11 +61,26 @@ describe('a stream', () => {
     clock.advance(1000);
     for (const stream of streams) {
       await stream.until((text) => notices(text) === 1);
-      expect(stream.text()).toContain('\n\nevent: message\ndata: {"type":"refetchEvaluation"}\n\n');
+      expect(stream.text()).toContain('\n\nid: second\nevent: message\ndata: {"type":"refetchEvaluation"}\n\n');
     }
     clock.advance(5000);
     await settled();
     expect(streams.map((stream) => notices(stream.text()))).toEqual([1, 1]);
+  });
+
+  it.each<[string, (revision: string) => string | string[], number]>([
+    ['heard of another policy is told at once to ask again', () => 'of-another', 1],
+    ['heard of this one is not', (revision) => revision, 0],
+    ['says what was never an id of ours is not', () => 'of another', 0],
+    ['says more than an id of ours can hold is not', () => 'a'.repeat(65), 0],
+    ['says two things is not', () => ['one', 'another'], 0],
+    ['says nothing is not', () => '', 0],
+  ])('to which a page comes back that %s', async (_what, said, told) => {
+    const { streamOf, artefact } = await started();
+    const stream = await streamOf(ann, { 'last-event-id': said(artefact.revision) });
+    await stream.until((text) => text.endsWith('\n\n') && text.includes(`id: ${artefact.revision}\n`));
+    expect([stream.status, notices(stream.text())]).toEqual([200, told]);
+    expect(stream.text()).not.toMatch(/another|aaa/);
   });
 
   it('says to ask again when its visitor takes consent back, and says nothing to others', async () => {

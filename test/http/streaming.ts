@@ -1,6 +1,6 @@
 /** A page's end of a stream: what came, as it came, from a service that listens on a port of its own. */
 import { once } from 'node:events';
-import { get, type IncomingMessage } from 'node:http';
+import { get, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { onTestFinished } from 'vitest';
@@ -24,8 +24,8 @@ export async function listen(app: FastifyInstance): Promise<string> {
   return `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
 }
 
-export async function openStream(url: string): Promise<HeardStream> {
-  const request = get(url);
+export async function openStream(url: string, headers: OutgoingHttpHeaders = {}): Promise<HeardStream> {
+  const request = get(url, { headers });
   onTestFinished(() => void request.destroy());
   const [response] = (await once(request, 'response')) as [IncomingMessage];
   let text = '';

@@ -26,6 +26,8 @@ const opened: FastifyCorsOptions = {
     'content-type',
     'dpop',
     'if-none-match',
+    // An EventSource of the browser's own needs no leave to send it; one that is made of `fetch` does.
+    'last-event-id',
     'stepwell-deadline-ms',
     'traceparent',
     'tracestate',

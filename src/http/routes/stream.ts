@@ -15,6 +15,11 @@ import { isTakenBack } from '../visitor-changes.ts';
 const retryMs = { min: 1_000, max: 5_000 } as const;
 const fullRetryAfterSeconds = 30;
 
+/** What an EventSource that comes back sends of itself. Any other text than one we may have sent is as if there were none. */
+function heardOfBy(lastEventId: string | string[] | undefined): string | null {
+  return typeof lastEventId === 'string' && /^[\w-]{1,64}$/.test(lastEventId) ? lastEventId : null;
+}
+
 /** Null: there are no streams. */
 export function streamRoute(app: FastifyInstance, dependencies: ServiceDependencies): Pick<ChangeStreams, 'hasRoom'> | null {
   const { visitorTokens, store, clock, policy, streamCount } = dependencies;
@@ -36,7 +41,9 @@ export function streamRoute(app: FastifyInstance, dependencies: ServiceDependenc
     // At once: the stream may have ended again when the store has answered, and after its end nothing can be written.
     output.write(`retry: ${retryMs.min + Math.floor(random() * (retryMs.max - retryMs.min))}\n\n`);
     const { marks, revocationMarks, expiresAtMs: tokenExpiresAtMs } = content;
-    const opened = streams.open({ marks, revocationMarks, tokenExpiresAtMs, output, address: request.raw.socket.remoteAddress });
+    const address = request.raw.socket.remoteAddress;
+    const heardOf = heardOfBy(request.headers['last-event-id']);
+    const opened = streams.open({ marks, revocationMarks, tokenExpiresAtMs, output, address, heardOf });
     if (opened === 'token_ends') throw new ProblemError('token_refused');
     if (opened === 'full') throw new ProblemError('too_many_streams', undefined, [], fullRetryAfterSeconds);
     // What tells every kind of EventSource to leave it at that, where some come back every second after a 503.
