@@ -4,6 +4,7 @@ import {
   answer,
   commonHeaders,
   header,
+  headerParameter,
   ifNoneMatch,
   type Json,
   pathParameter,
@@ -29,12 +30,13 @@ export function devicePaths(sessionId: string): Json {
 
 const open: readonly ProblemCode[] = ['malformed_request', 'headers_too_large', 'internal_error'];
 
-const tokenParameter = (description: string): Json => ({
+const tokenParameter = (description: string, required: boolean): Json => ({
   name: 't',
   in: 'query',
-  required: false,
+  required,
   description,
-  schema: { type: 'string', pattern: '^v1\\.[A-Za-z0-9_-]{52}\\.[A-Za-z0-9_-]{43}$' },
+  // As `identity/visitor-token.ts` mints them, which cannot be imported here: a test holds minted ones against it.
+  schema: { type: 'string', pattern: '^v1\\.[A-Za-z0-9_-]{74}\\.[A-Za-z0-9_-]{43}$' },
 });
 
 function sessionTokens(): Json {
@@ -59,7 +61,7 @@ function artefact(): Json {
     summary: 'What a device decides by while it cannot ask, signed',
     description:
       'A compact JWS (`alg` Ed25519, `typ` stepwell-artefact+jws) of the rules and offers that the policy marks `device: true`, and of every zone’s approved fallback. It is the same for everybody and holds nothing about anybody. 410: forget the artefact that you have. An API key with the scope `decide`, publishable or not, or a token for it, here or as `Authorization: Bearer`; with STEPWELL_PUBLIC_GET neither.',
-    parameters: [tokenParameter('a token of POST /v1/sessions/{sessionId}/tokens, in place of an API key'), ifNoneMatch],
+    parameters: [tokenParameter('a token of POST /v1/sessions/{sessionId}/tokens, in place of an API key', false), ifNoneMatch],
     responses: {
       200: {
         description: 'The same policy has the same bytes for an hour',
@@ -105,9 +107,14 @@ function stream(): Json {
     tags: ['decide'],
     summary: 'Hear when to ask again',
     description:
-      'Server-sent events: `{"type":"refetchEvaluation"}` when another policy is in force, and when consent was withdrawn, tokens were revoked or the session ended, in whichever process. It never says why. The stream ends with its token, and none is opened with one that has two and a half minutes left or less. Bulk OFREP answers name it under `eventStreams`.',
+      'Server-sent events: `{"type":"refetchEvaluation"}` when another policy is in force, and when consent was withdrawn, tokens were revoked or the session ended, in whichever process. It never says why. Each `id` is the revision of the policy in force: a page that comes back with another one is told to ask again at once. The stream ends with its token, and none is opened with one that has two and a half minutes left or less. Bulk OFREP answers name it under `eventStreams`.',
     security: [],
-    parameters: [tokenParameter('from `eventStreams` of a bulk OFREP answer, or POST /v1/sessions/{sessionId}/tokens; needed')],
+    parameters: [
+      tokenParameter('from `eventStreams` of a bulk OFREP answer, or POST /v1/sessions/{sessionId}/tokens', true),
+      headerParameter('Last-Event-ID', 'the last `id` that came over the stream; EventSource sends it by itself when it comes back', {
+        type: 'string',
+      }),
+    ],
     responses: {
       200: {
         description: 'Events, until the token ends',

@@ -8,6 +8,8 @@ import { problemCodes } from '../../src/contract/problem.ts';
 import { errorsPage, reasonsPage } from '../../src/contract/reference-pages.ts';
 import { toYaml } from '../../src/contract/yaml-text.ts';
 import { reasons } from '../../src/decision/reasons.ts';
+import { createVisitorTokenSet } from '../../src/identity/visitor-token.ts';
+import { VirtualClock } from '../support/virtual-clock.ts';
 import { readDocumentAsJson } from './read-yaml.ts';
 
 describe('the committed documents', () => {
@@ -46,6 +48,21 @@ describe('the OpenAPI document', () => {
         reference,
       ).toBeDefined();
     }
+  });
+
+  it.each([
+    ['/ofrep/v1/stream', 'stream', true],
+    ['/v1/artefact', 'artefact', false],
+  ] as const)('takes the tokens that are minted for %s, and says whether one is needed', (path, kind, required) => {
+    const tokens = createVisitorTokenSet({ secret: Buffer.alloc(32, 1), clock: new VirtualClock() })[kind];
+    const parameter = document.paths[path].get.parameters.find(({ name }: { name: string }) => name === 't');
+    expect(parameter.required).toBe(required);
+    const isValid = new Ajv2020().compile(parameter.schema);
+    for (const subject of [null, 'ann'])
+      for (const sessionId of [null, 'visit']) {
+        const { token } = tokens.mint({ subject, sessionId });
+        expect([isValid(token), isValid(token.slice(0, -1)), isValid(`${token}x`)]).toEqual([true, false, false]);
+      }
   });
 
   it('names every reason and every problem', () => {
