@@ -10,6 +10,7 @@ import { afterListening } from './http/after-listening.ts';
 import { createAskLimit } from './http/ask-limit.ts';
 import { createBadKeys } from './http/bad-keys.ts';
 import type { ServiceDependencies, ServiceLogger } from './http/dependencies.ts';
+import { CountedResponse } from './http/exchanges.ts';
 import { createKeyLimits, type KeyLimits } from './http/key-limits.ts';
 import { type Managed, managedProcess, managementRoutes } from './http/management.ts';
 import { createOwnMargin } from './http/own-margin.ts';
@@ -218,7 +219,6 @@ function createServer({ logger, clock, tls = null }: ServerParts): FastifyInstan
     requestTimeout: 2_000,
     connectionTimeout: 5_000,
     keepAliveTimeout: 5_000,
-    maxRequestsPerSocket: 10_000,
     ...(tls === null ? { http: serverOptions } : { https: { ...serverOptions, ...tlsOptionsOf(tls) } }),
     routerOptions: {
       maxParamLength: paramLengthMax,
@@ -245,6 +245,7 @@ function createServer({ logger, clock, tls = null }: ServerParts): FastifyInstan
 }
 
 const serverOptions: ServerOptions = {
+  ServerResponse: CountedResponse,
   headersTimeout: 1_500,
   connectionsCheckingInterval: 500,
   maxHeaderSize: 8_192,

@@ -61,8 +61,8 @@ function queueRequests(server: Server, connections: Map<Socket, Connection>, clo
       connection.response = null;
       connection.restingSinceMs = null;
       const next = connection.waiting.shift();
-      // Nobody is there any more to hear the rest.
-      if (next !== undefined && !request.socket.destroyed) begin(next, connection);
+      // Nobody hears the rest where the caller is gone, or the answer was the last of its connection.
+      if (next !== undefined && request.socket.writable) begin(next, connection);
     });
     for (const listener of listeners) listener.call(server, request, response);
   }

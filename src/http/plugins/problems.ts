@@ -6,6 +6,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import fastifyPlugin from 'fastify-plugin';
 import { invalidRequest, type ProblemCode, ProblemError, problemBody, problemTable } from '../../contract/problem.ts';
 import { StoreError } from '../../records/store-error.ts';
+import { isAwaitingAnswer } from '../exchanges.ts';
 import { sharedHeaderNames } from '../shared-headers.ts';
 import { bodyBytesMax } from './json-body.ts';
 import { privateNoStore, setSafeHeaders } from './safe-defaults.ts';
@@ -168,6 +169,8 @@ const codeOfParser: Readonly<Record<string, ProblemCode>> = {
 export function answerClientError(error: NodeJS.ErrnoException & { readonly rawPacket?: unknown }, socket: Socket): void {
   // Nor is there anything to write to where no handshake came about.
   if (error.code === 'ECONNRESET' || isHandshakeFailure(error)) return void socket.destroy();
+  // What comes after the last request of a connection is nobody's. The answer to that one ends it.
+  if (error.code === 'HPE_CLOSED_CONNECTION') return;
   const isOddMethod = error.code === 'HPE_INVALID_METHOD' && startsAsRequest(error.rawPacket);
   writeBare(socket, isOddMethod ? 'method_not_allowed' : (codeOfParser[error.code ?? ''] ?? 'malformed_request'));
 }
@@ -198,9 +201,12 @@ export function answerConnect(_request: IncomingMessage, socket: Duplex): void {
   }
 }
 
-/** Nothing is written after the beginning of another answer: it would be read as a part of it. */
+/**
+ * On a kept connection too: a proxy takes one that is cut for a server that has failed, and may ask it nothing for a while. But nothing is
+ * written where it would be read as something else.
+ */
 function writeBare(socket: Socket, code: ProblemCode): void {
-  if (!socket.writable || socket.bytesWritten > 0) return void socket.destroy();
+  if (!socket.writable || !isAwaitingAnswer(socket)) return void socket.destroy();
   const { status, headers, body } = bareAnswer(code);
   const lines = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`)];
   socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`);
