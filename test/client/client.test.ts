@@ -33,6 +33,16 @@ function client(options: Partial<StepwellOptions> = {}): Stepwell {
   return made;
 }
 
+/** What is posted now arrives after all that was posted before it. */
+async function everyTabHasHeard(): Promise<void> {
+  const [from, to] = [new BroadcastChannel('of this test alone'), new BroadcastChannel('of this test alone')];
+  await new Promise<unknown>((resolve) => {
+    to.onmessage = resolve;
+    from.postMessage('now');
+  });
+  for (const channel of [from, to]) channel.close();
+}
+
 function variants({ zones }: PageAnswer): readonly (string | null)[] {
   return zones.map(({ variant }) => variant);
 }
@@ -591,12 +601,17 @@ describe('where something goes wrong', () => {
 
   test('a client that was closed still takes consent back, and forgets', async () => {
     vi.stubGlobal('document', { getElementById: () => null });
-    const stepwell = client();
+    const [heard, storage] = [vi.fn(), memoryStorage()];
+    const stepwell = client({ storage, onWithdrawal: heard });
     stepwell.setConsent(consented);
     stepwell.close();
-    stepwell.setConsent({});
+    stepwell.setConsent({ ...consented, offers: 'denied' });
+    expect(heard).toHaveBeenCalledTimes(1);
+    expect(stepwell.signals.all()).not.toBeNull();
+    expect(storage.items.size).toBeGreaterThan(0);
     stepwell.forget();
     expect(stepwell.signals.all()).toBeNull();
+    expect([...storage.items.keys()]).toEqual([]);
     vi.unstubAllGlobals();
   });
 
@@ -606,7 +621,7 @@ describe('where something goes wrong', () => {
     const [one, other] = [client({ storage: null, onWithdrawal: heard }), client({ storage: null })];
     one.setConsent(consented);
     other.setConsent({ offers: 'denied' });
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await everyTabHasHeard();
     expect(heard).not.toHaveBeenCalled();
     expect(one.signals.all()).not.toBeNull();
   });
