@@ -90,6 +90,11 @@ const table = {
   },
   headers_too_large: { status: 431, title: 'Headers too large', sentence: 'the request line and headers are larger than 8 KiB' },
   internal_error: { status: 500, title: 'Internal error', sentence: 'something went wrong here, not with you; quote the request id' },
+  method_not_implemented: {
+    status: 501,
+    title: 'Method not implemented',
+    sentence: 'no address of this service answers to this method',
+  },
   overloaded: { status: 503, title: 'Overloaded', sentence: 'the time for this answer had passed before work on it could begin' },
   too_many_streams: {
     status: 503,

@@ -68,7 +68,7 @@ async function listening(parts: Parameters<typeof startService>[0] = {}): Promis
 }
 
 const wrong: readonly (readonly [string, string, number])[] = [
-  ['a method that nobody knows', `FOO /v1/decide HTTP/1.1\r\n${host}\r\n`, 405],
+  ['a method that nobody knows', `FOO /v1/decide HTTP/1.1\r\n${host}\r\n`, 501],
   ['a header that is none', `GET /v1/decide HTTP/1.1\r\n${host}Foo Bar: x\r\n\r\n`, 400],
   ['an address in raw bytes', `GET /v1/decide?page=\u00e4\u0000 HTTP/1.1\r\n${host}\r\n`, 400],
   ['headers that are too large', `GET /v1/decide HTTP/1.1\r\n${host}Cookie: ${'a'.repeat(9_000)}\r\n\r\n`, 431],
@@ -77,7 +77,7 @@ const wrong: readonly (readonly [string, string, number])[] = [
   ['a body that never comes', `POST /v1/decide HTTP/1.1\r\n${host}${json}Content-Length: 15\r\n\r\n{"page"`, 408],
   ['two lengths', `POST /v1/decide HTTP/1.1\r\n${host}${json}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, 400],
   ['a chunk without a length', `POST /v1/decide HTTP/1.1\r\n${host}${json}Transfer-Encoding: chunked\r\n\r\nx\r\n`, 400],
-  ['a tunnel', `CONNECT a.example:443 HTTP/1.1\r\n${host}\r\n`, 405],
+  ['a tunnel', `CONNECT a.example:443 HTTP/1.1\r\n${host}\r\n`, 501],
   ['an offer that nobody takes', `POST /v1/decide HTTP/1.1\r\n${host}Expect: coffee\r\nContent-Length: 0\r\n\r\n`, 417],
 ];
 
@@ -110,7 +110,7 @@ describe('what is wrong is told', () => {
     const talk = talkTo((management.server.address() as AddressInfo).port);
     await talk.ask(`GET /livez HTTP/1.1\r\n${host}\r\n`, 1);
     await talk.ask(`FOO /livez HTTP/1.1\r\n${host}\r\n`, 1);
-    expect(statusesIn(await talk.closed())).toEqual([200, 405]);
+    expect(statusesIn(await talk.closed())).toEqual([200, 501]);
   });
 });
 

@@ -172,7 +172,7 @@ export function answerClientError(error: NodeJS.ErrnoException & { readonly rawP
   // What comes after the last request of a connection is nobody's. The answer to that one ends it.
   if (error.code === 'HPE_CLOSED_CONNECTION') return;
   const isOddMethod = error.code === 'HPE_INVALID_METHOD' && startsAsRequest(error.rawPacket);
-  writeBare(socket, isOddMethod ? 'method_not_allowed' : (codeOfParser[error.code ?? ''] ?? 'malformed_request'));
+  writeBare(socket, isOddMethod ? 'method_not_implemented' : (codeOfParser[error.code ?? ''] ?? 'malformed_request'));
 }
 
 function isHandshakeFailure({ code = '' }: NodeJS.ErrnoException): boolean {
@@ -195,7 +195,7 @@ export function answerConnect(_request: IncomingMessage, socket: Duplex): void {
   socket.resume();
   if (socket instanceof Socket) {
     socket.setTimeout(farewellMs, () => socket.destroy());
-    writeBare(socket, 'method_not_allowed');
+    writeBare(socket, 'method_not_implemented');
   } else {
     socket.destroy();
   }
@@ -218,9 +218,6 @@ export function answerExpectation(_request: IncomingMessage, response: ServerRes
   response.writeHead(status, headers).end(body);
 }
 
-/** Where the address is not known, `Allow` can only name what some address takes. */
-const methodsOfAnyRoute = 'DELETE, GET, PATCH, POST, PUT';
-
 function bareAnswer(code: ProblemCode) {
   const { requestId: _, ...bare } = problemBody(new ProblemError(code), '');
   const body = JSON.stringify(bare);
@@ -232,7 +229,6 @@ function bareAnswer(code: ProblemCode) {
       'X-Content-Type-Options': 'nosniff',
       'Content-Length': String(Buffer.byteLength(body)),
       Connection: 'close',
-      ...(code === 'method_not_allowed' ? { Allow: methodsOfAnyRoute } : {}),
     },
     body,
   };
