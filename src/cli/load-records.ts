@@ -6,7 +6,9 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { type Config, readConfig } from '../config.ts';
 import type { Artefact } from '../decision/artefact.ts';
+import { tellOfSubjects } from '../http/visitor-changes.ts';
 import { createSessionIds, type MintedSessionId, type SessionIds, sessionLifeMaxSeconds } from '../identity/session-id.ts';
+import { createVisitorNames, type VisitorNames } from '../identity/visitor-token.ts';
 import type { Store, StoreWrite } from '../records/store.ts';
 import { StoreError } from '../records/store-error.ts';
 import { boundedLines, type Line } from '../start/bounded-lines.ts';
@@ -37,6 +39,7 @@ interface Loader {
   readonly artefact: Artefact;
   readonly store: Store;
   readonly sessionIds: SessionIds;
+  readonly names: VisitorNames;
   loaded: number;
   /** Only the first `problemsShownMax` are kept; all are counted. */
   readonly problems: LineProblem[];
@@ -53,10 +56,20 @@ export async function loadRecords(file: string, { json }: LoadOptions): Promise<
   const config = readConfig(process.env);
   const artefact = await artefactOf(config);
   const input = await openInput(file);
-  const sessionIds = createSessionIds({ secret: await sessionSecretOf(config.sessionSecret, config.dataDir), clock: systemClock });
+  const secret = await sessionSecretOf(config.sessionSecret, config.dataDir);
+  const sessionIds = createSessionIds({ secret, clock: systemClock });
   const { store, connected } = await openStore(config, { clock: systemClock });
   await connected(connectWaitMs);
-  const loader: Loader = { artefact, store, sessionIds, loaded: 0, failed: 0, problems: [], sessions: [] };
+  const loader: Loader = {
+    artefact,
+    store,
+    sessionIds,
+    names: createVisitorNames({ secret }),
+    loaded: 0,
+    failed: 0,
+    problems: [],
+    sessions: [],
+  };
   let isWhole = false;
   try {
     await store.ping().catch(() => {
@@ -170,6 +183,8 @@ async function writeAll(loader: Loader, batch: readonly NumberedWrite[]): Promis
   if (batch.length === 0) return;
   try {
     const outcomes = await loader.store.writeBatch(batch.map(({ write }) => write));
+    const changed = batch.flatMap(({ write }, index) => (write.kind === 'consent' && outcomes[index] !== 'erased' ? [write.subject] : []));
+    await tellOfSubjects(changed, loader);
     for (const [index, written] of batch.entries()) {
       if (outcomes[index] === 'erased') refuse(loader, written.line, 'the subject was erased: nothing is written until its tombstone ends');
       else if (outcomes[index] === 'too_many_links') refuse(loader, written.line, 'as many identities are linked to the subject as may be');

@@ -4,6 +4,7 @@
  */
 
 import type { VisitorNames } from '../identity/visitor-token.ts';
+import { announcedWordsMax } from '../records/announcements.ts';
 import { emptyPlan, type Store } from '../records/store.ts';
 import type { Clock } from '../time/clock.ts';
 
@@ -55,6 +56,23 @@ export function createVisitorChanges({ store, names, clock }: Parts): VisitorCha
       announce('ended', name);
     },
   };
+}
+
+/**
+ * The same for many subjects whose records one command wrote, in as few announcements as hold them. Resolves when all are said; one that
+ * cannot be said is lost.
+ */
+export async function tellOfSubjects(subjects: Iterable<string>, { store, names }: Pick<Parts, 'names'> & AnnouncingStore): Promise<void> {
+  const said = [...new Set(subjects)].map((subject) => `${words.changed}:${names.subject(subject)}`);
+  const announcements: Promise<void>[] = [];
+  for (let from = 0; from < said.length; from += announcedWordsMax) {
+    announcements.push(store.announce(said.slice(from, from + announcedWordsMax)).catch(() => {}));
+  }
+  await Promise.all(announcements);
+}
+
+interface AnnouncingStore {
+  readonly store: Pick<Store, 'announce'>;
 }
 
 /** For a service that gives visitors no tokens. */

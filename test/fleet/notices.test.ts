@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createStreamTokens } from '../../src/identity/visitor-token.ts';
 import { systemClock } from '../../src/time/clock.ts';
-import { root, type TemporaryDirectory, temporaryDirectory } from '../cli/run-stepwell.ts';
+import { root, stepwell, type TemporaryDirectory, temporaryDirectory } from '../cli/run-stepwell.ts';
 import { serveStepwell } from '../cli/serving.ts';
 import { notices, openStream } from '../http/streaming.ts';
 import { startRedis } from '../support/redis-server.ts';
@@ -24,6 +24,8 @@ interface Fleet {
   readonly here: Process;
   readonly there: Process;
   readonly policyPath: string;
+  /** What both were started with. */
+  readonly env: Readonly<Record<string, string>>;
 }
 
 let running: (() => Promise<unknown>)[] = [];
@@ -58,7 +60,7 @@ async function startFleet(kind: 'redis' | 'embedded', directory: TemporaryDirect
     shared.STEPWELL_REDIS_URL = redis.url;
   }
   const here = await startProcess(shared);
-  return { here, there: await startProcess(shared), policyPath };
+  return { here, there: await startProcess(shared), policyPath, env: shared };
 }
 
 async function post(url: string, body?: object): Promise<Response> {
@@ -106,6 +108,28 @@ describe.each(['redis', 'embedded'] as const)('two processes on %s', (kind) => {
     expect(notices(bob.text())).toBe(quiet);
     for (const { output } of [here, there])
       expect(output()).not.toMatch(new RegExp(`${given.stream.token.split('.')[1]}|"ann"|${sessionId}`));
+  });
+
+  it('pages at both hear of the consent records that `stepwell load` writes, each of its own', async () => {
+    await using directory = await temporaryDirectory();
+    const { here, there, env } = await startFleet(kind, directory);
+    const open = (url: string, subject: string) => openStream(`${url}/ofrep/v1/stream?t=${tokenOf(subject)}`);
+    const heard = [await open(here.url, 's0'), await open(there.url, 's0'), await open(there.url, 's39')] as const;
+    const bob = await open(there.url, 'bob');
+    const said = { useCases: { content_personalization: 'denied' }, recordedAt: '2026-11-01T00:00:00Z' };
+    const input = [
+      ...Array.from({ length: 40 }, (_, index) => ({ kind: 'consent', subject: `s${index}`, ...said })),
+      { kind: 'profile', subject: 'bob', attributes: {}, audiences: [], ttlSeconds: 60 },
+    ];
+    const load = async () => {
+      const { stdout } = await stepwell(['load', '-', '--json'], { env, input: input.map((line) => JSON.stringify(line)).join('\n') });
+      expect(JSON.parse(stdout)).toMatchObject({ loaded: 41, failed: 0 });
+    };
+    // Twice: the first that a page is told may be that its process hears now.
+    for (const stream of [...heard, ...heard]) await heardAfter(stream, load);
+    const quiet = notices(bob.text());
+    await Promise.all(heard.map((stream) => heardAfter(stream, load)));
+    expect(notices(bob.text())).toBe(quiet);
   });
 
   it('pages at both hear of another policy; both give one artefact, and neither does once the policy says so; and a stop ends streams', async () => {
