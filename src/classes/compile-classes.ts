@@ -112,7 +112,7 @@ function nextEdgeOf(rungs: readonly PreparedRung[], { parts }: Parts, nowMs: num
   for (const { expression } of parts) edgesOfNow(expression)?.forEach(consider);
   for (const rung of rungs) {
     for (const { edgesMs } of requestFactEntries(rung, nowMs)) edgesMs?.forEach(consider);
-    for (const { offer } of rung.windowed) [offer.fromMs, offer.untilMs].forEach(consider);
+    for (const { sensitivity, offer } of rung.windowed) if (sensitivity.class === 'S0') [offer.fromMs, offer.untilMs].forEach(consider);
   }
   return Number.isFinite(next) ? next : null;
 }
