@@ -22,7 +22,13 @@ export interface RunningCache {
 
 const startAttemptsMax = 5;
 
-export async function startCache(name: ProductName, manner: Manner, originPort: number): Promise<RunningCache> {
+/** `edit`: of every file of the configuration, by whoever makes it their own. */
+export async function startCache(
+  name: ProductName,
+  manner: Manner,
+  originPort: number,
+  edit: (text: string) => string = (text) => text,
+): Promise<RunningCache> {
   const { program, setUp } = cacheProducts[name];
   const binary = findProgram(program);
   if (binary === null) throw new Error(missingSentence(program));
@@ -30,7 +36,7 @@ export async function startCache(name: ProductName, manner: Manner, originPort: 
     const directory = mkdtempSync(join(tmpdir(), `stepwell-${name}-`));
     const port = await freePort();
     const { files, parameters } = setUp(manner, { directory, port, originPort });
-    writeFiles(directory, files);
+    writeFiles(directory, Object.fromEntries(Object.entries(files).map(([file, text]) => [file, edit(text)])));
     try {
       return { name, manner, port, ...(await launch(binary, parameters, directory, port)) };
     } catch (error) {
