@@ -2,7 +2,7 @@
  * What to purge when one policy takes the place of another: tags of which at least one stands on every shared answer that may now be
  * another. More rather than fewer: it compares what the zones are made of, and not what they come to.
  */
-import { type Artefact, deviceDefaults, type Offer } from '../decision/artefact.ts';
+import { type Artefact, type AttributeDeclaration, deviceDefaults, type Offer, type Reads } from '../decision/artefact.ts';
 import { artefactTag, policyTag, serviceTag, zoneTag } from '../decision/cache-tags.ts';
 import { preparedZone } from '../decision/reading.ts';
 import { tierHeight } from '../decision/vocabulary.ts';
@@ -14,7 +14,7 @@ const zonesAskedMax = 32;
 /** Sorted. Empty where every shared answer stays as it is, but for the revision that it names. In pieces: a policy may be large. */
 export function* purging(before: Artefact, after: Artefact): Generator<undefined, readonly string[]> {
   const all = [policyTag(before.policy)];
-  if (before.policy !== after.policy) return all;
+  if (before.policy !== after.policy || (yield* isMoreRefused(before, after))) return all;
   const zones = Object.keys(before.zones);
   const changed = new Set<string>();
   for (const id of zones) {
@@ -25,17 +25,39 @@ export function* purging(before: Artefact, after: Artefact): Generator<undefined
   const arbitrating = zones.filter((id) => arbitrates(before, id));
   const isAnyChanged = arbitrating.some((id) => changed.has(id)) || zones.some((id) => arbitrates(after, id) && changed.has(id));
   if (isAnyChanged) for (const id of arbitrating) changed.add(id);
-  for (const id of zonesOfChangedPages(before, after)) changed.add(id);
+  for (const id of zonesOfChangedPages(before, after, arbitrating)) changed.add(id);
   const forDevices = (yield* isDevicePictureChanged(before, after)) ? [artefactTag] : [];
   if (changed.size === 0) return forDevices;
   // What devices are given has the tag of the policy, too.
   return changed.size === zones.length || !everyAnswerNamesItsZones(before) ? all : [...forDevices, ...[...changed].map(zoneTag)].sort();
 }
 
-function zonesOfChangedPages(before: Artefact, after: Artefact): readonly string[] {
-  return Object.entries(before.pages)
-    .filter(([page, { zones }]) => zones.join() !== (Object.hasOwn(after.pages, page) ? after.pages[page]?.zones.join() : undefined))
-    .flatMap(([, { zones }]) => zones);
+/** Whether a question that was answered, of whichever zones, is a mistake now. One about a zone that is no more has the zone's tag. */
+function* isMoreRefused(before: Artefact, after: Artefact): Generator<undefined, boolean> {
+  if (Object.keys(before.pages).some((page) => !Object.hasOwn(after.pages, page))) return true;
+  const isForCallers = (audience: string) => Object.hasOwn(after.audiences, audience) && after.audiences[audience]?.edge === true;
+  if (Object.entries(before.audiences).some(([audience, { edge }]) => edge && !isForCallers(audience))) return true;
+  for (const [name, declared] of Object.entries(before.attributes.request)) {
+    if (!Object.hasOwn(after.attributes.request, name) || !takesAll(after.attributes.request[name], declared)) return true;
+    yield;
+  }
+  return false;
+}
+
+/** Another type is taken for a narrower one. */
+function takesAll(now: AttributeDeclaration | undefined, { type, values }: AttributeDeclaration): boolean {
+  if (now?.type !== type) return false;
+  if (now.values === null || values === null) return now.values === null;
+  const taken = new Set(now.values);
+  return values.every((value) => taken.has(value));
+}
+
+/** Who asks for some zones and names the page besides has those on it choose first: zones that came to it are among them, where they arbitrate. */
+function zonesOfChangedPages(before: Artefact, after: Artefact, arbitrating: readonly string[]): readonly string[] {
+  return Object.entries(before.pages).flatMap(([page, { zones }]) => {
+    const now = after.pages[page]?.zones ?? [];
+    return zones.join() === now.join() ? [] : [...zones, ...now.filter((id) => arbitrating.includes(id))];
+  });
 }
 
 /** Else some carry the tag of the policy alone. */
@@ -79,7 +101,12 @@ function* pictureOf(artefact: Artefact, id: string): Generator<string, undefined
   if (prepared === undefined) return;
   const { zone, rungs } = prepared;
   const contentOf = (variant: string) => [variant, artefact.variants[variant]?.content ?? null];
-  const closed = (names: readonly string[]) => names.filter((name) => artefact.attributes.request[name]?.specialFeature !== undefined);
+  const inputs = new Set<string>();
+  let readsAudiences = false;
+  const note = ({ request, audiences }: Reads) => {
+    for (const name of request) inputs.add(name);
+    readsAudiences ||= audiences;
+  };
   yield JSON.stringify([zone.kind, zone.maxAgeSeconds, arbitrates(artefact, id) ? zone.criticality : 0]);
   for (const { rung, rules, candidates } of rungs) {
     if (tierHeight(rung.tier) > tierHeight('segment')) continue;
@@ -90,13 +117,24 @@ function* pictureOf(artefact: Artefact, id: string): Generator<string, undefined
     if (!isOpen) continue;
     for (const entry of rules) {
       const { when, variant } = entry.rule;
-      if (counts(entry)) yield JSON.stringify(['rule', when, contentOf(variant), closed(entry.reads.request)]);
+      if (!counts(entry)) continue;
+      note(entry.reads);
+      yield JSON.stringify(['rule', when, contentOf(variant)]);
     }
     for (const entry of candidates) {
+      if (!counts(entry)) continue;
       const { reads, sensitivity: _class, lowestTier: _tier, ...rest } = entry.offer;
-      if (counts(entry)) yield JSON.stringify(['offer', entry.id, rest, contentOf(rest.variant), closed(reads.request)]);
+      note(reads);
+      yield JSON.stringify(['offer', entry.id, rest, contentOf(rest.variant)]);
     }
   }
+  // What a question may say of these decides who can be told apart, and by which values a table does it.
+  for (const name of inputs) {
+    const { type, values, specialFeature } = artefact.attributes.request[name] ?? {};
+    yield JSON.stringify(['attribute', name, type, values, specialFeature]);
+  }
+  if (readsAudiences)
+    for (const name in artefact.audiences) if (artefact.audiences[name]?.edge === true) yield JSON.stringify(['audience', name]);
 }
 
 function isForDevices({ device }: Artefact): boolean {
