@@ -7,7 +7,7 @@ import { ProblemError } from '../contract/problem.ts';
 import type { Artefact } from '../decision/artefact.ts';
 import type { Clock } from '../time/clock.ts';
 import { inTurns } from '../time/in-turns.ts';
-import { etagOf } from './shared-headers.ts';
+import { etagOf } from './validators.ts';
 
 export interface KeptTable {
   readonly body: string;

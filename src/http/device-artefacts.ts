@@ -11,7 +11,7 @@ import type { ArtefactKeys } from '../identity/artefact-keys.ts';
 import type { Clock } from '../time/clock.ts';
 import { inTurns } from '../time/in-turns.ts';
 import { daySeconds } from '../time/units.ts';
-import { etagOf } from './shared-headers.ts';
+import { etagOf } from './validators.ts';
 
 export interface SignedArtefact {
   readonly jws: string;

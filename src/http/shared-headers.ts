@@ -1,20 +1,12 @@
 /**
- * The headers of an answer that shared caches may keep, and nothing else may carry: how long, what it is purged by, and when what is held
- * is still right. Caches of different makes read different headers, so which of them are sent is the operator's to say.
+ * The headers of an answer that shared caches may keep, and nothing else may carry: how long, and what it is purged by. Its validator goes
+ * with them. Caches of different makes read different headers, so which of them are sent is the operator's to say.
  */
-import { hash } from 'node:crypto';
 import type { FastifyReply } from 'fastify';
 import { fitIntoHeader } from '../classes/tags.ts';
 import { type CacheTagHeader, type CdnHeader, defaultCacheTags } from '../config.ts';
 import type { ServiceDependencies } from './dependencies.ts';
-
-interface Validated {
-  readonly body: string;
-  /** Strong, in quotes. */
-  readonly etag: string;
-  /** Absent: JSON. */
-  readonly mediaType?: string;
-}
+import { sendUnlessHeld, type Validated } from './validators.ts';
 
 export interface SharedAnswer extends Validated {
   readonly maxAgeSeconds: number;
@@ -43,14 +35,6 @@ export function sendShared(reply: FastifyReply, ifNoneMatch: string | undefined,
   sendUnlessHeld(reply, ifNoneMatch, answer);
 }
 
-/** Once its headers are set: 304 where the caller holds these very bytes. */
-export function sendUnlessHeld(reply: FastifyReply, ifNoneMatch: string | undefined, { body, etag, mediaType = json }: Validated): void {
-  if (isHeld(ifNoneMatch, etag)) reply.code(304).send();
-  else reply.header('content-type', mediaType).send(body);
-}
-
-const json = 'application/json; charset=utf-8';
-
 export function sharedHeaders(answer: SharedAnswer, { cacheTags = defaultCacheTags, cdnHeaders = [] }: Delivery) {
   const { etag, maxAgeSeconds, grace, tags, coarseTags } = answer;
   const old = `stale-while-revalidate=${grace.whileRevalidatingSeconds}, stale-if-error=${grace.ifErrorSeconds}`;
@@ -70,17 +54,6 @@ export const sharedHeaderNames: readonly string[] = ['etag', ...Object.keys(life
 
 function tagsFor(name: CacheTagHeader, tags: readonly string[], coarseTags: readonly string[]): string {
   return (fitIntoHeader(tags) ? tags : coarseTags).join(separators[name]);
-}
-
-/** RFC 9110, 13.1.2: for a GET the weak comparison serves. Our tags hold no comma, so a list may be cut at every one. */
-function isHeld(ifNoneMatch: string | undefined, etag: string): boolean {
-  if (ifNoneMatch === undefined) return false;
-  if (ifNoneMatch.trim() === '*') return true;
-  return ifNoneMatch.split(',').some((given) => given.trim().replace(/^W\//, '') === etag);
-}
-
-export function etagOf(body: string): string {
-  return `"${hash('sha256', body, 'base64url')}"`;
 }
 
 /** As it was sent: the framework's own reading would hide repeats and order. */

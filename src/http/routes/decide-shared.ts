@@ -18,8 +18,9 @@ import { refusingLateRequests } from '../overload.ts';
 import type { Authority } from '../plugins/keys.ts';
 import { serverTiming } from '../plugins/server-timing.ts';
 import { policyInForce } from '../policy-in-force.ts';
-import { etagOf, graceForEverybody, noGrace, queryOf, type SharedAnswer, sendShared } from '../shared-headers.ts';
+import { graceForEverybody, noGrace, queryOf, type SharedAnswer, sendShared } from '../shared-headers.ts';
 import { traceCarrier } from '../trace-carrier.ts';
+import { etagOf } from '../validators.ts';
 
 export function decideSharedRoute(app: FastifyInstance, dependencies: ServiceDependencies, authority: Authority): void {
   const { clock, telemetry, publicGet } = dependencies;

@@ -18,7 +18,7 @@ import { refusingLateRequests } from '../overload.ts';
 import type { Authority } from '../plugins/keys.ts';
 import { answersErrorsAs } from '../plugins/problems.ts';
 import { policyInForce } from '../policy-in-force.ts';
-import { etagOf, sendUnlessHeld } from '../shared-headers.ts';
+import { etagOf, sendUnlessHeld } from '../validators.ts';
 
 const json = 'application/json; charset=utf-8';
 
