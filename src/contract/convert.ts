@@ -128,7 +128,10 @@ function toPolicyAnswer({ artefact, stale }: PolicyInForce) {
   return { id: artefact.policy, revision: artefact.revision, stale };
 }
 
-/** Nothing of the moment in it: the same question and policy give the same bytes. */
-export function toSharedEnvelope(policy: PolicyInForce) {
-  return { policy: toPolicyAnswer(policy) };
+/**
+ * Nothing of the moment in it: the same question and policy give the same bytes. So it never says that the policy is stale, because caches would
+ * go on saying so after it was mended; what a policy decides does not change by a newer one that did not load.
+ */
+export function toSharedEnvelope({ artefact }: Pick<PolicyInForce, 'artefact'>) {
+  return { policy: toPolicyAnswer({ artefact, stale: false }) };
 }

@@ -166,7 +166,7 @@ function getDecide(): Json {
     tags: ['decide'],
     summary: 'Decide for everybody, or for a segment: the cacheable half',
     description:
-      'Reads the query alone: no identity, no consent, no cookie. Parameters come as `page`, `zones`, then the attributes the policy declares under `attributes.request`, and `audiences`, in alphabetical order; lists are comma-separated and sorted; unknown, repeated, empty or out-of-order parameters are a 400.',
+      'Reads the query alone: no identity, no consent, no cookie. Parameters come as `page`, `zones`, then the attributes the policy declares under `attributes.request`, and `audiences`, in alphabetical order; lists are comma-separated and sorted; unknown, repeated, empty or out-of-order parameters are a 400. `policy.stale` is always false here: whether a newer policy did not load is told by POST and by the management port.',
     parameters: [
       queryParameter('page', 'a page of the policy; `page` or `zones` is needed', 'home'),
       queryParameter('zones', 'sorted, comma-separated; absent: the zones of the page', 'hero,offer_rail'),

@@ -24,6 +24,24 @@ describe('GET /v1/decide', () => {
     expect(other.headers['cache-control']).toBe(plain.headers['cache-control']);
   });
 
+  it('is the same, tag and all, while a newer policy does not load: only who asks for themselves is told', async () => {
+    let stale = false;
+    const { artefact } = await startService();
+    const { app } = await startService({ policy: { current: () => ({ artefact, stale }) } });
+    const everybody = '/v1/decide?zones=offer_rail';
+    const [before, open] = [await app.inject(url), await app.inject(everybody)];
+    stale = true;
+    const [after, held] = [await app.inject(url), await app.inject({ url, headers: { 'if-none-match': String(before.headers.etag) } })];
+    expect(after.payload).toBe(before.payload);
+    expect(after.headers.etag).toBe(before.headers.etag);
+    expect(after.headers['cache-control']).toBe(before.headers['cache-control']);
+    expect(held.statusCode).toBe(304);
+    expect((await app.inject(everybody)).payload).toBe(open.payload);
+    expect(after.json().policy).toEqual({ id: 'retail', revision: artefact.revision, stale: false });
+    const own = await app.inject({ method: 'POST', url: '/v1/decide', payload: { page: 'home' } });
+    expect(own.json().policy.stale).toBe(true);
+  });
+
   it('says in its headers what its zones say', async () => {
     const { app } = await startService();
     const both = await app.inject(url);
