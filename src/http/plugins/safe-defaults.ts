@@ -1,6 +1,6 @@
 /**
  * What every answer carries whatever happens: an explicit `Cache-Control`, `nosniff` and a request id, set before anything can
- * throw. One route raises the cache scope; none can forget it.
+ * throw. A route that may be kept says so itself; none can forget to say something.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
