@@ -42,7 +42,7 @@ const ruleOf = (draft: Draft, pick: Pick): Draft => {
 const lastRung = (draft: Draft, pick: Pick): Draft => one(draft.zones, pick).ladder.at(-1);
 const variantId = (draft: Draft, pick: Pick): string => pick(Object.keys(draft.variants));
 
-export const changes: Readonly<Record<string, (draft: Draft, pick: Pick) => void>> = {
+const changes: Readonly<Record<string, (draft: Draft, pick: Pick) => void>> = {
   'the owner': (draft) => put(draft, 'owner', 'somebody else'),
   'whether segments are open': (draft) => put(draft, 'contextualWithoutSignal', draft.contextualWithoutSignal !== true),
   'how old consent may be': (draft) => put(draft, 'consent', { ...draft.consent, maxAgeDays: 7 }),

@@ -1,7 +1,7 @@
 /** An answer for everybody stays what it is, byte for byte, until the instant that it is said to hold until; and one key is one answer at any. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Signals } from '../../src/classes/collapse.ts';
+import type { VisitorContext } from '../../src/classes/collapse.ts';
 import type { Artefact } from '../../src/decision/artefact.ts';
 import { decide } from '../../src/decision/decide.ts';
 import { noEvidence } from '../../src/decision/facts.ts';
@@ -19,7 +19,7 @@ const instants = fc
   .record({ seconds: fc.constantFrom(...offsets), more: fc.constantFrom(0, 3600, 86_400), byMs: fc.constantFrom(-1, 0, 1) })
   .map(({ seconds, more, byMs }) => baseNowMs + (seconds + more) * 1000 + byMs);
 
-function questionOf(artefact: Artefact, { audiences, ...request }: Signals, nowMs: number): Question {
+function questionOf(artefact: Artefact, { audiences, ...request }: VisitorContext, nowMs: number): Question {
   const zones = artefact.pages.home?.zones ?? Object.keys(artefact.zones);
   const asked = { audience: 'shared', page: 'home', zones, shownOffers: [], explain: false } as const;
   return { ...asked, nowMs, request: request as Question['request'], audiences: (audiences as readonly string[] | undefined) ?? null };
