@@ -187,6 +187,22 @@ describe('who may fetch it', () => {
     expect((await call(await startService({ apiKeys, publicGet: true }), { url })).status).toBe(200);
   });
 
+  it('everybody there with a token that is no good, too: but that no cache keeps, or anybody could fill caches with it', async () => {
+    const service = await startService({ apiKeys, publicGet: true });
+    const open = await call(service, { url });
+    const { token } = service.parts.visitorTokens?.artefact.mint({ subject: null, sessionId: null }) ?? {};
+    const good = await call(service, { url: `${url}?t=${token}` });
+    expect([good.text, good.headers['cache-control']]).toEqual([open.text, open.headers['cache-control']]);
+    service.clock.advance(2 * visitorTokenWindowMs);
+    const now = await call(service, { url });
+    for (const asked of [{ url: `${url}?t=${token}` }, { url: `${url}?t=x` }, { url, key: String(token) }]) {
+      const { status, text, headers } = await call(service, asked);
+      expect([status, text, headers['content-type']]).toEqual([200, now.text, now.headers['content-type']]);
+      expect(headers['cache-control']).toBe('private, no-store');
+      for (const name of ['etag', 'surrogate-key', 'cache-tag']) expect(headers[name]).toBeUndefined();
+    }
+  });
+
   it('a visitor, with a token for it, in the address or in its header, until it ends or is taken back', async () => {
     const service = await startService({ apiKeys });
     const { sessionId } = (await call(service, { method: 'POST', url: '/v1/sessions', key: 'key-page' })).json();

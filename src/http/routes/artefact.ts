@@ -46,19 +46,24 @@ export function artefactRoutes(app: FastifyInstance, dependencies: ServiceDepend
     done();
   });
 
-  /** A visitor's token, or an API key. */
-  async function admit(request: FastifyRequest): Promise<void> {
+  /**
+   * A visitor's token, or an API key; where shared answers are public, nothing. What a token that is no good gets there is what everybody gets,
+   * and is not to be kept: else anybody could fill caches with one artefact under addresses that they make up.
+   */
+  async function admit(request: FastifyRequest): Promise<'shared' | 'unkept'> {
     const token = readTokenQuery(queryOf(request.raw.url ?? '')) ?? tokenOf(request.headers.authorization);
     if (token === null) {
       if (!publicGet) authority.demand(request, 'decide');
-      return;
+      return 'shared';
     }
     const content = visitorTokens?.artefact.verify(token) ?? null;
+    if (publicGet) return content === null ? 'unkept' : 'shared';
     if (content === null || (await isTakenBack(store, content.revocationMarks))) throw new ProblemError('token_refused');
+    return 'shared';
   }
 
   app.get('/v1/artefact', { onRequest: refusingLateRequests(dependencies) }, async (request, reply) => {
-    await admit(request);
+    const admitted = await admit(request);
     const { artefact } = policyInForce(dependencies);
     const signed = await artefacts.current(artefact);
     if (signed === 'too_large') throw new ProblemError('artefact_killed', tooLargeSentence);
@@ -67,7 +72,8 @@ export function artefactRoutes(app: FastifyInstance, dependencies: ServiceDepend
     const tags = [policyTag(artefact.policy), serviceTag, artefactTag];
     const { jws: body, etag } = signed;
     const answer = { body, etag, mediaType: 'application/jose', maxAgeSeconds, grace: noGrace, tags, coarseTags: tags };
-    sendShared(reply, request.headers['if-none-match'], answer, dependencies);
+    if (admitted === 'shared') sendShared(reply, request.headers['if-none-match'], answer, dependencies);
+    else reply.type(answer.mediaType).send(body);
     return reply;
   });
 
