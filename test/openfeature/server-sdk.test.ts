@@ -79,7 +79,13 @@ describe('an application on a server', () => {
   it('is left with its own value for a content that is nothing', async () => {
     service = await startProcess();
     client = await application(service);
-    expect(await value('nothing-flag')).toMatchObject({ value: 'its own', reason: 'ERROR' });
+    expect(await value('nothing-flag')).toMatchObject({ value: 'its own', reason: 'ERROR', errorCode: 'GENERAL' });
+  });
+
+  it.each(['a/b', 'a/b/c', 'string-flag/', '100%', 'nothing'])('is told that there is no flag %s', async (key) => {
+    service = await startProcess();
+    client = await application(service);
+    expect(await value(key)).toMatchObject({ value: 'its own', reason: 'ERROR', errorCode: 'FLAG_NOT_FOUND' });
   });
 
   it('is told to wait by a 429, asks nobody meanwhile, and is served again after it', async () => {
@@ -108,7 +114,9 @@ describe('an application on a server', () => {
 
   it('is told that its key is wrong, and goes on with its own values', async () => {
     service = await startProcess();
-    client = await application(service, 'nobody');
-    expect(await value('string-flag')).toMatchObject({ value: 'its own', reason: 'ERROR', errorCode: 'GENERAL' });
+    for (const key of ['nobody', 'narrow']) {
+      client = await application(service, key);
+      expect(await value('string-flag')).toMatchObject({ value: 'its own', reason: 'ERROR', errorCode: 'GENERAL', errorMessage: '' });
+    }
   });
 });
