@@ -33,46 +33,46 @@ export function createArtefactHolder(
   ask: (address: string) => Promise<Reply>,
 ): ArtefactHolder {
   let current: DeviceArtefact | undefined;
+  /** How often all was forgotten: what was on its way then is nobody's. */
+  let age = 0;
   let asking: Promise<void> | undefined;
   const kept = (): Kept => keep.read<Kept>('artefact', [0, 0]);
 
   async function load(): Promise<void> {
-    const { age } = keep;
-    const [iat, , jws, keys] = kept();
-    const artefact = address ? await verified(jws, pinned ?? keys, nowMs(), iat) : undefined;
-    if (age === keep.age) current = artefact;
+    const of = age;
+    const [, , jws, keys] = kept();
+    const artefact = address && (await verified(jws, pinned ?? keys, nowMs()));
+    if (of === age) current = artefact || undefined;
   }
 
   /** A browser asks with the ETag of what its own cache holds. */
   async function fetchNewest(): Promise<void> {
-    const { age } = keep;
+    const of = age;
+    const [, before] = kept();
     await ready;
-    let [iat, , jws, keys] = kept();
     const { status, text } = await ask(address as string);
-    let newest: DeviceArtefact | undefined;
-    if (status === 200) {
-      // What is new is held against the list of now: a key that was taken back is on none.
-      const listed = pinned ?? (jsonOf((await ask(keysAddress)).text) as { readonly keys?: Keys } | undefined)?.keys;
-      newest = await verified(text, listed, nowMs(), iat);
-      keys = listed ?? keys;
-    }
-    // Who forgot is not reminded by what was on its way.
-    if (age !== keep.age || !status) return;
+    // What is new is held against the list of now: a key that was taken back is on none.
+    const listed =
+      status === 200 ? (pinned ?? (jsonOf((await ask(keysAddress)).text) as { readonly keys?: Keys } | undefined)?.keys) : undefined;
+    const newest = listed && (await verified(text, listed, nowMs()));
+    let [iat, askedMs, jws, keys] = kept();
+    // Who forgot is not reminded by what was on its way, and another tab may have heard what is newer.
+    if (of !== age || !status || askedMs !== before) return;
     if (status === 410) current = jws = undefined;
-    if (newest) [current, iat, jws] = [newest, newest.iat, text];
-    keep.write('artefact', [iat, nowMs(), jws, keys]);
+    if (newest && newest.iat >= iat) [current, iat, jws] = [newest, newest.iat, text];
+    keep.write('artefact', [iat, nowMs(), jws, listed ?? keys]);
   }
 
   const ready = load();
   return {
     ready,
     drop() {
+      age++;
       current = undefined;
     },
     current() {
       // Who keeps a page open for days stops with the artefact all the same.
-      if (current && nowMs() / 1000 >= current.exp) current = undefined;
-      return current;
+      return current && nowMs() / 1000 < current.exp ? current : undefined;
     },
     async refresh(olderThanMs = 0) {
       // A clock that was set back says nothing of when that was.

@@ -3,14 +3,16 @@ import type { DeviceArtefact } from '../device/device-artefact.ts';
 import type { PublicKey } from './types.ts';
 
 /** Clocks of devices are often slow. */
-const skewSeconds = 300;
+const skewSeconds = 600;
 
-/** Nothing for whatever may not be used: unsigned, changed, not begun, or older than one that was seen. That it is over is seen at each use. */
+/** Of the service: a week from when it begins, which is five minutes before it is signed. */
+const lifeMaxSeconds = 605_000;
+
+/** Nothing for whatever may not be used: unsigned, changed, not begun, or without an end. That it is over is seen at each use. */
 export async function verified(
   jws: string | undefined,
   keys: readonly PublicKey[] | undefined,
   nowMs: number,
-  seenIat: number,
 ): Promise<DeviceArtefact | undefined> {
   try {
     // What is missing throws below, as whatever else is wrong does.
@@ -21,9 +23,9 @@ export async function verified(
     const key = await subtle.importKey('raw', bytesOf(x as string), 'Ed25519', false, ['verify']);
     const isSigned = await subtle.verify('Ed25519', key, bytesOf(signature), unitsOf(`${header}.${payload}`));
     const artefact = jsonIn(payload) as DeviceArtefact;
-    const { format, iat, nbf } = artefact;
+    const { format, iat, exp } = artefact;
     const isOurs = isSigned && alg === 'Ed25519' && typ === 'stepwell-artefact+jws' && format === 1;
-    return isOurs && iat >= seenIat && nbf <= nowMs / 1000 + skewSeconds ? artefact : undefined;
+    return isOurs && iat <= nowMs / 1000 + skewSeconds && exp < iat + lifeMaxSeconds ? artefact : undefined;
   } catch {
     return undefined;
   }

@@ -11,8 +11,6 @@ const lifetimesDays = { consent: 180, signals: 30, artefact: 7, late: 5 / 1440, 
 type Name = keyof typeof lifetimesDays;
 
 export interface Keep {
-  /** Grows when all is forgotten: what was on its way then is nobody's. */
-  readonly age: number;
   /** `otherwise` where nothing is kept, and where a list should be and is none, or the other way about. */
   read<T>(name: Name, otherwise?: T): T;
   /** Without a value: takes it away. */
@@ -21,38 +19,36 @@ export interface Keep {
 }
 
 /** `storage` is asked for each time: to look at it may throw as well. What it does not take lives as long as the page. */
-export function createKeep(storage: () => ClientStorage | null | undefined, nowMs: () => number): Keep {
+export function createKeep(prefix: string, storage: () => ClientStorage | null | undefined, nowMs: () => number): Keep {
   const untaken = new Map<Name, string>();
   const read: Keep['read'] = (name, otherwise) => {
     try {
       // Nothing is no object, a missing storage has no members: both end below, as whatever else is wrong does.
-      const { value, until } = JSON.parse(untaken.get(name) ?? ((storage() as ClientStorage).getItem(`stepwell:${name}`) as string));
-      if (until > nowMs()) return value && isList(value) === isList(otherwise) ? value : otherwise;
+      const { value, at } = JSON.parse(untaken.get(name) ?? ((storage() as ClientStorage).getItem(prefix + name) as string));
+      // A clock that was ahead when it was written lengthens no life by more than one.
+      if (Math.abs(nowMs() - at) < lifetimesDays[name] * dayMs) return value && isList(value) === isList(otherwise) ? value : otherwise;
       write(name);
     } catch {}
     return otherwise as never;
   };
   const write: Keep['write'] = (name, value) => {
-    const text = JSON.stringify({ value, until: nowMs() + lifetimesDays[name] * dayMs });
+    const text = JSON.stringify({ value, at: nowMs() });
     untaken.delete(name);
     try {
       const taking = storage() as ClientStorage;
       // First, so that what is full does not keep what was said before.
-      taking.removeItem(`stepwell:${name}`);
-      if (value !== undefined) taking.setItem(`stepwell:${name}`, text);
+      taking.removeItem(prefix + name);
+      if (value !== undefined) taking.setItem(prefix + name, text);
     } catch {
       untaken.set(name, text);
     }
   };
   for (const name in lifetimesDays) read(name as Name);
-  const keep = {
-    age: 0,
+  return {
     read,
     write,
     forget() {
-      keep.age++;
       for (const name in lifetimesDays) write(name as Name);
     },
   };
-  return keep;
 }

@@ -10,7 +10,7 @@ import { createKeep } from './keep.ts';
 import { exchange, patienceMs, type Reply, within } from './network.ts';
 import { createSignals } from './signals.ts';
 import { around, jsonOf } from './surroundings.ts';
-import { onOtherTabs } from './tabs.ts';
+import { onOtherTabs, type Word } from './tabs.ts';
 import type {
   Bootstrap,
   Context,
@@ -35,18 +35,19 @@ interface Late {
 }
 
 export function createStepwell(options: StepwellOptions): Stepwell {
-  const { url, key, fallbacks, now: nowMs = Date.now, artefact = `${url}/v1/artefact` } = options;
-  let { context = {} } = options;
+  let { context = {}, url, key, fallbacks, now: nowMs = Date.now, artefact = `${url}/v1/artefact` } = options;
   // Elsewhere than in a page a `localStorage` is nobody's in particular.
-  const keep = createKeep(() => (options.storage === undefined ? around.document && around.localStorage : options.storage), nowMs);
+  const prefix = `stepwell:${url}:`;
+  const keep = createKeep(prefix, () => (options.storage === undefined ? around.document && around.localStorage : options.storage), nowMs);
   const flights = new Map<string, Promise<ZoneAnswers>>();
   let identity: Identity | undefined;
-  let heard = said();
+  // Who has refused everything before is heard anew: a page from a cache, or of a server that does not know, may show what is personal.
+  let heard = withdrawn(said(), {})[0] ? said() : {};
   let kept = keptLate();
   /** What this view shows, from before the client came on. */
   let rendered = new Map(bootstrapOf(options.bootstrap).map((answer) => [answer.zone, answer]));
 
-  const isGpc = (): boolean => options.gpc ?? !!around.navigator?.globalPrivacyControl;
+  const isGpc = (): boolean => (options.gpc ?? around.navigator?.globalPrivacyControl) as boolean;
   const signals = createSignals(keep, nowMs, () => {
     const { content_personalization: content, offers } = said();
     return content === 'granted' || (offers === 'granted' && !isGpc());
@@ -58,14 +59,10 @@ export function createStepwell(options: StepwellOptions): Stepwell {
     return exchange(options.fetch ?? around.fetch, address, { ...posted, headers: said });
   };
   const artefacts = createArtefactHolder(artefact, `${url}/.well-known/stepwell-keys.json`, options.keys, keep, nowMs, send);
-  const withdraw = createWithdrawals(keep, ([sessionId, useCases]) =>
+  const withdraw = createWithdrawals(keep, async ([sessionId, useCases]) =>
     send(`${url}/v1/sessions/${encodeURIComponent(sessionId)}/withdrawals`, undefined, { useCases }),
   );
-  let tabs = onOtherTabs((word) => {
-    if (word) keep.write('consent', word);
-    else forgetHere();
-    heed();
-  });
+  let tabs = onOtherTabs(prefix, hear);
   around.addEventListener?.('online', () => withdraw());
   withdraw();
   void artefacts.refresh(freshMs);
@@ -91,11 +88,22 @@ export function createStepwell(options: StepwellOptions): Stepwell {
     }
   }
 
-  function forgetHere(): void {
-    keep.forget();
-    artefacts.drop();
-    identity = kept = undefined;
-    rendered = new Map();
+  /** In this tab or in another. */
+  function hear(word: Word): void {
+    if (word) {
+      keep.write('consent', word);
+    } else {
+      keep.forget();
+      artefacts.drop();
+      identity = kept = undefined;
+      rendered = new Map();
+    }
+    heed();
+  }
+
+  function say(word: Word): void {
+    hear(word);
+    tabs?.postMessage(word);
   }
 
   function keptLate(): Late | undefined {
@@ -107,17 +115,17 @@ export function createStepwell(options: StepwellOptions): Stepwell {
   /** Whom an answer is for, as of now: to anybody else, or to the same person under other consent, it is not shown. */
   function visitor(page: string): number {
     heed();
-    return stableHash(JSON.stringify([page, context, heard, identity, keep.age]));
+    return stableHash(JSON.stringify([page, context, heard, identity]));
   }
 
   function ask(page: string, of: number, budgetMs: number, { zones, consent }: DecideOptions): Promise<ZoneAnswers> {
     const id = JSON.stringify([of, zones, consent]);
-    const question = { page, zones, identity, consent: { ...consent, useCases: heard }, context, deadlineMs: Math.ceil(budgetMs) };
+    const question = { page, zones, identity, consent: { ...consent, useCases: heard }, context, deadlineMs: ~~budgetMs };
     const flight =
       flights.get(id) ??
-      send(`${url}/v1/decide`, isGpc() ? { 'Sec-GPC': '1' } : {}, question).then(({ status, text }) => {
+      send(`${url}/v1/decide`, { ...(isGpc() && { 'Sec-GPC': '1' }) }, question).then(({ status, text }) => {
         flights.delete(id);
-        return status === 200 ? zoneAnswers(jsonOf(text), 'answer') : [];
+        return zoneAnswers(status === 200 && jsonOf(text), 'answer');
       });
     flights.set(id, flight);
     return flight;
@@ -130,11 +138,10 @@ export function createStepwell(options: StepwellOptions): Stepwell {
     const budgetMs = Math.min(Math.max(asked.budgetMs ?? budgetDefaultMs, 0), patienceMs) || 0;
     const wanted = zones ?? zonesOf(page);
     const view = rendered;
-    const shown = wanted.map((id) => view.get(id)).filter(isSettled);
     // What is rendered stays, so there is nothing to wait for where all is; the answer is for the next view.
-    const isOpen = shown.length < (wanted.length || 1);
+    const isOpen = !wanted[0] || wanted.some((id) => !isSettled(view.get(id)));
     // What a server or an edge has rendered is as good as it gets for this view.
-    if (!isOpen && shown.every(({ source }) => source !== 'device')) return compose(page, zones, [], view);
+    if (!isOpen && !wanted.some((id) => view.get(id)?.source === 'device')) return compose(page, zones, [], view);
     const of = visitor(page);
     const flight = ask(page, of, budgetMs, asked);
     const isCurrent = (): boolean => of === visitor(page);
@@ -156,13 +163,13 @@ export function createStepwell(options: StepwellOptions): Stepwell {
 
   /** What is rendered, else what came, else what was kept for this view, else what is decided here, else what is approved for everybody. */
   function compose(page: string, asked: readonly string[] | undefined, fresh: ZoneAnswers, view = rendered): PageAnswer {
-    const late = kept?.of === visitor(page) ? zoneAnswers(kept, 'kept') : [];
+    const late = zoneAnswers(kept?.of === visitor(page) && kept, 'kept');
     const shown = [...view.values()];
     // What was deferred gives way to what came.
     const found = new Map([...late, ...shown, ...fresh, ...shown.filter(isSettled)].map((answer) => [answer.zone, answer]));
     const known = zonesOf(page);
     const ids = asked ?? (known[0] ? known : [...found.keys()]);
-    const { audiences = null, ...request } = context as Context & { readonly audiences?: readonly string[] };
+    const { audiences, ...request } = context as Context & { readonly audiences?: readonly string[] };
     const policy = artefacts.current();
     if (policy) {
       const question = {
@@ -183,11 +190,22 @@ export function createStepwell(options: StepwellOptions): Stepwell {
     const zones = ids.flatMap((id) => {
       const fallback = own(fallbacks?.zones, id);
       // What the business approved for everybody: no rule of a person's chose it.
-      const approved = { zone: id, tier: 'anonymous', intendedTier: 'anonymous', offer: null, render: 'now', downgrade: null } as const;
-      return found.get(id) ?? (fallback ? ({ ...approved, ...fallback, source: 'device', via: 'fallback' } as ZoneAnswer) : []);
+      const approved = (): ZoneAnswer =>
+        ({
+          zone: id,
+          tier: 'anonymous',
+          intendedTier: 'anonymous',
+          offer: null,
+          render: 'now',
+          downgrade: null,
+          ...fallback,
+          source: 'device',
+          via: 'fallback',
+        }) as ZoneAnswer;
+      return found.get(id) ?? (fallback ? approved() : []);
     });
     for (const zone of zones) view.set(zone.zone, zone);
-    return { page, source: zones.some(({ source }) => source === 'device') ? 'device' : (zones[0]?.source ?? 'device'), zones };
+    return { page, source: zones.map(({ source }) => source).sort()[0] ?? 'device', zones };
   }
 
   return {
@@ -203,11 +221,9 @@ export function createStepwell(options: StepwellOptions): Stepwell {
     },
     setConsent(useCases) {
       const before = said();
-      keep.write('consent', useCases);
-      heed();
-      tabs?.postMessage(useCases);
+      say(useCases);
       // The contextual ones use nothing known about a person, so there is no record to take them back from.
-      const names = withdrawn(before, useCases).filter((name) => !name.startsWith('contextual'));
+      const names = withdrawn(before, useCases).filter((name) => !name.includes('contextual'));
       const sessionId = identity?.sessionId;
       if (sessionId && names[0]) withdraw([sessionId, names]);
     },
@@ -217,9 +233,7 @@ export function createStepwell(options: StepwellOptions): Stepwell {
     signals,
     refresh: artefacts.refresh,
     forget() {
-      forgetHere();
-      heed();
-      tabs?.postMessage(null);
+      say(null);
     },
     close() {
       tabs?.close();
@@ -230,7 +244,9 @@ export function createStepwell(options: StepwellOptions): Stepwell {
 
 /** What was granted and is no longer, and what is denied for the first time. */
 function withdrawn(before: UseCases, after: UseCases): readonly UseCase[] {
-  return (Object.keys({ ...before, ...after }) as UseCase[]).filter((name) => after[name] !== before[name] && after[name] !== 'granted');
+  return (Object.keys({ ...before, ...after }) as UseCase[]).filter(
+    (name) => after[name] !== before[name] && (after[name] === 'denied' || before[name] === 'granted'),
+  );
 }
 
 /** What is deferred is to be asked for again after the first paint, and may change then. */

@@ -3,13 +3,13 @@ import { around } from './surroundings.ts';
 import type { UseCases } from './types.ts';
 
 /** `null`: forget. */
-type Word = UseCases | null;
+export type Word = UseCases | null;
 
 /** In a page alone: elsewhere one process has many visitors. Where tabs cannot talk, each still reads what was said before it answers. */
-export function onOtherTabs(listen: (word: Word) => void): BroadcastChannel | undefined {
+export function onOtherTabs(name: string, listen: (word: Word) => void): BroadcastChannel | undefined {
   try {
     if (!around.document) return undefined;
-    const channel = new BroadcastChannel('stepwell');
+    const channel = new BroadcastChannel(name);
     channel.onmessage = ({ data }: MessageEvent) => listen(data as Word);
     return channel;
   } catch {

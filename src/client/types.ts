@@ -85,7 +85,7 @@ export type Source = 'device' | 'edge' | 'server';
 
 export interface PageAnswer {
   readonly page: string;
-  /** `device` where that decided about any zone, else who decided about the first. */
+  /** `device` where that decided about any zone, else `edge` where that did, else `server`. */
   readonly source: Source;
   readonly zones: readonly ZoneAnswer[];
 }

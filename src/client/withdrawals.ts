@@ -14,10 +14,10 @@ export function createWithdrawals(keep: Keep, tell: (withdrawal: Withdrawal) => 
     if (withdrawal) keep.write('queue', [...queue(), withdrawal].slice(-withdrawalsMax));
     if (isTelling) return;
     isTelling = true;
-    while (queue()[0]) {
+    while (queue().length) {
       const told = String(queue()[0]);
-      const { status } = await tell(queue()[0] as Withdrawal);
-      // What was refused for good is not said again: the session has ended, or never was. The rest is said another time.
+      // What cannot be sent, and what was refused for good, is not said again: the session has ended, or never was. The rest is said another time.
+      const { status } = await tell(queue()[0] as Withdrawal).catch(() => ({ status: 400 }));
       if (![204, 400, 404, 410].includes(status)) break;
       // Other tabs tell as well, and everything may have been forgotten meanwhile.
       keep.write(

@@ -19,8 +19,8 @@ export interface DeviceQuestion {
   /** Ids of offers that the page shows already, whoever decided about them. */
   readonly shownOffers: readonly string[];
   readonly request: Attributes;
-  /** Null where the caller named none. */
-  readonly audiences: readonly string[] | null;
+  /** Absent where the caller named none. */
+  readonly audiences: readonly string[] | Unknown;
   readonly consent: Readonly<Partial<Record<UseCase, 'granted' | 'denied'>>>;
   readonly gpc: boolean;
   /** `device.*`; null where nothing is kept about this visitor. */
@@ -68,7 +68,7 @@ interface Step {
 
 /** One function around the others, for a page pays for every name that is handed from one to the next. */
 export function decideOnDevice(
-  { pages, zones, offers, variants, contextualWithoutSignal }: DevicePolicy,
+  { pages, zones, offers, variants }: DevicePolicy,
   { nowMs, page, zones: asked, shownOffers, request, audiences, consent, gpc, signals, seed }: DeviceQuestion,
 ): readonly DeviceDecision[] {
   /** Offers, and exclusion groups, that the page shows. */
@@ -86,7 +86,7 @@ export function decideOnDevice(
     const steps: Step[] = [];
     for (const rung of zone?.ladder ?? []) {
       const { tier } = rung;
-      const closed = closedBy((zone as DeviceZone).kind, tier);
+      const closed = closedBy((zone as DeviceZone).kind, rung);
       const chosen = closed ? undefined : select(zone as DeviceZone, rung);
       if (chosen) {
         const [variant, offer] = chosen;
@@ -98,7 +98,7 @@ export function decideOnDevice(
           intendedTier: from,
           variant,
           offer,
-          content: own(variants, variant) as Json,
+          content: variants[variant] as Json,
           render: 'now',
           downgrade: cause ? { from, to: tier, reason, cause, dependency: cause === 'data' ? 'session' : null, steps } : null,
         };
@@ -109,13 +109,13 @@ export function decideOnDevice(
   }
 
   /** The first gate of the rung that does not open. A person is never proved on a device, so its user rungs stay closed. */
-  function closedBy(kind: Kind, tier: Tier): DeviceReason | Unknown {
+  function closedBy(kind: Kind, { tier, open }: DeviceRung): DeviceReason | Unknown {
     const selecting = selectingState(kind);
     const contextual = consent[`contextual_${kind}`];
     if (tier === 'anonymous') return undefined;
     if (tier === 'segment') {
       if (contextual === 'denied') return 'consent_denied';
-      return selecting === 'granted' || contextual === 'granted' || contextualWithoutSignal ? undefined : 'consent_unavailable';
+      return selecting === 'granted' || contextual === 'granted' || open ? undefined : 'consent_unavailable';
     }
     const isUser = tier === 'user';
     const activating = isUser ? consent[`profile_activation_${kind}`] : 'granted';
@@ -136,7 +136,7 @@ export function decideOnDevice(
 
   function select(zone: DeviceZone, { tier, rules, offers: ids }: DeviceRung): Chosen | Unknown {
     const isSession = tier === 'session';
-    const scope = { r: request, d: isSession ? signals : null, c: { now: nowMs, audiences: audiences ?? undefined } };
+    const scope = { r: request, d: isSession ? signals : null, c: { now: nowMs, audiences } };
     // What is shown to everybody is selected by nothing personal, whatever class its zone declares.
     const beyondRequestFacts = tier === 'anonymous' || selectingState(zone.kind) === 'granted';
     const applies = ({ s1, when }: Pick<DeviceRule, 's1' | 'when'>): boolean =>

@@ -12,7 +12,6 @@ export interface DevicePolicy {
   readonly policy: string;
   /** Of the whole policy, as answers of the service name it. */
   readonly revision: string;
-  readonly contextualWithoutSignal: boolean;
   /** The zones of each page, in the page's order. */
   readonly pages: Readonly<Record<string, readonly string[]>>;
   readonly zones: Readonly<Record<string, DeviceZone>>;
@@ -43,6 +42,8 @@ export interface DeviceZone {
 /** Neither rules nor offers: nothing of it may leave for a device. */
 export interface DeviceRung {
   readonly tier: Tier;
+  /** Of a segment rung: it waits for no signal, by the policy's `contextualWithoutSignal`. */
+  readonly open?: true;
   readonly rules?: readonly DeviceRule[];
   /** Ids. */
   readonly offers?: readonly string[];

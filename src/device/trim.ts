@@ -60,13 +60,16 @@ export function* trimInPieces(artefact: Artefact, nowMs: number): Generator<unde
   const zones: Record<string, DeviceZone> = {};
   for (const [id, zone] of Object.entries(artefact.zones)) {
     const ladder: DeviceRung[] = [];
-    for (const rung of zone.ladder) ladder.push(yield* trimmedRung({ artefact, nowMs, id, zone, offers, leftOut }, rung));
+    for (const rung of zone.ladder) {
+      const trimmed = yield* trimmedRung({ artefact, nowMs, id, zone, offers, leftOut }, rung);
+      ladder.push(artefact.contextualWithoutSignal && rung.tier === 'segment' ? { ...trimmed, open: true } : trimmed);
+    }
     zones[id] = { kind: zone.kind, criticality: zone.criticality, ...s1(zone.sensitivity), ladder };
   }
   const pages = Object.fromEntries(Object.entries(artefact.pages).map(([id, page]) => [id, page.zones]));
-  const { policy, revision, contextualWithoutSignal } = artefact;
+  const { policy, revision } = artefact;
   const variants = yield* variantsOf(artefact, zones, offers);
-  return { artefact: { format: 1, policy, revision, contextualWithoutSignal, pages, zones, offers, variants }, leftOut };
+  return { artefact: { format: 1, policy, revision, pages, zones, offers, variants }, leftOut };
 }
 
 interface Trimming {

@@ -18,14 +18,13 @@ export const policy: DevicePolicy = {
   format: 1,
   policy: 'shop',
   revision: 'r1',
-  contextualWithoutSignal: true,
   pages: { home: ['hero', 'rail'] },
   zones: {
     hero: {
       kind: 'content',
       criticality: 1,
       ladder: [
-        { tier: 'segment', rules: [{ when: ['==', ['.', 'r', 'country', ['string']], 'DE'], variant: 'hero-dach' }] },
+        { tier: 'segment', open: true, rules: [{ when: ['==', ['.', 'r', 'country', ['string']], 'DE'], variant: 'hero-dach' }] },
         { tier: 'anonymous', rules: [{ variant: 'hero-approved' }] },
       ],
     },

@@ -4,6 +4,8 @@ import { createStepwell } from '../../src/client/index.ts';
 import type { PageAnswer, Stepwell, StepwellOptions } from '../../src/client/types.ts';
 import { answer, held, memoryStorage, network, pack, policy, signer, startMs, zone } from './around.ts';
 
+const url = 'https://decide.example';
+const stored = (name: string): string => `stepwell:${url}:${name}`;
 const open: Stepwell[] = [];
 const rejections: unknown[] = [];
 const onRejection = (reason: unknown): void => void rejections.push(reason);
@@ -22,7 +24,7 @@ afterEach(async () => {
 
 function client(options: Partial<StepwellOptions> = {}): Stepwell {
   const made = createStepwell({
-    url: 'https://decide.example',
+    url,
     artefact: false,
     fallbacks: pack,
     storage: memoryStorage(),
@@ -122,7 +124,7 @@ describe('decide', () => {
       'hero-late kept server',
       'rail-late kept server',
     ]);
-    expect(storage.items.has('stepwell:late')).toBe(false);
+    expect(storage.items.has(stored('late'))).toBe(false);
   });
 
   test('shows a late answer in the next view of one document, and to nobody else', async () => {
@@ -149,10 +151,10 @@ describe('decide', () => {
     await Promise.all([stepwell.decide('home'), vi.advanceTimersByTimeAsync(1)]);
     late.release(answer(zone('hero', 'hero-late')));
     await vi.advanceTimersByTimeAsync(1);
-    expect(storage.items.has('stepwell:late')).toBe(true);
+    expect(storage.items.has(stored('late'))).toBe(true);
     vi.setSystemTime(Date.now() + 300_001);
     expect(variants(client({ storage }).now('home'))).toEqual(['hero-approved', 'rail-approved']);
-    expect(storage.items.has('stepwell:late')).toBe(false);
+    expect(storage.items.has(stored('late'))).toBe(false);
   });
 
   test('asks once where many ask the same', async () => {
@@ -198,7 +200,7 @@ describe('decide', () => {
   test('knows no zones but those of the answer where it was given none', async () => {
     const routes = network({ '/v1/decide': () => answer(zone('hero', 'hero-mine')) });
     const { fallbacks: _, ...none } = { fallbacks: pack };
-    const stepwell = createStepwell({ url: 'https://decide.example', artefact: false, storage: null, fetch: routes.fetch, ...none });
+    const stepwell = createStepwell({ url, artefact: false, storage: null, fetch: routes.fetch, ...none });
     open.push(stepwell);
     expect(variants(await stepwell.decide('home'))).toEqual(['hero-mine']);
   });
@@ -288,7 +290,7 @@ describe('the artefact', () => {
     await stepwell.refresh();
     stepwell.view();
     expect(stepwell.now('home').zones[0]?.via).toBe('fallback');
-    expect(storage.items.get('stepwell:artefact')).not.toContain(jws);
+    expect(storage.items.get(stored('artefact'))).not.toContain(jws);
     const next = client({ ...online, keys: [jwk], storage });
     await next.ready;
     expect(next.now('home').zones[0]?.via).toBe('fallback');
@@ -319,7 +321,9 @@ describe('the artefact', () => {
     { what: 'another algorithm', jws: () => good.sign(policy, {}, { alg: 'none' }) },
     { what: 'another purpose', jws: () => good.sign(policy, {}, { typ: 'JWT' }) },
     { what: 'an artefact that is over', jws: () => good.sign(policy, { nbf: second - 10, exp: second }) },
-    { what: 'an artefact that has not begun', jws: () => good.sign(policy, { nbf: second + 301 }) },
+    { what: 'an artefact that has not begun', jws: () => good.sign(policy, { iat: second + 601 }) },
+    { what: 'an artefact without an end', jws: () => good.sign(policy, { exp: undefined as never }) },
+    { what: 'an artefact for longer than the service signs one', jws: () => good.sign(policy, { exp: second + 8 * 86_400 }) },
     { what: 'another format', jws: () => good.sign({ ...policy, format: 2 as 1 }) },
     { what: 'no artefact', jws: async () => 'ey' },
     { what: 'an empty one', jws: async () => '' },
@@ -349,13 +353,34 @@ describe('the artefact', () => {
     expect(next.now('home').zones[0]?.via).toBe('artefact');
   });
 
+  test('that another tab was told to forget does not come back with an answer that was on its way', async () => {
+    const storage = memoryStorage();
+    const jws = await good.sign(policy);
+    for (const status of [200, 503]) {
+      const slow = held<Response>();
+      const asking = network({ '/v1/artefact': () => slow.promise });
+      const tab = client({ ...online, keys: [good.jwk], storage, fetch: asking.fetch });
+      const asked = tab.refresh();
+      await vi.waitFor(() => expect(asking.asked.length).toBe(1));
+      const gone = network({ '/v1/artefact': () => new Response('{}', { status: 410 }) });
+      vi.setSystemTime(Date.now() + 1);
+      await client({ ...online, keys: [good.jwk], storage, fetch: gone.fetch }).refresh();
+      slow.release(new Response(jws, { status }));
+      await asked;
+      const next = client({ ...online, keys: [good.jwk], storage });
+      await next.ready;
+      expect(next.now('home').zones[0]?.via, `${status}`).toBe('fallback');
+      await client({ ...online, keys: [good.jwk], storage, fetch: routesOf(() => jws).fetch }).refresh();
+    }
+  });
+
   test('is verified again when it comes out of the storage', async () => {
     const storage = memoryStorage();
     const jws = await good.sign(policy);
     await client({ ...online, keys: [good.jwk], storage, fetch: routesOf(() => jws).fetch }).refresh();
-    const text = storage.items.get('stepwell:artefact') ?? '';
+    const text = storage.items.get(stored('artefact')) ?? '';
     const forged = await (await signer()).sign(policy);
-    storage.items.set('stepwell:artefact', text.replace(jws, forged));
+    storage.items.set(stored('artefact'), text.replace(jws, forged));
     const stepwell = client({ ...online, keys: [good.jwk], storage });
     await stepwell.ready;
     expect(stepwell.now('home').zones[0]?.via).toBe('fallback');
@@ -373,7 +398,7 @@ describe('the artefact', () => {
   test('shows an offer once on a page, whoever decided about it', async () => {
     const offer = { variant: 'rail-shoes', worth: 1 };
     const ladder = [
-      { tier: 'segment' as const, offers: ['o1'] },
+      { tier: 'segment' as const, open: true as const, offers: ['o1'] },
       { tier: 'anonymous' as const, rules: [{ variant: 'rail-approved' }] },
     ];
     const jws = await good.sign({
@@ -453,7 +478,7 @@ describe('signals', () => {
     expect(stepwell.now('home').zones[1]?.variant).toBe('rail-shoes');
     other.setConsent({ content_personalization: 'denied', offers: 'denied' });
     expect(stepwell.now('home').zones[1]?.variant).toBe('rail-approved');
-    expect(storage.items.has('stepwell:signals')).toBe(false);
+    expect(storage.items.has(stored('signals'))).toBe(false);
     expect(heard).toHaveBeenCalledTimes(1);
   });
 
@@ -483,7 +508,7 @@ describe('a withdrawal', () => {
     late.release(answer(zone('hero', 'hero-mine'), zone('rail', 'rail-mine')));
     await vi.advanceTimersByTimeAsync(0);
     expect(variants(await deciding)).toEqual(['hero-approved', 'rail-approved']);
-    expect(storage.items.has('stepwell:late')).toBe(false);
+    expect(storage.items.has(stored('late'))).toBe(false);
     stepwell.view();
     expect(variants(stepwell.now('home'))).toEqual(['hero-approved', 'rail-approved']);
   });
@@ -504,7 +529,7 @@ describe('a withdrawal', () => {
     offline.setConsent(consented);
     offline.setConsent({ content_personalization: 'denied', contextual_content: 'denied', offers: 'denied' });
     await vi.advanceTimersByTimeAsync(0);
-    expect(storage.items.get('stepwell:queue')).toContain('s1.a/b');
+    expect(storage.items.get(stored('queue'))).toContain('s1.a/b');
     const routes = network({ '/withdrawals': () => new Response(null, { status: 204 }) });
     const online = client({ storage, fetch: routes.fetch });
     await vi.waitFor(() => expect(routes.asked.length).toBe(1));
@@ -517,7 +542,52 @@ describe('a withdrawal', () => {
     online.setConsent({ content_personalization: 'denied', contextual_content: 'denied', offers: 'denied' });
     await vi.advanceTimersByTimeAsync(0);
     expect(routes.asked.length).toBe(1);
-    expect(storage.items.get('stepwell:queue')).not.toContain('s1.a/b');
+    expect(storage.items.get(stored('queue'))).not.toContain('s1.a/b');
+  });
+
+  test('is told to the service also where somebody wrote nonsense into the queue', async () => {
+    for (const nonsense of ['[null]', '[5]', '[{"a":1}]', '[["\\ud800",[]]]', '[["s",{}]]', '[[]]']) {
+      const storage = memoryStorage();
+      storage.items.set(stored('queue'), `{"at":${startMs},"value":${nonsense}}`);
+      const routes = network({
+        '/mine/withdrawals': () => new Response(null, { status: 204 }),
+        '/withdrawals': () => new Response(null, { status: 400 }),
+      });
+      const stepwell = client({ storage, fetch: routes.fetch });
+      stepwell.identify({ sessionId: 'mine' });
+      stepwell.setConsent({ offers: 'denied' });
+      await vi.advanceTimersByTimeAsync(0);
+      expect(
+        routes.asked.map(({ path }) => path),
+        nonsense,
+      ).toContain('/v1/sessions/mine/withdrawals');
+      expect(storage.items.get(stored('queue')), nonsense).toContain('[]');
+    }
+  });
+
+  test('is none where what was denied is not said any longer', async () => {
+    const heard = vi.fn();
+    const routes = network({ '/withdrawals': () => new Response(null, { status: 204 }) });
+    const stepwell = client({ fetch: routes.fetch, onWithdrawal: heard });
+    stepwell.identify({ sessionId: 's' });
+    stepwell.setConsent({ offers: 'denied' });
+    stepwell.setConsent({});
+    await vi.advanceTimersByTimeAsync(0);
+    expect([heard.mock.calls.length, routes.asked.length]).toEqual([1, 1]);
+  });
+
+  test('of everything, kept from before, takes off what a page from a cache shows of the person', () => {
+    for (const [said, expected] of [
+      [{ content_personalization: 'denied', offers: 'denied' }, 'hero-approved'],
+      [{ content_personalization: 'granted', offers: 'denied' }, 'hero-mine'],
+      [{}, 'hero-mine'],
+    ] as const) {
+      const [heard, storage] = [vi.fn(), memoryStorage()];
+      client({ storage }).setConsent(said);
+      const stepwell = client({ storage, onWithdrawal: heard, bootstrap: { zones: [zone('hero', 'hero-mine') as never] } });
+      expect(variants(stepwell.now('home'))[0]).toBe(expected);
+      expect(heard.mock.calls.length).toBe(expected === 'hero-mine' ? 0 : 1);
+    }
   });
 
   test('waits while the service breaks, and is dropped where it is refused for good', async () => {
@@ -528,11 +598,11 @@ describe('a withdrawal', () => {
     stepwell.identify({ sessionId: 'one' });
     stepwell.setConsent({ offers: 'denied' });
     await vi.advanceTimersByTimeAsync(0);
-    expect(storage.items.get('stepwell:queue')).toContain('one');
+    expect(storage.items.get(stored('queue'))).toContain('one');
     status = 404;
     client({ storage, fetch: routes.fetch });
     await vi.advanceTimersByTimeAsync(0);
-    expect(storage.items.get('stepwell:queue')).not.toContain('one');
+    expect(storage.items.get(stored('queue'))).not.toContain('one');
   });
 });
 
@@ -593,7 +663,7 @@ describe('where something goes wrong', () => {
     first.release(new Response(null, { status: 204 }));
     await vi.advanceTimersByTimeAsync(0);
     expect(routes.asked.map(({ path }) => path)).toEqual(['/v1/sessions/s1/withdrawals', '/v1/sessions/s2/withdrawals']);
-    expect(storage.items.get('stepwell:queue')).toContain('s2');
+    expect(storage.items.get(stored('queue'))).toContain('s2');
     stepwell.view();
     await vi.advanceTimersByTimeAsync(0);
     expect(routes.asked.length).toBe(3);
@@ -747,7 +817,7 @@ describe('a storage', () => {
     storage.setItem = broken;
     stepwell.setConsent({ content_personalization: 'denied', offers: 'denied' });
     expect(stepwell.signals.all()).toBeNull();
-    expect(storage.items.has('stepwell:signals')).toBe(false);
+    expect(storage.items.has(stored('signals'))).toBe(false);
   });
 
   test('that is wiped makes the visitor nobody', () => {
@@ -760,6 +830,33 @@ describe('a storage', () => {
     expect(variants(stepwell.now('home'))).toEqual(['hero-approved', 'rail-approved']);
   });
 
+  test('is one for each service, also of one origin', async () => {
+    const storage = memoryStorage();
+    const routes = network({ '/withdrawals': () => new Response(null, { status: 503 }) });
+    const here = client({ storage, fetch: routes.fetch });
+    here.identify({ sessionId: 's' });
+    here.setConsent(consented);
+    here.signals.saw('shoes');
+    here.setConsent({ offers: 'denied' });
+    await vi.advanceTimersByTimeAsync(0);
+    const heard = vi.fn();
+    const routesThere = network({ '': () => new Response(null, { status: 204 }) });
+    const there = client({ url: 'https://other.example', storage, fetch: routesThere.fetch, onWithdrawal: heard });
+    there.now('home');
+    await vi.advanceTimersByTimeAsync(0);
+    expect([there.signals.all(), routesThere.asked, heard.mock.calls]).toEqual([null, [], []]);
+  });
+
+  test('that was written while the clock was a year ahead is nobody’s', () => {
+    const storage = memoryStorage();
+    vi.setSystemTime(startMs + 365 * 86_400_000);
+    client({ storage }).setConsent(consented);
+    vi.setSystemTime(startMs);
+    const stepwell = client({ storage });
+    stepwell.signals.saw('shoes');
+    expect(stepwell.signals.all()).toBeNull();
+  });
+
   test('that holds nonsense holds nothing', () => {
     for (const nonsense of [
       '',
@@ -768,12 +865,12 @@ describe('a storage', () => {
       '7',
       '"x"',
       '[]',
-      '{"until":9e99}',
-      '{"value":7,"until":9e99}',
-      '{"value":"x","until":9e99}',
+      `{"at":${startMs}}`,
+      `{"value":7,"at":${startMs}}`,
+      `{"value":"x","at":${startMs}}`,
     ]) {
       const storage = memoryStorage();
-      for (const name of ['consent', 'signals', 'artefact', 'late', 'queue']) storage.items.set(`stepwell:${name}`, nonsense);
+      for (const name of ['consent', 'signals', 'artefact', 'late', 'queue']) storage.items.set(stored(name), nonsense);
       const stepwell = client({ storage });
       expect(variants(stepwell.now('home')), nonsense).toEqual(['hero-approved', 'rail-approved']);
       stepwell.setConsent(consented);

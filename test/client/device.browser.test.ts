@@ -40,7 +40,7 @@ describe('a browser that decides by itself', () => {
     const page = await openVisited();
     await site.between.behave('dead');
     onTestFinished(() => site.between.behave('well'));
-    await page.evaluate("localStorage.removeItem('stepwell:late')");
+    await page.evaluate(`localStorage.removeItem('${stored('late')}')`);
     await page.reload({ waitUntil: 'load' });
     await page.evaluate("stepwell.decide('home', { budgetMs: 50 }).then(() => true)");
     const hero = "stepwell.now('home').zones.find(({ zone }) => zone === 'hero')";
@@ -55,12 +55,14 @@ describe('a browser that decides by itself', () => {
     onTestFinished(() => site.between.behave('well'));
     // A letter of the signed part, and all else as it was.
     await page.evaluate(
-      `localStorage.setItem('stepwell:artefact', localStorage.getItem('stepwell:artefact').replace(/(\\.[\\w-]{40})(\\w)/, (_, before, letter) => before + (letter === 'A' ? 'B' : 'A')))`,
+      `localStorage.setItem('${stored('artefact')}', localStorage.getItem('${stored('artefact')}').replace(/(\\.[\\w-]{40})(\\w)/, (_, before, letter) => before + (letter === 'A' ? 'B' : 'A')))`,
     );
     await page.reload({ waitUntil: 'load' });
     expect(await heroDecidedHere(page)).toMatchObject({ variant: 'hero-standard', via: 'fallback' });
   });
 });
+
+const stored = (name: string): string => `stepwell:${site.between.url}:${name}`;
 
 /** Somebody from Austria, whose browser has fetched and kept the artefact. */
 async function openVisited(): Promise<Page> {
@@ -68,13 +70,13 @@ async function openVisited(): Promise<Page> {
   onTestFinished(() => context.close());
   await page.goto(site.url, { waitUntil: 'load' });
   await page.evaluate('stepwell.refresh()');
-  await expect.poll(() => page.evaluate("localStorage.getItem('stepwell:artefact')")).toMatch(/ey[\w-]+\.ey/);
+  await expect.poll(() => page.evaluate(`localStorage.getItem('${stored('artefact')}')`)).toMatch(/ey[\w-]+\.ey/);
   return page;
 }
 
 /** In a new view, in which no answer of the service's was kept. */
 function heroDecidedHere(page: Page): Promise<unknown> {
   return page.evaluate(
-    "stepwell.ready.then(() => (localStorage.removeItem('stepwell:late'), stepwell.view(), stepwell.now('home').zones.find(({ zone }) => zone === 'hero')))",
+    `stepwell.ready.then(() => (localStorage.removeItem('${stored('late')}'), stepwell.view(), stepwell.now('home').zones.find(({ zone }) => zone === 'hero')))`,
   );
 }

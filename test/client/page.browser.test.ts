@@ -61,7 +61,7 @@ describe('the client in a browser', () => {
     await page.reload({ waitUntil: 'load' });
     expect(heroAnd(await page.evaluate("stepwell.decide('home', { budgetMs: 1 })"))).toMatchObject({ variant: 'hero-standard' });
     held.resolve();
-    await expect.poll(() => page.evaluate("localStorage.getItem('stepwell:late')")).toContain('hero-gold');
+    await expect.poll(() => page.evaluate(`localStorage.getItem('stepwell:${site.between.url}:late')`)).toContain('hero-gold');
     expect(await heroOf(page)).toBe('hero-standard');
     expect(seenChanges(await recordOf(page))).toEqual([]);
     await page.reload({ waitUntil: 'load' });

@@ -80,7 +80,7 @@ test('a withdrawal of a session reaches the service, and binds whoever asks for 
 });
 
 test('a policy that switches devices off takes the artefact from a page that asks again', async () => {
-  const { policyPath, visit } = await openShop();
+  const { service, policyPath, visit } = await openShop();
   const storage = memoryStorage();
   const page = visit({ storage, context: { country: 'AT' } });
   await page.refresh();
@@ -92,7 +92,7 @@ test('a policy that switches devices off takes the artefact from a page that ask
     return hero(page.now('home'))?.via;
   };
   await expect.poll(shown, { timeout: 20_000, interval: 200 }).toBe('fallback');
-  expect(storage.items.get('stepwell:artefact')).not.toMatch(/ey[\w-]+\.ey/);
+  expect(storage.items.get(`stepwell:${service.url}:artefact`)).not.toMatch(/ey[\w-]+\.ey/);
 });
 
 vi.setConfig({ testTimeout: 60_000 });

@@ -67,7 +67,7 @@ describe('a device', () => {
       zones,
       shownOffers: [],
       request,
-      audiences,
+      audiences: audiences ?? undefined,
       consent: Object.fromEntries(said),
       gpc: given.request.gpc,
       signals: null,

@@ -51,17 +51,21 @@ function tried(decideHere: Decide, of: number, from: number, change: (artefact: 
 }
 
 describe('a device', () => {
-  test('decides what the whole core decides, for every question that it can put', () => {
-    const { difference, seen } = tried(decideOnDevice, cases, seed);
-    console.log([...seen].map(([what, often]) => `${what} ${often}`).join(', '));
-    expect(difference).toBeNull();
-    const tiers = ['session', 'segment', 'anonymous', 'an offer'];
-    const consents = ['gpc', 'consent_denied', 'activation_denied', 'consent_unavailable', 'activation_unavailable'];
-    const others = ['identity_anonymous', 'session_absent', 'no_eligible_offer'];
-    const left = ['rung', 'not_marked', 'class', 'special_feature', 'instant', 'text_order', 'too_costly', 'too_many_factors'];
-    for (const what of [...tiers, ...consents, ...others, ...left.map((why) => `left out: ${why}`)])
-      expect(seen.get(what) ?? 0, what).toBeGreaterThan(50);
-  }, limitMs);
+  test(
+    'decides what the whole core decides, for every question that it can put',
+    () => {
+      const { difference, seen } = tried(decideOnDevice, cases, seed);
+      console.log([...seen].map(([what, often]) => `${what} ${often}`).join(', '));
+      expect(difference).toBeNull();
+      const tiers = ['session', 'segment', 'anonymous', 'an offer'];
+      const consents = ['gpc', 'consent_denied', 'activation_denied', 'consent_unavailable', 'activation_unavailable'];
+      const others = ['identity_anonymous', 'session_absent', 'no_eligible_offer'];
+      const left = ['rung', 'not_marked', 'class', 'special_feature', 'instant', 'text_order', 'too_costly', 'too_many_factors'];
+      for (const what of [...tiers, ...consents, ...others, ...left.map((why) => `left out: ${why}`)])
+        expect(seen.get(what) ?? 0, what).toBeGreaterThan(50);
+    },
+    limitMs,
+  );
 
   test('says nothing of a zone that its policy does not have, and takes no name for a place in an object', () => {
     const artefact = trim(drawArtefact(chanceFrom(1)), baseNowMs).artefact;
@@ -127,7 +131,7 @@ const planted: readonly { readonly fault: string; readonly decide?: Decide; read
   },
   {
     fault: 'never waits for a signal',
-    decide: (artefact, question) => decideOnDevice({ ...artefact, contextualWithoutSignal: true }, question),
+    decide: (artefact, question) => decideOnDevice(withOpenRungs(artefact), question),
   },
   { fault: 'is handed one more factor', change: (artefact) => withFirstOffers(artefact, { leversPerMille: 1 }) },
 ];
@@ -152,6 +156,14 @@ type Offers = DevicePolicy['offers'];
 function withOffers(artefact: DevicePolicy, change: (offer: Offers[string]) => Offers[string]): DevicePolicy {
   return { ...artefact, offers: Object.fromEntries(Object.entries(artefact.offers).map(([id, offer]) => [id, change(offer)])) };
 }
+
+function withOpenRungs(artefact: DevicePolicy): DevicePolicy {
+  const open = (ladder: Ladder): Ladder => ladder.map((rung) => ({ ...rung, open: true }));
+  const zones = Object.entries(artefact.zones).map(([id, zone]) => [id, { ...zone, ladder: open(zone.ladder) }]);
+  return { ...artefact, zones: Object.fromEntries(zones) };
+}
+
+type Ladder = DevicePolicy['zones'][string]['ladder'];
 
 function withZones(artefact: DevicePolicy, change: Partial<DevicePolicy['zones'][string]>): DevicePolicy {
   return { ...artefact, zones: Object.fromEntries(Object.entries(artefact.zones).map(([id, zone]) => [id, { ...zone, ...change }])) };

@@ -284,7 +284,7 @@ export function drawQuestion(chance: Chance): DeviceQuestion {
     zones: chance.onceIn(2) ? zones : zones.reverse(),
     shownOffers: chance.onceIn(3) ? [`offer-${chance.below(8)}`, 'constructor'] : [],
     request,
-    audiences: chance.onceIn(3) ? null : audienceNames.filter(() => chance.onceIn(2)),
+    audiences: chance.onceIn(3) ? undefined : audienceNames.filter(() => chance.onceIn(2)),
     consent,
     gpc: chance.onceIn(6),
     signals,

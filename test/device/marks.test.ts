@@ -54,7 +54,7 @@ const question = {
   zones: ['hero', 'rail'],
   request: { country: 'CH' },
   shownOffers: [],
-  audiences: null,
+  audiences: undefined,
   consent: { content_personalization: 'granted' },
   gpc: false,
   signals: { recent_categories: ['shoes'] },

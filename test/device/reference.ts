@@ -57,7 +57,8 @@ export function referenceDecisions(artefact: Artefact, question: DeviceQuestion)
     consent: { ...noEvidence.consent, signals: [{ state: 'valid', useCases: consent }], gpc, session: { state: 'absent' } },
     session: signals === null ? { state: 'refused' } : { state: 'known', value: { attributes: signals } },
   };
-  const asked = { nowMs, audience: 'personal', page, zones, shownOffers, request, audiences, explain: false } as const;
+  const audience = 'personal';
+  const asked = { nowMs, audience, page, zones, shownOffers, request, audiences: audiences ?? null, explain: false } as const;
   const { zones: decided } = decide(artefact, asked, evidence);
   return decided.map(({ holdout: _holdout, propensityPpm: _propensity, cache: _cache, ...zone }) => {
     const text = JSON.stringify(zone);
