@@ -5,7 +5,7 @@
 import { listItemsMax } from '../decision/expression.ts';
 import { parseRecordedMs } from '../time/instant.ts';
 import { instants, isItem, isText } from './bounds.ts';
-import type { AttributeTable, ClassTable, DecisionGraph } from './table.ts';
+import type { AttributeTable, ClassTable, Cut, DecisionGraph } from './table.ts';
 import { writtenValue } from './written.ts';
 
 export type { ClassTable } from './table.ts';
@@ -23,10 +23,18 @@ export function collapse(table: ClassTable, context: VisitorContext): string {
   if (decision !== null) return answeredBy(decision, classOf);
   const parts = attributes.map((attribute, index) => {
     if (!('raw' in attribute)) return attribute.written?.[classOf[index]?.() ?? 0] ?? '';
-    const value = signalOf(context, attribute);
+    const signal = signalOf(context, attribute);
+    const value = attribute.cut === undefined ? signal : partOf(attribute.cut, signal as readonly string[] | undefined);
     return value === undefined ? '' : writtenValue(attribute.name, value, attribute.type);
   });
   return [table.query, ...parts.filter((part) => part !== '')].join('&');
+}
+
+function partOf({ items, among, other }: Cut, list: readonly string[] = []): readonly string[] | undefined {
+  const held = list.filter((item) => among === null || among.includes(item));
+  const kept = held.filter((item) => items.includes(item));
+  if (kept.length > 0) return kept;
+  return held.length === 0 || other === null ? undefined : [other];
 }
 
 function answeredBy({ start, nodes, queries }: DecisionGraph, classOf: readonly (() => number)[]): string {

@@ -8,10 +8,10 @@ import { atOnce } from '../decision/at-once.ts';
 import { edgesOfNow } from '../decision/edges.ts';
 import type { Expression } from '../decision/expression.ts';
 import { type PreparedRung, preparedZone, requestFactEntries } from '../decision/reading.ts';
-import { combinationsOf, mergedAnswers } from './graph.ts';
+import { combinationsOf, mergedAnswers, unfoldedAnswers } from './graph.ts';
 import { type AttributeSpace, type ClassedInput, type Input, inputOf, separateTable } from './inputs.ts';
 import { type Parts, partsOf } from './parts.ts';
-import type { ClassTable, Reason } from './table.ts';
+import { type ClassTable, mergingReasons, type Reason } from './table.ts';
 import { writtenList, writtenValue } from './written.ts';
 
 export type { AttributeSpace } from './inputs.ts';
@@ -32,23 +32,25 @@ export interface CompiledClasses {
   readonly answers: number | null;
 }
 
-/** Combinations of classes that are asked one by one. */
-const combinationsMax = 8192;
-/** Combinations times conditions: a second or so in all. */
-const judgementsMax = 1_000_000;
+interface Bounds {
+  /** Combinations of classes that are asked one by one. */
+  readonly combinations: number;
+  /** Combinations times conditions: a second or so in all. */
+  readonly judgements: number;
+}
 
-export function* compileClasses(artefact: Artefact, asked: ClassQuestion): Generator<undefined, CompiledClasses> {
+const defaultBounds: Bounds = { combinations: 8192, judgements: 1_000_000 };
+
+export function* compileClasses(artefact: Artefact, asked: ClassQuestion, bounds = defaultBounds): Generator<undefined, CompiledClasses> {
   const { page, nowMs } = asked;
   const zones = asked.zones ?? (page === null ? [] : (artefact.pages[page]?.zones ?? []));
   const reading = yield* readingOf(artefact, zones, nowMs);
   const inputs: Input[] = [];
   for (const name of reading.inputs) inputs.push(yield* inputOf(artefact, name, reading.parts, nowMs));
-  const why = reasonOf(inputs, reading);
   const base = baseQuery(page, asked.zones);
-  const together =
-    why === null
-      ? yield* mergedAnswers({ artefact, question: { page, zones, nowMs }, base, inputs: inputs as readonly ClassedInput[] })
-      : null;
+  const merged =
+    reasonOf(inputs, reading) ?? (yield* togetherOf({ artefact, question: { page, zones, nowMs }, base, inputs }, reading, bounds));
+  const [together, why] = typeof merged === 'string' ? [null, merged] : [merged, null];
   const validUntilMs = reading.nextEdgeMs;
   const table: ClassTable = {
     format: 1,
@@ -67,13 +69,15 @@ export function* compileClasses(artefact: Artefact, asked: ClassQuestion): Gener
 }
 
 /** All at once, for whoever has nothing else to do. */
-export function compileClassesNow(artefact: Artefact, asked: ClassQuestion): CompiledClasses {
-  return atOnce(compileClasses(artefact, asked));
+export function compileClassesNow(artefact: Artefact, asked: ClassQuestion, bounds = defaultBounds): CompiledClasses {
+  return atOnce(compileClasses(artefact, asked, bounds));
 }
 
 interface ReadingOfZones {
   readonly inputs: readonly string[];
   readonly parts: Parts;
+  /** Of segments. */
+  readonly rungs: readonly PreparedRung[];
   /** How many. */
   readonly conditions: number;
   readonly turnsOnTime: boolean;
@@ -97,6 +101,7 @@ function* readingOf(artefact: Artefact, zones: readonly string[], nowMs: number)
   return {
     inputs: [...inputs].sort(),
     parts,
+    rungs,
     conditions: conditions.length,
     turnsOnTime: entries.some(({ reads, edgesMs }) => reads.now && edgesMs === null),
     nextEdgeMs: nextEdgeOf(rungs, parts, nowMs),
@@ -117,12 +122,25 @@ function nextEdgeOf(rungs: readonly PreparedRung[], { parts }: Parts, nowMs: num
   return Number.isFinite(next) ? next : null;
 }
 
-function reasonOf(inputs: readonly Input[], { turnsOnTime, conditions }: ReadingOfZones): Reason | null {
-  if (inputs.some(({ domain }) => domain === null)) return 'reads_raw';
-  if (turnsOnTime) return 'reads_the_time';
-  const combinations = combinationsOf(inputs as readonly ClassedInput[]);
-  return combinations > combinationsMax || combinations * conditions > judgementsMax ? 'too_rich' : null;
+/** Why no table can tell what they come to together. */
+function reasonOf(inputs: readonly Input[], { turnsOnTime }: ReadingOfZones): Reason | null {
+  const raw = inputs.flatMap((input) => (input.domain === null && input.members === null ? [input.because] : []));
+  return mergingReasons.find((reason) => raw.some((because) => because === reason)) ?? (turnsOnTime ? 'reads_the_time' : null);
 }
+
+function togetherOf(
+  together: { readonly artefact: Artefact; readonly question: TogetherQuestion; readonly base: string; readonly inputs: readonly Input[] },
+  { conditions, rungs }: ReadingOfZones,
+  bounds: Bounds,
+) {
+  const { inputs } = together;
+  const classed = inputs.filter((input): input is Input & ClassedInput => input.domain !== null);
+  const combinations = combinationsOf(classed);
+  const areFew = classed.length === inputs.length && combinations <= bounds.combinations && combinations * conditions <= bounds.judgements;
+  return areFew ? mergedAnswers({ ...together, inputs: classed }) : unfoldedAnswers(together, rungs);
+}
+
+type TogetherQuestion = ClassQuestion & { readonly zones: readonly string[] };
 
 function baseQuery(page: string | null, zones: readonly string[] | null): string {
   return [page === null ? '' : writtenValue('page', page, 'string'), zones === null ? '' : `zones=${writtenList(zones)}`]

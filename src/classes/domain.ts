@@ -17,6 +17,8 @@ export interface Domain {
   tableBy(classOf: (place: number) => number): Classes;
 }
 
+/** Of a text that is held against beginnings and ends, each beginning with each end is one. */
+export const valuesMax = 20_000;
 /** More lists than these are not tried one by one. */
 const itemsTriedMax = 6;
 const itemsMax = 8;
@@ -25,22 +27,23 @@ export function domainOf(
   { type, values }: Pick<AttributeDeclaration, 'type' | 'values'>,
   parts: readonly Part[],
   nowMs: number,
-): Domain | null {
+): Domain | 'reads_raw' | 'too_many_values' {
   if (type === 'bool') return truths;
   const marks = marksOf(parts, nowMs);
   switch (type) {
     case 'string':
       if (values !== null) return declaredTexts(values.filter(isText));
-      return marks === null ? null : freeTexts(marks);
+      return marks === null ? 'reads_raw' : freeTexts(marks);
     case 'int':
-      return marks === null ? null : numbers('int', marks.numbers, [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER]);
+      return marks === null ? 'reads_raw' : numbers('int', marks.numbers, [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER]);
     case 'timestamp':
-      return marks === null ? null : numbers('timestamp', marks.numbers, [instants.firstMs, instants.lastMs]);
+      return marks === null ? 'reads_raw' : numbers('timestamp', marks.numbers, [instants.firstMs, instants.lastMs]);
     case 'strings': {
       const among = values === null ? null : values.filter(isItem);
       if (among !== null && among.length <= itemsTriedMax) return lists(among, among);
-      const items = marks === null ? null : [...marks.members].filter((item) => isItem(item) && (among?.includes(item) ?? true));
-      return items === null || items.length > itemsMax ? null : lists(items, among);
+      if (marks === null) return 'reads_raw';
+      const { items } = membersOf(marks, values);
+      return items.length > itemsMax ? 'too_many_values' : lists(items, among);
     }
   }
 }
@@ -60,12 +63,12 @@ function declaredTexts(texts: readonly string[]): Domain {
   };
 }
 
-function freeTexts(marks: Marks): Domain | null {
+function freeTexts(marks: Marks): Domain | 'too_many_values' {
   const texts = [...marks.texts].filter(isText);
   const prefixes = longestFirst(marks.prefixes);
   const suffixes = longestFirst(marks.suffixes);
   const filler = unusedCharacter([...texts, ...prefixes, ...suffixes]);
-  if (filler === null) return null;
+  if (filler === null || texts.length + (prefixes.length + 1) * (suffixes.length + 1) > valuesMax) return 'too_many_values';
   const others = [...prefixes, ''].flatMap((prefix) => [...suffixes, ''].map((suffix) => `${prefix}${filler}${suffix}`));
   return {
     values: [undefined, ...texts, ...others],
@@ -130,8 +133,32 @@ function lists(items: readonly string[], among: readonly string[] | null): Domai
   };
 }
 
+/** Of a list: what conditions look for in it. */
+export interface Members {
+  readonly items: readonly string[];
+  /** All that it may hold; null: anything. */
+  readonly among: readonly string[] | null;
+  /** Something else that it may hold; null: there is nothing else. */
+  readonly other: string | null;
+}
+
+/** Null where conditions do more with the list than to look for single items in it. */
+export function membersOfList(declared: readonly string[] | null, parts: readonly Part[], nowMs: number): Members | null {
+  const marks = marksOf(parts, nowMs);
+  return marks === null ? null : membersOf(marks, declared);
+}
+
+function membersOf(marks: Marks, declared: readonly string[] | null): Members {
+  const among = declared === null ? null : declared.filter(isItem);
+  const may = among === null ? null : new Set(among);
+  const items = [...marks.members].filter((item) => isItem(item) && (may?.has(item) ?? true));
+  const held = new Set(items);
+  const other = among === null ? unusedCharacter(items) : (among.find((item) => !held.has(item)) ?? null);
+  return { items, among, other };
+}
+
 /** What the parts of one attribute hold it against. */
-interface Marks {
+export interface Marks {
   readonly texts: Set<string>;
   readonly prefixes: Set<string>;
   readonly suffixes: Set<string>;
@@ -140,7 +167,7 @@ interface Marks {
 }
 
 /** Null where a part does more with the attribute than to hold it against what the policy's author wrote. */
-function marksOf(parts: readonly Part[], nowMs: number): Marks | null {
+export function marksOf(parts: readonly Part[], nowMs: number): Marks | null {
   const marks: Marks = { texts: new Set(), prefixes: new Set(), suffixes: new Set(), numbers: new Set(), members: new Set() };
   return parts.every(({ input, expression }) => addMarks(expression, input, marks, nowMs)) ? marks : null;
 }

@@ -1,16 +1,19 @@
 /**
- * What the classes of all attributes come to together: the core is asked for each combination, visitors who get the same answer get one
- * query, and the way there is a graph as small as it can be.
+ * What the classes of all attributes come to together: the core is asked for each combination, or, where these are many, for each that
+ * conditions can tell from the others; visitors who get the same answer get one query, and the way there is a graph.
  */
 import type { Artefact } from '../decision/artefact.ts';
 import { decide } from '../decision/decide.ts';
 import type { ZoneDecision } from '../decision/decision.ts';
 import { noEvidence } from '../decision/facts.ts';
 import type { Question } from '../decision/question.ts';
+import type { PreparedRung } from '../decision/reading.ts';
 import type { Value } from '../decision/value.ts';
-import type { ClassedInput } from './inputs.ts';
+import { columnsOf, visitorOf } from './columns.ts';
+import type { ClassedInput, Input } from './inputs.ts';
 import { audiencesName } from './parts.ts';
 import type { AttributeTable, DecisionGraph } from './table.ts';
+import { unfold } from './unfold.ts';
 import { writtenValue } from './written.ts';
 
 /** Nodes made between two pauses. A combination is a decision, and may be the dearest that a policy allows: after each there is one. */
@@ -20,11 +23,11 @@ export function combinationsOf(inputs: readonly ClassedInput[]): number {
   return inputs.reduce((product, { values }) => product * values.length, 1);
 }
 
-interface Together {
+interface Together<Read extends Input> {
   readonly artefact: Artefact;
   readonly question: { readonly page: string | null; readonly zones: readonly string[]; readonly nowMs: number };
   readonly base: string;
-  readonly inputs: readonly ClassedInput[];
+  readonly inputs: readonly Read[];
 }
 
 interface Merged {
@@ -32,7 +35,7 @@ interface Merged {
   readonly decision: DecisionGraph;
 }
 
-export function* mergedAnswers({ artefact, question, base, inputs }: Together): Generator<undefined, Merged> {
+export function* mergedAnswers({ artefact, question, base, inputs }: Together<ClassedInput & Input>): Generator<undefined, Merged> {
   const count = combinationsOf(inputs);
   const known = new Map<string, number>();
   const queries: string[] = [];
@@ -40,8 +43,7 @@ export function* mergedAnswers({ artefact, question, base, inputs }: Together): 
   for (let index = 0; index < count; index++) {
     yield;
     const values = combination(inputs, index);
-    const answer = outcomeOf(decide(artefact, questionOf(question, inputs, values), noEvidence).zones);
-    const query = queryOf(base, inputs, values);
+    const { answer, query } = answerTo({ artefact, question, base, inputs }, values);
     const place = known.get(answer) ?? known.size;
     known.set(answer, place);
     const shortest = queries[place];
@@ -53,6 +55,32 @@ export function* mergedAnswers({ artefact, question, base, inputs }: Together): 
     inputs.map(({ values }) => values.length),
   );
   return yield* mergedColumns(inputs, { ...graph, queries });
+}
+
+/** The same where the combinations are too many to be asked one by one. `rungs`: all that can apply to somebody. */
+export function* unfoldedAnswers(
+  together: Together<Input>,
+  rungs: readonly PreparedRung[],
+): Generator<undefined, Merged | 'reads_raw' | 'too_many_answers' | 'too_much_work'> {
+  const { inputs, question } = together;
+  const columns = columnsOf(inputs);
+  if (columns === null) return 'reads_raw';
+  const unfolded = yield* unfold({
+    columns,
+    rungs,
+    nowMs: question.nowMs,
+    isShorter,
+    answerTo(given) {
+      const values = visitorOf(columns, inputs, given);
+      return values === null ? null : answerTo(together, values);
+    },
+  });
+  return typeof unfolded === 'string' ? unfolded : yield* mergedColumns(columns, unfolded);
+}
+
+function answerTo({ artefact, question, base, inputs }: Together<Input>, values: readonly (Value | undefined)[]) {
+  const answer = outcomeOf(decide(artefact, questionOf(question, inputs, values), noEvidence).zones);
+  return { answer, query: queryOf(base, inputs, values) };
 }
 
 /** The last input changes fastest. */
@@ -68,7 +96,7 @@ function combination(inputs: readonly ClassedInput[], index: number): readonly (
     .reverse();
 }
 
-function questionOf(question: Together['question'], inputs: readonly ClassedInput[], values: readonly (Value | undefined)[]): Question {
+function questionOf(question: Together<Input>['question'], inputs: readonly Input[], values: readonly (Value | undefined)[]): Question {
   const known = inputs.flatMap(({ name }, index) => (values[index] === undefined ? [] : [[name, values[index]] as const]));
   const audiences = known.find(([name]) => name === audiencesName)?.[1];
   const request = Object.fromEntries(known.filter(([name]) => name !== audiencesName)) as Question['request'];
@@ -76,7 +104,7 @@ function questionOf(question: Together['question'], inputs: readonly ClassedInpu
   return { ...question, ...shared, request, audiences: audiences === undefined ? null : (audiences as readonly string[]) };
 }
 
-function queryOf(base: string, inputs: readonly ClassedInput[], values: readonly (Value | undefined)[]): string {
+function queryOf(base: string, inputs: readonly Input[], values: readonly (Value | undefined)[]): string {
   const parts = inputs.map(({ name, type }, index) => (values[index] === undefined ? '' : writtenValue(name, values[index], type)));
   return [base, ...parts.filter((part) => part !== '')].join('&');
 }
@@ -120,7 +148,10 @@ function* graphOf(leaves: readonly number[], sizes: readonly number[]): Generato
 }
 
 /** Classes that lead to the same place in every node are one; an attribute that no node asks for is left out. */
-function* mergedColumns(inputs: readonly ClassedInput[], { start, nodes, queries }: DecisionGraph): Generator<undefined, Merged> {
+function* mergedColumns(
+  inputs: readonly Pick<ClassedInput, 'name' | 'values' | 'classOf' | 'domain'>[],
+  { start, nodes, queries }: DecisionGraph,
+): Generator<undefined, Merged> {
   const attributes: AttributeTable[] = [];
   const merged = nodes.map((node) => [...node]);
   for (const [attribute, input] of inputs.entries()) {

@@ -5,9 +5,10 @@
 import type { Artefact, AttributeDeclaration } from '../decision/artefact.ts';
 import { evaluate } from '../decision/evaluate.ts';
 import type { Value } from '../decision/value.ts';
-import { type Domain, domainOf, scopeWith } from './domain.ts';
+import { isItem } from './bounds.ts';
+import { type Domain, domainOf, type Members, marksOf, membersOfList, scopeWith } from './domain.ts';
 import { audiencesName, type Part, type Parts } from './parts.ts';
-import type { AttributeTable, AttributeType } from './table.ts';
+import type { AttributeTable, AttributeType, Cut } from './table.ts';
 import { writtenValue } from './written.ts';
 
 /** What the zones read, before and after. */
@@ -36,37 +37,60 @@ interface RawInput {
   readonly type: AttributeType;
   readonly space: AttributeSpace;
   readonly domain: null;
+  readonly because: 'reads_raw' | 'too_long' | 'too_many_values';
+  /** Of a list: what may stand in it; null: anything. */
+  readonly among: readonly string[] | null;
 }
 
-export type Input = ClassedInput | RawInput;
+/** `members`: of a list that conditions only look for items in. */
+export type Input = (ClassedInput | RawInput) & { readonly members: MembersRead | null };
 
-/** Values times parts, of one attribute. */
+export interface MembersRead extends Members {
+  /** Whether no condition may hold for a list that is not there, or that holds none of them, and fail for the other. */
+  readonly isPlain: boolean;
+}
+
+/** What the parts of one attribute are evaluated for. */
 const evaluationsMax = 200_000;
+/** Values held against what parts say, to know which of them are worth the same; a fraction of a second. */
+const comparisonsMax = 5_000_000;
 /** Evaluations between two pauses. */
 const piece = 512;
 
-export function* inputOf(artefact: Artefact, name: string, { parts, rawInputs }: Parts, nowMs: number): Generator<undefined, Input> {
+export function* inputOf(artefact: Artefact, name: string, read: Parts, nowMs: number): Generator<undefined, Input> {
   const declaration = declarationOf(artefact, name);
   const { type } = declaration;
-  const own = parts.filter(({ input }) => input === name);
-  const domain = rawInputs.has(name) ? null : domainOf(declaration, own, nowMs);
+  const own = read.parts.filter(({ input }) => input === name);
+  const isLong = read.rawInputs.has(name);
+  const among = type === 'strings' ? (declaration.values?.filter(isItem) ?? null) : null;
+  const found = isLong || type !== 'strings' ? null : membersOfList(among, own, nowMs);
+  const members = found === null ? null : { ...found, isPlain: !read.nuancedInputs.has(name) };
+  const apart = domainOf(declaration, own, nowMs);
+  const domain = isLong && apart !== 'reads_raw' ? 'too_long' : apart;
   const values = spaceOf(declaration);
-  if (domain === null || domain.values.length * own.length > evaluationsMax)
-    return { name, type, domain: null, space: { name, type, values, classes: null } };
-  const classes = new Map<string, number>();
+  const raw = (because: RawInput['because']): Input => {
+    const classes = members === null || members.items.length > itemsCountedMax ? null : 2 ** members.items.length;
+    return { name, type, domain: null, because, among, members, space: { name, type, values, classes } };
+  };
+  if (typeof domain === 'string') return raw(domain);
+  const signatures = yield* signaturesOf({ name, type }, domain.values, own, nowMs);
+  if (signatures === null) return raw('too_many_values');
+  const classes = new Map<number, number>();
   const firsts: (Value | undefined)[] = [];
   const classOf: number[] = [];
-  for (const value of domain.values) {
-    const signature = yield* signatureOf(name, value, own, nowMs);
+  for (const [place, signature] of signatures.entries()) {
     const known = classes.get(signature) ?? classes.size;
     if (known === classes.size) {
       classes.set(signature, known);
-      firsts.push(value);
+      firsts.push(domain.values[place]);
     }
     classOf.push(known);
   }
-  return { name, type, domain, classOf, values: firsts, space: { name, type, values, classes: firsts.length } };
+  return { name, type, domain, classOf, values: firsts, members, space: { name, type, values, classes: firsts.length } };
 }
+
+/** Two to the power of more is no number that anybody reads. */
+const itemsCountedMax = 40;
 
 function declarationOf(artefact: Artefact, name: string): Pick<AttributeDeclaration, 'type' | 'values'> {
   const declared = Object.hasOwn(artefact.attributes.request, name) ? artefact.attributes.request[name] : undefined;
@@ -80,21 +104,101 @@ function spaceOf({ type, values }: Pick<AttributeDeclaration, 'type' | 'values'>
   return type === 'string' ? values.length + 1 : 2 ** values.length;
 }
 
-/** What every part is worth for one value: nothing else of the value can matter. */
-function* signatureOf(name: string, value: Value | undefined, parts: readonly Part[], nowMs: number): Generator<undefined, string> {
-  const scope = scopeWith(name, value, nowMs);
-  const worths: (Value | null)[] = [];
-  for (const [index, { expression }] of parts.entries()) {
-    if (index % piece === 0) yield;
-    worths.push(evaluate(expression, scope) ?? null);
+/**
+ * A number for each value, the same for those for which every part is worth the same: nothing else of a value can matter. Each part is
+ * evaluated once for all the values that it cannot tell apart. Null where that is too much work.
+ */
+function* signaturesOf(
+  { name, type }: Pick<AttributeSpace, 'name' | 'type'>,
+  values: readonly (Value | undefined)[],
+  parts: readonly Part[],
+  nowMs: number,
+): Generator<undefined, readonly number[] | null> {
+  const signatures: number[] = values.map(() => 0);
+  const known = new Map<string, number>();
+  const placeOf = new Map(values.map((value, place) => [value, place]));
+  const last = values.length - 1;
+  let comparisons = 0;
+  let evaluations = 0;
+  for (const [index, part] of parts.entries()) {
+    const kinds = kindsOf(part, type, nowMs);
+    // Of a text that is held against whole texts alone, every other is worth what the last is, which nobody names or which is one of these.
+    const places = kinds.named === null ? values.keys() : [0, ...[...kinds.named].flatMap((text) => placeOf.get(text) ?? [])];
+    const worths = new Map<number | string, string>();
+    const worthAt = (place: number): string => {
+      const kind = kinds.kindOf(values[place], place);
+      let worth = worths.get(kind);
+      if (worth === undefined) {
+        evaluations++;
+        worth = JSON.stringify([evaluate(part.expression, scopeWith(name, values[place], nowMs)) ?? null]);
+        worths.set(kind, worth);
+      }
+      return worth;
+    };
+    const most = worthAt(kinds.named === null ? last : unnamedPlace(values, kinds.named));
+    for (const place of places) {
+      comparisons += kinds.comparisons;
+      if (comparisons % piece < kinds.comparisons) yield;
+      if (comparisons > comparisonsMax || evaluations > evaluationsMax) return null;
+      const worth = worthAt(place);
+      if (worth === most) continue;
+      const signature = `${signatures[place]} ${index} ${worth}`;
+      const number = known.get(signature) ?? known.size + 1;
+      known.set(signature, number);
+      signatures[place] = number;
+    }
   }
-  return JSON.stringify(worths);
+  return signatures;
+}
+
+/** Where all are named, the last, which is then among those that are looked at. */
+function unnamedPlace(values: readonly (Value | undefined)[], named: ReadonlySet<string>): number {
+  const place = values.findIndex((value) => value !== undefined && !named.has(value as string));
+  return place < 0 ? values.length - 1 : place;
+}
+
+interface Kinds {
+  /** Of one kind are values that the part cannot tell apart. */
+  kindOf(value: Value | undefined, place: number): number | string;
+  /** How dear that is. */
+  readonly comparisons: number;
+  /** Whole texts that the part names, where it knows no other way to tell texts apart. */
+  readonly named: ReadonlySet<string> | null;
+}
+
+function kindsOf(part: Part, type: AttributeType, nowMs: number): Kinds {
+  const marks = type === 'bool' || type === 'strings' ? null : marksOf([part], nowMs);
+  if (marks === null) return { kindOf: (_, place) => place, comparisons: 1, named: null };
+  if (type === 'string') {
+    const cuts = [
+      ...[...marks.prefixes].map((mark) => ['startsWith', mark] as const),
+      ...[...marks.suffixes].map((mark) => ['endsWith', mark] as const),
+    ];
+    const kindOf = (value: Value | undefined): string => {
+      if (value === undefined) return 'absent';
+      const text = value as string;
+      return `${marks.texts.has(text) ? `=${text}` : ''}\n${cuts.map(([op, mark]) => (text[op](mark) ? 1 : 0)).join('')}`;
+    };
+    return { kindOf, comparisons: 1 + cuts.length, named: cuts.length === 0 ? marks.texts : null };
+  }
+  const bounds = [...marks.numbers].flatMap((mark) => [mark, mark + 1]);
+  const kindOf = (value: Value | undefined): number =>
+    value === undefined ? -1 : bounds.reduce((passed, bound) => (bound <= (value as number) ? passed + 1 : passed), 0);
+  return { kindOf, comparisons: 1 + bounds.length, named: null };
 }
 
 /** As the query has it where nothing is known of what attributes come to together. */
 export function separateTable(input: Input): AttributeTable {
   const { name, type } = input;
-  if (input.domain === null) return { name, type, raw: true };
+  if (input.domain === null) {
+    const { members, among } = input;
+    if (members !== null) return { name, type, raw: true, cut: cutTo(members) };
+    return { name, type, raw: true, ...(among === null ? {} : { cut: { items: among, among, other: null } }) };
+  }
   const written = input.values.map((value) => (value === undefined ? '' : writtenValue(name, value, type)));
   return { name, absent: 0, ...input.domain.tableBy((place) => input.classOf[place] ?? 0), written };
+}
+
+function cutTo({ items, among, other, isPlain }: MembersRead): Cut {
+  return { items: items.toSorted(), among, other: isPlain ? null : other };
 }

@@ -3,7 +3,7 @@
  * so two values of an attribute for which all its parts are worth the same cannot be told apart by any condition.
  */
 import { edgesOfNow } from '../decision/edges.ts';
-import { type Expression, expressionStepsMax, listItemsMax, operandsOf, textLengthMax } from '../decision/expression.ts';
+import { type Expression, expressionStepsMax, listItemsMax, lookUpSteps, operandsOf, textLengthMax } from '../decision/expression.ts';
 
 /** As an input: `audiences` is no attribute's name, because requests take it. */
 export const audiencesName = 'audiences';
@@ -18,6 +18,8 @@ export interface Parts {
   readonly parts: readonly Part[];
   /** Inputs of conditions that may be given up for their length: then only the very same value is sure to be worth the same. */
   readonly rawInputs: ReadonlySet<string>;
+  /** Inputs of conditions that may hold because something is known not to be so: then no list at all is not the same as an empty one. */
+  readonly nuancedInputs: ReadonlySet<string>;
 }
 
 /** Conditions taken apart between two pauses. */
@@ -27,6 +29,7 @@ const piece = 64;
 export function* partsOf(conditions: readonly Expression[], isInput: (name: string) => boolean): Generator<undefined, Parts> {
   const parts = new Map<string, Part>();
   const rawInputs = new Set<string>();
+  const nuancedInputs = new Set<string>();
   const readings = new Map<Expression, Reading>();
 
   const readingOf = (expression: Expression): Reading => {
@@ -51,9 +54,16 @@ export function* partsOf(conditions: readonly Expression[], isInput: (name: stri
   for (const [index, condition] of conditions.entries()) {
     if (index % piece === piece - 1) yield;
     collect(condition);
+    for (const nuanced of nuancedIn(condition)) for (const input of readingOf(nuanced).inputs) nuancedInputs.add(input);
     if (stepsMaxOf(condition) > expressionStepsMax) for (const input of readingOf(condition).inputs) rawInputs.add(input);
   }
-  return { parts: [...parts.values()], rawInputs };
+  return { parts: [...parts.values()], rawInputs, nuancedInputs };
+}
+
+/** All but what is only looked for in a list, and stands below nothing but `&&` and `||`: for these unknown is as good as false. */
+function nuancedIn(condition: Expression): readonly Expression[] {
+  if (condition.op === 'and' || condition.op === 'or') return condition.operands.flatMap(nuancedIn);
+  return condition.op === 'in' ? [condition.left] : [condition];
 }
 
 interface Reading {
@@ -94,6 +104,7 @@ function stepsMaxOf(expression: Expression): number {
     case 'literal':
     case 'attribute':
     case 'has':
+    case 'audiences':
     case 'and':
     case 'or':
     case 'not':
@@ -107,5 +118,7 @@ function stepsMaxOf(expression: Expression): number {
 
 function lengthOf(list: Expression): number {
   if (list.op === 'list') return 0;
+  // What a question brings is a list of texts, in which a text is looked up.
+  if (list.op === 'audiences' || list.op === 'attribute') return lookUpSteps;
   return list.op === 'literal' && Array.isArray(list.value) ? list.value.length : listItemsMax;
 }

@@ -25,8 +25,13 @@ export interface ClassTable {
   readonly decision: DecisionGraph | null;
 }
 
-/** Why not `answers`: a condition needs the attribute itself; conditions turn on the time in a way that no table tells; too much work. */
-export type Reason = 'reads_raw' | 'reads_the_time' | 'too_rich';
+/**
+ * Why not `answers`: a condition needs an attribute itself; a condition may take more steps than it is given; an attribute is held against
+ * more values than are told apart; conditions turn on the time in a way that no table tells; there are more answers than a table names; to
+ * find out which there are is too much work.
+ */
+export const mergingReasons = ['reads_raw', 'too_long', 'too_many_values', 'reads_the_time', 'too_many_answers', 'too_much_work'] as const;
+export type Reason = (typeof mergingReasons)[number];
 
 /**
  * A target below zero is a query, −1 the first of them; any other is a node: the place of its attribute in `attributes`, then a target
@@ -38,8 +43,28 @@ export interface DecisionGraph {
   readonly queries: readonly string[];
 }
 
-/** How one attribute's value becomes a class, a whole number from 0. A visitor of whom nothing is known is in class `absent`. */
-export type AttributeTable = { readonly name: string } & (Classified | { readonly type: AttributeType; readonly raw: true });
+/**
+ * How one attribute's value becomes a class, a whole number from 0. A visitor of whom nothing is known is in class `absent`. A list of which
+ * many items matter may be told by several of these, each of one item, all with its name.
+ */
+export type AttributeTable = { readonly name: string } & (Classified | Raw);
+
+/** What stands in the query as it is. */
+interface Raw {
+  readonly type: AttributeType;
+  readonly raw: true;
+  /** Of a list: what of it stands in the query. Absent: all of it. */
+  readonly cut?: Cut;
+}
+
+export interface Cut {
+  /** Only these do. */
+  readonly items: readonly string[];
+  /** As of `strings`. */
+  readonly among: readonly string[] | null;
+  /** What stands there of a list that holds something, and none of them; null: nothing, as if there were no list. */
+  readonly other: string | null;
+}
 
 /** Of `attributes`: what stands in the query for each class. */
 type Classified = Classes & { readonly absent: number; readonly written?: readonly string[] };

@@ -3,12 +3,16 @@ import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { collapse, type VisitorContext } from '../classes/collapse.ts';
 import { type CompiledClasses, compileClassesNow } from '../classes/compile-classes.ts';
+import { valuesMax } from '../classes/domain.ts';
 import { hitRatio, replayedHitRatio, zipfShares } from '../classes/expected-hits.ts';
 import type { AttributeSpace } from '../classes/inputs.ts';
+import type { Reason } from '../classes/table.ts';
+import { answersMax } from '../classes/unfold.ts';
 import { ProblemError } from '../contract/problem.ts';
 import { readSharedQuery } from '../contract/shared-query.ts';
 import type { Artefact } from '../decision/artefact.ts';
 import { decide } from '../decision/decide.ts';
+import { expressionStepsMax } from '../decision/expression.ts';
 import { noEvidence } from '../decision/facts.ts';
 import { formatProblem } from '../policy/problems.ts';
 import { CannotRun, systemSentence } from '../start/cannot-run.ts';
@@ -146,6 +150,10 @@ interface Row {
   readonly rawKeys: number | null;
   readonly classes: number | null;
   readonly answers: number | null;
+  /** Why there may be more keys than answers. */
+  readonly because: Reason | null;
+  /** Attributes that stand in the key as they are, or lists cut to what is read. */
+  readonly raw: readonly string[];
   readonly maxAgeSeconds: number;
   readonly hitRatio: { readonly raw: number | null; readonly classes: number | null };
 }
@@ -202,12 +210,13 @@ function rowOf(
   const compiled = compileClassesNow(artefact, { ...asked, nowMs });
   const rawKeys = product(compiled.attributes.map(({ values }) => values));
   const classes = product(compiled.attributes.map((attribute) => attribute.classes));
-  const { answers } = compiled;
+  const { answers, table } = compiled;
+  const raw = table.attributes.filter((attribute) => 'raw' in attribute).map(({ name }) => name);
   const maxAgeSeconds = maxAgeOf(artefact, asked.page, ids, nowMs);
   const counted = { rawKeys, keys: answers ?? classes, maxAgeSeconds };
   const told = questions === null ? assumedTraffic(report, counted) : loggedTraffic(compiled, questions, maxAgeSeconds);
   return {
-    row: { reads: compiled.attributes, rawKeys, classes, answers, maxAgeSeconds, hitRatio: told.hitRatio },
+    row: { reads: compiled.attributes, rawKeys, classes, answers, because: table.because, raw, maxAgeSeconds, hitRatio: told.hitRatio },
     changes: answers === 1 ? 0 : told.changes,
     ofOneKey: told.ofOneKey,
   };
@@ -276,7 +285,24 @@ function reportText({ policy, revision }: Artefact, { requestsPerHour, zipf, log
   ]);
   const heads = ['page/zone', 'reads', 'raw keys', 'classes', 'answers', 'hits raw', 'hits', 'costs', 'fetches', 'changes'];
   const sentences = pages.flatMap(({ page, zones }) => zones.filter(({ isCostly }) => isCostly).map((zone) => costlySentence(page, zone)));
-  return `${policy}, revision ${revision.slice(0, 12)}: ${traffic}\n\n${aligned([heads, ...rows])}\n${sentences.join('')}`;
+  const reasons = pages.flatMap((page) => reasonSentence(page));
+  return `${policy}, revision ${revision.slice(0, 12)}: ${traffic}\n\n${aligned([heads, ...rows])}\n${[...reasons, ...sentences].join('')}`;
+}
+
+const reasonWords: Readonly<Record<Reason, string>> = {
+  reads_raw: 'a condition needs an attribute itself, not which of some values it has',
+  too_long: `a condition may take more than ${expressionStepsMax} steps`,
+  too_many_values: `an attribute is held against so much that more than ${valuesMax} values, or too many for the time, would have to be told apart`,
+  reads_the_time: 'a condition turns on the time and has no next instant',
+  too_many_answers: `there are more than ${answersMax} answers`,
+  too_much_work: 'to work out what the attributes come to together takes too long',
+};
+
+/** Which bound it was, and what of the key it leaves as it is. */
+function reasonSentence({ page, because, raw }: PageRow): readonly string[] {
+  if (because === null) return [];
+  const left = raw.length === 0 ? '' : `; told as it is: ${raw.map((name) => `\`${name}\``).join(', ')}`;
+  return [`${page}: there may be more keys than answers, because ${reasonWords[because]} (${because})${left}\n`];
 }
 
 function cellsOf(name: string, row: Row, ofZone: readonly (number | null)[]): readonly string[] {

@@ -4,6 +4,7 @@
  */
 
 import { z } from 'zod';
+import { mergingReasons } from '../classes/table.ts';
 import { lossReasons } from '../decision/decision.ts';
 import { factStates } from '../decision/facts.ts';
 import { causes, type Reason, reasons } from '../decision/reasons.ts';
@@ -190,7 +191,7 @@ export const classTable = z.strictObject({
   zones: z.array(z.string()).nullable(),
   validUntil: z.string().nullable().describe('RFC 3339; null: while this revision is in force'),
   merging: z.enum(['answers', 'attributes']).describe('`answers`: as many queries as different answers'),
-  because: z.enum(['reads_raw', 'reads_the_time', 'too_rich']).nullable().describe('why not `answers`'),
+  because: z.enum(mergingReasons).nullable().describe('why not `answers`'),
   query: z.string().describe('what every query begins with'),
   attributes: z.array(classAttribute),
   decision: z

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { collapse, type VisitorContext } from '../../src/classes/collapse.ts';
 import { compileClassesNow } from '../../src/classes/compile-classes.ts';
-import type { ClassTable } from '../../src/classes/table.ts';
+import { type ClassTable, mergingReasons, type Reason } from '../../src/classes/table.ts';
 import { writtenValue } from '../../src/classes/written.ts';
 import { readSharedQuery } from '../../src/contract/shared-query.ts';
 import type { Artefact } from '../../src/decision/artefact.ts';
@@ -42,7 +42,11 @@ function answerTo(artefact: Artefact, query: string, nowMs: number): string {
   return JSON.stringify(zones.map((zone) => ({ ...zone, cache: { ...zone.cache, key: zone.cache.key === null ? null : 'named' } })));
 }
 
+/** Nothing is asked combination by combination. */
+const unfolding = { combinations: 0, judgements: 0 };
+
 interface Faults {
+  readonly bounds?: typeof unfolding;
   readonly table?: (table: ClassTable) => ClassTable;
 }
 
@@ -51,9 +55,9 @@ function faultsOf(
   artefact: Artefact,
   visitors: readonly VisitorContext[],
   nowMs: number,
-  { table: changed }: Faults = {},
+  { bounds, table: changed }: Faults = {},
 ): readonly string[] {
-  const { table: made, validUntilMs } = compileClassesNow(artefact, { page: 'home', zones: null, nowMs });
+  const { table: made, validUntilMs } = compileClassesNow(artefact, { page: 'home', zones: null, nowMs }, bounds);
   const table = JSON.parse(JSON.stringify(changed?.(made) ?? made)) as ClassTable;
   const faults: string[] = [];
   // To the last instant at which it holds.
@@ -83,7 +87,7 @@ describe('the classes of a generated policy', () => {
     ['for segments alone', segmentPolicy, 300],
   ] as const)('%s are one query for one answer, whatever is known of a visitor', (_, policies, numRuns) => {
     console.log(`seed of the classes: ${seed}`);
-    const kinds = { answers: 0, reads_raw: 0, reads_the_time: 0, too_rich: 0 };
+    const kinds = { answers: 0, ...(Object.fromEntries(mergingReasons.map((reason) => [reason, 0])) as Record<Reason, number>) };
     let several = 0;
     fc.assert(
       fc.property(policies, fc.array(signals, { minLength: 12, maxLength: 12 }), fc.constantFrom(...nows), (document, visitors, nowMs) => {
@@ -91,7 +95,10 @@ describe('the classes of a generated policy', () => {
         // An author would be told: a rule behind another that always holds, a tag that no offer has.
         if (artefact === null) return;
         expect(faultsOf(artefact, [{}, ...visitors], nowMs)).toEqual([]);
+        expect(faultsOf(artefact, [{}, ...visitors], nowMs, { bounds: unfolding })).toEqual([]);
         const { table, answers } = compileClassesNow(artefact, { page: 'home', zones: null, nowMs });
+        const unfolded = compileClassesNow(artefact, { page: 'home', zones: null, nowMs }, unfolding);
+        expect([unfolded.table.because, unfolded.answers]).toEqual([table.because, answers]);
         kinds[table.because ?? 'answers']++;
         if ((answers ?? 0) > 1) several++;
       }),
@@ -297,7 +304,7 @@ describe('the classes of a shop', () => {
     expect(collapse(table, Object.create({ country: 'DE' }))).toBe(collapse(table, {}));
   });
 
-  it('are told for each attribute apart where all together are too many, and are right all the same', () => {
+  it('are as many queries as answers where there are more combinations than can be asked one by one', () => {
     const many = Array.from({ length: 6 }, (_, index) => `a${index}`);
     const rich = compiled(`
 stepwell: 1
@@ -316,10 +323,42 @@ ${many.flatMap((name) => [1, 2, 3].map((value) => `          - { when: 'request.
       - { tier: anonymous, variant: plain, approved: { by: Lead, on: 2026-01-01, until: 2030-01-01 } }
 variants: { v1: { content: 1, class: S0 }, v2: { content: 2, class: S0 }, v3: { content: 3, class: S0 }, plain: { content: 0, class: S0 } }
 `);
-    const { table, attributes: spaces } = compileClassesNow(rich, asked);
-    expect(table).toMatchObject({ merging: 'attributes', because: 'too_rich' });
+    const { table, attributes: spaces, answers } = compileClassesNow(rich, asked);
+    expect(table).toMatchObject({ merging: 'answers', because: null });
     expect(spaces.map(({ classes }) => classes)).toEqual([5, 5, 5, 5, 5, 5]);
+    expect([answers, table.decision?.queries]).toEqual([4, ['page=home', 'page=home&a0=1', 'page=home&a0=2', 'page=home&a0=3']]);
     expect(faultsOf(rich, everyVisitor({ a0: [1, 3, 9], a3: [0, 2], a5: [2, 4] }), baseNowMs)).toEqual([]);
+  });
+
+  it.each([
+    ['there are more answers than a table names', 'too_many_answers', 14, 1],
+    ['it is too much work to find out what they come to together', 'too_much_work', 9, 60],
+  ] as const)('are told for each attribute apart where %s, and are right all the same', (_, because, zones, rules) => {
+    const names = Array.from({ length: zones }, (_, index) => `a${String(index).padStart(2, '0')}`);
+    const rich = compiled(`
+stepwell: 1
+policy: rich
+owner: tests
+contextualWithoutSignal: true
+attributes: { request: { ${names.map((name) => `${name}: { type: string, class: S0 }`).join(', ')} } }
+pages: { home: { zones: [${names.join(', ')}] } }
+zones:
+${names
+  .map(
+    (name, place) => `  ${name}:
+    kind: content
+    ladder:
+      - tier: segment
+        choose:
+${Array.from({ length: rules }, (_, index) => `          - { when: 'request.${name} == "${index}" || request.${names[(place + 1) % zones]} == "x${index}"', variant: v${index % 2} }`).join('\n')}
+      - { tier: anonymous, variant: plain, approved: { by: Lead, on: 2026-01-01, until: 2030-01-01 } }`,
+  )
+  .join('\n')}
+variants: { v0: { content: 1, class: S0 }, v1: { content: 2, class: S0 }, plain: { content: 0, class: S0 } }
+`);
+    const { table, answers } = compileClassesNow(rich, asked);
+    expect([table.merging, table.because, answers]).toEqual(['attributes', because, null]);
+    expect(faultsOf(rich, everyVisitor({ a00: ['0', 'x0', 'y'], a03: ['1', 'x2'], a05: ['z'] }), baseNowMs)).toEqual([]);
   });
 
   it('are told for each attribute apart where conditions turn on the time in a way that has no next instant', () => {

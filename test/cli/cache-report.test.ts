@@ -165,6 +165,18 @@ test('a log of more different questions than a call takes arguments is reported 
   expect(pages[0].zones[1]).toMatchObject({ zone: 'strip', classes: null, changes: (count - 1) / count });
 });
 
+test('a page that may have more keys than answers says why, and what is told as it is', async () => {
+  await using directory = await temporaryDirectory();
+  const file = join(directory.path, 'shop.yaml');
+  await writeFile(file, costly.replace(`'request.country == "DE"'`, `'request.country.contains("D")'`).replace(', values: [DE, FR]', ''));
+  const { stdout } = await stepwell(['cache-report', file]);
+  expect(stdout).toMatch(
+    /^home: there may be more keys than answers, because a condition needs an attribute itself, .* \(reads_raw\); told as it is: `country`$/m,
+  );
+  const [home] = JSON.parse((await stepwell(['cache-report', file, '--json'])).stdout).pages;
+  expect([home.because, home.raw, home.zones[1].because, home.zones[1].raw]).toEqual(['reads_raw', ['country'], null, []]);
+});
+
 test('lines of a log that hold no question are named with their number and why, the first of them, and none of what they held', async () => {
   await using directory = await temporaryDirectory();
   const log = join(directory.path, 'log.ndjson');
