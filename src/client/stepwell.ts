@@ -113,8 +113,7 @@ export function createStepwell(options: StepwellOptions): Stepwell {
   }
 
   /** Whom an answer is for, as of now: to anybody else, or to the same person under other consent, it is not shown. */
-  function visitor(page: string): number {
-    heed();
+  function forWhom(page: string): number {
     return stableHash(JSON.stringify([page, context, heard, identity]));
   }
 
@@ -142,9 +141,12 @@ export function createStepwell(options: StepwellOptions): Stepwell {
     const isOpen = !wanted[0] || wanted.some((id) => !isSettled(view.get(id)));
     // What a server or an edge has rendered is as good as it gets for this view.
     if (!isOpen && !wanted.some((id) => view.get(id)?.source === 'device')) return compose(page, zones, [], view);
-    const of = visitor(page);
+    const of = forWhom(page);
     const flight = ask(page, of, budgetMs, asked);
-    const isCurrent = (): boolean => of === visitor(page);
+    const isCurrent = (): boolean => {
+      heed();
+      return of === forWhom(page);
+    };
     const inTime = await within(isOpen ? budgetMs : 0, flight, []);
     // What was asked before consent changed, or by a view that is over, is shown to nobody and stays nowhere.
     const answer = isCurrent() ? compose(page, zones, inTime, view) : compose(page, zones, [], new Map(rendered));
@@ -163,7 +165,8 @@ export function createStepwell(options: StepwellOptions): Stepwell {
 
   /** What is rendered, else what came, else what was kept for this view, else what is decided here, else what is approved for everybody. */
   function compose(page: string, asked: readonly string[] | undefined, fresh: ZoneAnswers, view = rendered): PageAnswer {
-    const late = zoneAnswers(kept?.of === visitor(page) && kept, 'kept');
+    heed();
+    const late = zoneAnswers(kept?.of === forWhom(page) && kept, 'kept');
     const shown = [...view.values()];
     // What was deferred gives way to what came.
     const found = new Map([...late, ...shown, ...fresh, ...shown.filter(isSettled)].map((answer) => [answer.zone, answer]));
