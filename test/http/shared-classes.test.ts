@@ -1,10 +1,38 @@
 /** GET /v1/decide/classes: the table that an edge forms its queries by, as cacheable as the answers it leads to. */
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { collapse } from '../../src/classes/collapse.ts';
 import { classTable } from '../../src/contract/schemas.ts';
+import type { Artefact } from '../../src/decision/artefact.ts';
+import { compilePolicy } from '../../src/policy/compile.ts';
 import { startService } from './service.ts';
 
 const url = '/v1/decide/classes?page=home';
+
+const manyAudiences = Array.from({ length: 30 }, (_, index) => `u${String(index).padStart(2, '0')}`);
+
+/** The hero reads twenty of them, one by one, and the strip three at once. */
+function ofManyAudiences(): Artefact {
+  const rules = manyAudiences.slice(0, 17).map((name, index) => `{ when: '"${name}" in audiences', variant: v${index % 2} }`);
+  const [a, b, c] = manyAudiences.slice(17, 20).map((name) => `"${name}" in audiences`);
+  const { artefact, problems } = compilePolicy(
+    `
+stepwell: 1
+policy: many
+owner: tests
+contextualWithoutSignal: true
+audiences: { ${manyAudiences.map((name) => `${name}: { class: S0, edge: true }`).join(', ')} }
+pages: { home: { zones: [hero, strip] } }
+zones:
+  hero: { kind: content, ladder: [ { tier: segment, choose: [ ${rules.join(', ')} ] }, &plain { tier: anonymous, variant: plain, approved: { by: Lead, on: 2026-01-01, until: 2099-01-01 } } ] }
+  strip: { kind: content, ladder: [ { tier: segment, choose: [ { when: '${a} && (${b} || ${c})', variant: v0 } ] }, *plain ] }
+variants: { v0: { content: 0, class: S0 }, v1: { content: 1, class: S0 }, plain: { content: 2, class: S0 } }
+`,
+    { file: 'many.yaml', nowMs: Date.UTC(2026, 10, 21) },
+  );
+  if (artefact === null) throw new Error(problems.map(({ message }) => message).join('\n'));
+  return artefact;
+}
 
 describe('GET /v1/decide/classes', () => {
   it('leads every visitor to the answer that is theirs, at one address for each answer', async () => {
@@ -24,6 +52,28 @@ describe('GET /v1/decide/classes', () => {
       const answer = await app.inject(`/v1/decide?${collapse(table, { country, device: 'mobile' })}`);
       expect(answer.json().zones[0].variant).toBe(variant);
     }
+  });
+
+  it('leads visitors who differ in many audiences to one address for each answer, and to one alone where no zone reads them', async () => {
+    const artefact = ofManyAudiences();
+    const { app } = await startService({ policy: { current: () => ({ artefact, stale: false }) } });
+    const table = (await app.inject(url)).json();
+    expect(classTable.parse(table)).toEqual(table);
+    const zonesAt = async (query: string) => {
+      const { zones } = (await app.inject(`/v1/decide?${query}`)).json();
+      return JSON.stringify(zones.map((zone: { cache: object }) => ({ ...zone, cache: { ...zone.cache, key: null } })));
+    };
+    const queries = new Map<string, string>();
+    for (const held of fc.sample(fc.subarray([...manyAudiences], { minLength: 1 }), { numRuns: 200, seed: 7 })) {
+      const query = collapse(table, { audiences: held });
+      const answer = await zonesAt(`page=home&audiences=${held.toSorted().join(',')}`);
+      expect(await zonesAt(query)).toBe(answer);
+      expect(queries.get(answer) ?? query).toBe(query);
+      queries.set(answer, query);
+    }
+    expect([table.merging, queries.size]).toEqual(['answers', table.decision.queries.length]);
+    const unread = manyAudiences.slice(20).map((name) => collapse(table, { audiences: [name] }));
+    expect([...new Set(unread)]).toEqual([collapse(table, {})]);
   });
 
   it('is kept by shared caches for a minute, with the tags of its zones, and told again only when it is another', async () => {
