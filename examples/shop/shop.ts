@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { pathToFileURL } from 'node:url';
 import { askForZones, type Service, warmUp } from './ask.ts';
-import { approvedInside, page, pageZones } from './page.ts';
+import { approvedInside, box, page, pageEnd, pageFooter, pageStart, pageZones } from './page.ts';
 import { renderZone } from './render.ts';
 import type { Zones } from './zones.ts';
 
@@ -23,7 +23,7 @@ interface ShopParts {
 }
 
 export function createShop({ markup, service, budgetMs }: ShopParts): Server {
-  const shell = page(markup === 'ssi' ? ssiBox : esiBox, markup === 'ssi' ? { start: ssiStart } : {});
+  const shell = markup === 'ssi' ? page(ssiBox, { start: ssiStart }) : esiShell();
   const decide = oncePerView((visitor) => askForZones(service, visitor, budgetMs));
 
   return createServer(async (request: IncomingMessage, response: ServerResponse) => {
@@ -32,7 +32,7 @@ export function createShop({ markup, service, budgetMs }: ShopParts): Server {
     if (path === '/_zones/home') return html(response, separated(await decide(request.headers)), zoneHeaders);
     const zone = /^\/_zones\/home\/(\w+)$/.exec(path)?.[1];
     if (zone === undefined || !pageZones.includes(zone)) return void response.writeHead(404, zoneHeaders).end();
-    html(response, inside(zone, await decide(request.headers)), zoneHeaders);
+    html(response, box(zone, inside(zone, await decide(request.headers))), zoneHeaders);
   });
 }
 
@@ -73,9 +73,17 @@ function separated(zones: Zones): string {
 
 // --- Varnish -------------------------------------------------------------------------------------------------------------------
 
+/**
+ * Each box comes with its include: Varnish sends on what stands before it, and a box that were opened there would be drawn without a word
+ * in it. Nothing moves when the box comes, because it comes below what is there.
+ */
+function esiShell(): string {
+  return [pageStart(), ...pageZones.map(esiBox), pageFooter(), pageEnd()].join('');
+}
+
 /** Varnish throws `esi:remove` away; whoever shows the shell without it finds the approved words in it. */
 function esiBox(zone: string): string {
-  return `<esi:include src="/_zones/home/${zone}"/><esi:remove>${approvedInside(zone)}</esi:remove>`;
+  return `<esi:include src="/_zones/home/${zone}"/><esi:remove>${box(zone, approvedInside(zone))}</esi:remove>\n`;
 }
 
 const viewLifeMs = 2000;

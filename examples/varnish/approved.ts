@@ -1,11 +1,12 @@
-/** Writes `approved.vcl` beside itself: what Varnish puts into a box when the shop gives it nothing. Run it whenever the policy changes. */
+/** Writes `approved.vcl` beside itself: the box that Varnish shows when the shop gives it none. Run it whenever the policy changes. */
 import { writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
-import { approvedInside, pageZones } from '../shop/page.ts';
+import { approvedInside, box, pageZones } from '../shop/page.ts';
 
 export function approvedVcl(): string {
   const cases = pageZones.map(
-    (zone) => `  if (bereq.url == "/_zones/home/${zone}") {\n    synthetic({"${longString(approvedInside(zone))}"});\n  }\n`,
+    (zone) =>
+      `  if (bereq.url == "/_zones/home/${zone}") {\n    synthetic({"${longString(box(zone, approvedInside(zone)).trimEnd())}"});\n  }\n`,
   );
   return `# Written by approved.ts from examples/shop/fallbacks.json.\nsub approved_zone {\n${cases.join('')}}\n`;
 }

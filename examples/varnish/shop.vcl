@@ -80,6 +80,11 @@ sub vcl_backend_error {
   }
 }
 
+sub vcl_synth {
+  # What is refused here is nobody's to keep either.
+  set resp.http.Cache-Control = "no-store";
+}
+
 sub vcl_deliver {
   if (req.esi_level == 0) {
     # It is one visitor's page now: no cache further out may hold it, or take the shell's validator for the page's.
