@@ -33,10 +33,13 @@ function partsOf(content: unknown, hue: number): readonly string[] {
   return parts;
 }
 
-/** Spaces, control characters and the like leave a box as blank as no text at all. */
+/** Spaces, control characters and the like leave a box as blank as no text at all; and so do letters and symbols that are drawn as nothing. */
 function isWords(value: unknown): value is string {
-  return typeof value === 'string' && /[\p{L}\p{N}\p{P}\p{S}]/u.test(value);
+  return typeof value === 'string' && /[\p{L}\p{N}\p{P}\p{S}]/u.test(value.replace(drawnAsNothing, ''));
 }
+
+/** Hangul fillers and the like; and, which Unicode counts among what is seen, the blank of Braille, a note without a head, two blanks of hieroglyphs. */
+const drawnAsNothing = /[\p{Default_Ignorable_Code_Point}\u2800\u{1d159}\u{13441}\u{13442}]/gu;
 
 /** A path of this site, and nothing that a browser could take for another site or a script. */
 function isOwnLink(value: unknown): value is string {
