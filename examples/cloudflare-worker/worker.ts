@@ -38,7 +38,8 @@ const pageHeaders: Headers = { 'content-type': 'text/html; charset=utf-8', 'cach
 export default {
   async fetch(request: Request, environment: Environment, background: Background): Promise<Response> {
     const isRead = request.method === 'GET' || request.method === 'HEAD';
-    if (!isRead || new URL(request.url).pathname !== '/') return new Response('Not here\n', { status: 404 });
+    if (!isRead || new URL(request.url).pathname !== '/')
+      return new Response('Not here\n', { status: 404, headers: { 'cache-control': 'no-store' } });
     if (request.method === 'HEAD') return new Response(null, { headers: pageHeaders });
     const visitor = headersOf(request);
     const [shell, boxes] = await Promise.all([shellFrom(environment, background), boxesFor(environment, visitor, background)]);

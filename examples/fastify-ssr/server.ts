@@ -24,7 +24,10 @@ interface PageParts {
 }
 
 export function createPages(parts: PageParts): FastifyInstance {
-  const app = Fastify();
+  // What Fastify says of its own accord, that a page is not here or that a request makes no sense, is nobody's to keep.
+  const refused = { 'cache-control': 'no-store' };
+  const app = Fastify({ frameworkErrors: (_error, _request, reply) => void reply.raw.writeHead(400, refused).end() });
+  app.addHook('onRequest', async (_, reply) => void reply.headers(refused));
   app.get('/', async (request, reply) => {
     const nonce = randomBytes(16).toString('base64');
     reply.headers({
@@ -58,14 +61,16 @@ async function* written({ service, foldMs, pageMs }: PageParts, visitor: Incomin
   yield pageEnd();
 }
 
-/** In the browser. Nothing that somebody may be looking at is ever exchanged; its size is the box's, so nothing moves either. */
+/**
+ * In the browser. Nothing in view is ever exchanged, painted or not: browsers tell of a paint (`getEntriesByType('paint')`) frames after it.
+ * Its size is the box's, so nothing moves either.
+ */
 const putInPlace = `
 function putInPlace(zone) {
   const template = document.querySelector('template[data-for="' + zone + '"]');
   const box = document.querySelector('[data-zone="' + zone + '"]');
   const { top, bottom } = box.getBoundingClientRect();
-  const isPainted = performance.getEntriesByType('paint').length > 0;
-  if (!isPainted || top >= innerHeight || bottom <= 0) box.replaceChildren(template.content);
+  if (top >= innerHeight || bottom <= 0) box.replaceChildren(template.content);
   template.remove();
 }
 `;

@@ -74,6 +74,22 @@ export function holdsWhatARendererMust({ name, start, showsWhatCame }: RendererC
       }
     });
 
+    it('says of whatever else it answers that no cache may hold it', async () => {
+      const { renderer } = held.trial;
+      const asked = [
+        ['GET', '/nothing-here'],
+        ['HEAD', '/nothing-here'],
+        ['GET', '/_zones/home'],
+        ['GET', '/%zz'],
+        ['POST', '/'],
+        ['DELETE', '/nothing-here'],
+      ] as const;
+      for (const [method, path] of asked) {
+        const { status, headers } = await fetch(`${renderer.url}${path}`, { method, redirect: 'manual' });
+        expect(headers.get('cache-control'), `${method} ${path}: ${status}`).toMatch(/\bno-store\b/);
+      }
+    });
+
     it('answers who asks for the headers alone with those of the page', async () => {
       const { service, renderer } = held.trial;
       const { status, headers } = await fetch(renderer.url, { method: 'HEAD', headers: service.visitors.user.headers });
