@@ -1,6 +1,7 @@
 /**
- * What runs in the page. The boxes above the fold are filled before the first paint with what is here already, and stay as they are; the
- * service is asked meanwhile, and what it says goes into boxes that nobody has seen yet, and above the fold at the next view.
+ * What runs in the page. It is held back from sight for a moment (see serve.ts), in which the boxes in view are filled with what is here
+ * already; from then on they stay as they are. The service is asked meanwhile, and what it says goes into boxes that are out of view, and
+ * into the others at the next view.
  */
 import { createStepwell, type FallbackPack, type PageAnswer } from 'stepwell/client';
 import { renderZone } from '../shop/render.ts';
@@ -8,11 +9,10 @@ import { renderZone } from '../shop/render.ts';
 /** Beyond it, the answer is for the next view. */
 const budgetMs = 200;
 
-const { serviceUrl, key, fallbacks, aboveFold } = JSON.parse(textOf('shop-settings')) as {
+const { serviceUrl, key, fallbacks } = JSON.parse(textOf('shop-settings')) as {
   readonly serviceUrl: string;
   readonly key?: string;
   readonly fallbacks: FallbackPack;
-  readonly aboveFold: readonly string[];
 };
 
 /** Whoever hands out the page may know more, and say it in cookies: the page itself stays the same for everybody. */
@@ -28,10 +28,18 @@ const stepwell = createStepwell({
 });
 if (token || sessionId) stepwell.identify({ ...(token ? { token } : {}), ...(sessionId ? { sessionId } : {}) });
 
-// A millisecond or so: what devices decide by was kept, and is verified before it is used. Nothing that was painted by then changes.
+// A millisecond or so: what devices decide by was kept, and is verified before it is used.
 await stepwell.ready;
-fill(stepwell.now('home', { zones: aboveFold }), isUnseen);
-stepwell.decide('home', { budgetMs }).then((answer) => fill(answer, isUnseen));
+const { classList } = document.documentElement;
+const zonesInView = boxes()
+  .filter(isInView)
+  .map(({ dataset: { zone = '' } }) => zone);
+// Asked for in any case: what `now` has rendered the client leaves alone for the view, and keeps the service's word for the next.
+const first = stepwell.now('home', { zones: zonesInView });
+// Whoever has waited long enough sees the approved words, and goes on seeing them.
+if (classList.contains('held')) fill(first, () => true);
+classList.remove('held');
+stepwell.decide('home', { budgetMs }).then((answer) => fill(answer, (box) => !isInView(box)));
 
 for (const button of document.querySelectorAll<HTMLButtonElement>('button[data-consent]')) {
   button.addEventListener('click', () => {
@@ -50,16 +58,19 @@ Object.assign(globalThis, { stepwell });
 
 function fill({ zones }: PageAnswer, mayFill: (box: Element) => boolean): void {
   for (const { zone, variant, content, tier } of zones) {
-    const box = document.querySelector(`[data-zone="${CSS.escape(zone)}"]`);
-    if (box !== null && mayFill(box)) box.innerHTML = renderZone(zone, { variant, content, tier });
+    const box = boxes().find(({ dataset }) => dataset.zone === zone);
+    if (box !== undefined && mayFill(box)) box.innerHTML = renderZone(zone, { variant, content, tier });
   }
 }
 
-/** Above the fold nothing changes once it was painted. A browser that does not wait for this script keeps the approved words. */
-function isUnseen(box: Element): boolean {
-  if (performance.getEntriesByType('paint').length === 0) return true;
+function boxes(): readonly HTMLElement[] {
+  return [...document.querySelectorAll<HTMLElement>('[data-zone]')];
+}
+
+/** Whether some of it is where it can be seen. Not asked of `getEntriesByType('paint')`: browsers tell of a paint frames after it. */
+function isInView(box: Element): boolean {
   const { top, bottom } = box.getBoundingClientRect();
-  return top >= innerHeight || bottom <= 0;
+  return top < innerHeight && bottom > 0;
 }
 
 function textOf(id: string): string {

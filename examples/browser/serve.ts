@@ -7,14 +7,18 @@
 import { createServer, type Server } from 'node:http';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'rolldown';
-import { aboveFold, approvedInside, page } from '../shop/page.ts';
+import { approvedInside, page } from '../shop/page.ts';
 import { pack } from '../shop/zones.ts';
 
 interface SiteParts {
   readonly serviceUrl: string;
   /** A publishable key: anybody may read it. */
   readonly key?: string | undefined;
+  /** How long the page waits for its script at most before it is shown. */
+  readonly holdMs?: number;
 }
+
+const usualHoldMs = 200;
 
 export async function createSite(parts: SiteParts): Promise<Server> {
   const files = new Map([
@@ -28,12 +32,20 @@ export async function createSite(parts: SiteParts): Promise<Server> {
   });
 }
 
-/** `blocking="render"`: the browser paints nothing before the script has run, which waits for nobody. */
-function pageFor({ serviceUrl, key }: SiteParts): string {
-  const settings = { serviceUrl, key, fallbacks: pack, aboveFold: [...aboveFold] };
+/**
+ * Nothing is seen before the script has filled the boxes in view, and it is not waited for longer than `holdMs`: then the approved words
+ * are shown, and stay for the view. Not `blocking="render"`, which waits for a script that hangs, and not for one that awaits something.
+ */
+function pageFor({ serviceUrl, key, holdMs = usualHoldMs }: SiteParts): string {
+  const settings = { serviceUrl, key, fallbacks: pack };
   return page(approvedInside, {
-    head: `<script type="application/json" id="shop-settings">${inScript(settings)}</script>
-<script type="module" blocking="render" src="/page.js"></script>
+    head: `<style>.held body { visibility: hidden }</style>
+<script>
+  document.documentElement.classList.add('held');
+  setTimeout(() => document.documentElement.classList.remove('held'), ${holdMs});
+</script>
+<script type="application/json" id="shop-settings">${inScript(settings)}</script>
+<script type="module" src="/page.js"></script>
 `,
     foot: '<p>May we go by what you look at? <button data-consent="granted">Yes</button> <button data-consent="denied">No</button></p>\n',
   });

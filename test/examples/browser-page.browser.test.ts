@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { createSite } from '../../examples/browser/serve.ts';
 import { pageZones } from '../../examples/shop/page.ts';
 import { startSharedCache } from './support/edge-process.ts';
+import { film } from './support/film.ts';
 import { everyOutage, outages } from './support/misbehaving-service.ts';
 import { approvedBoxes } from './support/page-check.ts';
 import { recordOf, screenshot, shownZones } from './support/recorded-pages.ts';
@@ -52,6 +53,68 @@ describe('the static page in a browser', () => {
     });
   }
 
+  it('changes nothing in view once it was painted, where the service answers with the first frame: by its record, and by pictures of it', async () => {
+    const { page, context } = await openPerson(site.browser, site.url, { shop_country: 'NO' });
+    onTestFinished(() => context.close());
+    await page.goto(site.url);
+    await settled(page);
+    // So slow that the browser tells of its first paint after the answer came.
+    const session = await context.newCDPSession(page);
+    await session.send('Emulation.setCPUThrottlingRate', { rate: 4 });
+    for (let view = 0; view < 5; view += 1) {
+      await page.goto('about:blank');
+      const filmed = await film(page);
+      await page.goto(site.url);
+      await settled(page);
+      await expectStillAndFull(page);
+      const tiles = '[data-zone="category_tiles"]';
+      await expect.poll(() => filmed.picturesOf(tiles)).toHaveLength(1);
+      await filmed.stop();
+    }
+  });
+
+  it('would be seen in pictures to exchange what was painted', async () => {
+    const { page, context } = await openPerson(site.browser, site.url);
+    onTestFinished(() => context.close());
+    await page.goto('about:blank');
+    const filmed = await film(page);
+    await page.goto(site.url);
+    const tiles = '[data-zone="category_tiles"]';
+    await expect.poll(() => filmed.picturesOf(tiles)).toHaveLength(1);
+    await page.locator(`${tiles} h2`).evaluate((title) => Object.assign(title, { textContent: 'For you' }));
+    await expect.poll(() => filmed.picturesOf(tiles)).toHaveLength(2);
+    await filmed.stop();
+  });
+
+  it('shows approved words where its script hangs, leaves them alone when it comes after all, and is personal at the next view', async () => {
+    const impatient = await openStaticPage({}, {});
+    onTestFinished(() => impatient.stop());
+    const { page, context } = await openPerson(impatient.browser, impatient.url, { shop_country: 'AT' });
+    onTestFinished(() => context.close());
+    const held = Promise.withResolvers<void>();
+    await page.route('**/page.js', async (route) => {
+      await held.promise;
+      await route.continue();
+    });
+    await page.goto(impatient.url, { waitUntil: 'commit' });
+    await page.getByText('New season, new paths').waitFor();
+    await page.waitForFunction("performance.getEntriesByName('first-contentful-paint').length === 1");
+    held.resolve();
+    await page.waitForFunction('globalThis.stepwell !== undefined');
+    await settled(page);
+    await expectStillAndFull(page);
+    expect(await variantsOf(page)).toEqual(approvedBoxes.map(({ variant }) => variant));
+    await page.unroute('**/page.js');
+    await expect
+      .poll(async () => {
+        await page.reload();
+        await settled(page);
+        await expectStillAndFull(page);
+        return (await shownZones(page)).find(({ zone }) => zone === 'hero');
+      })
+      .toMatchObject({ variant: 'hero-dach' });
+  });
+
   it('shows nobody another’s zones from a cache that all of them share', async () => {
     const files = await createSite({ serviceUrl: '' });
     await new Promise<void>((resolve) => files.listen(0, '127.0.0.1', resolve));
@@ -92,7 +155,7 @@ async function variantsOf(page: Page): Promise<readonly (string | null)[]> {
 
 async function expectStillAndFull(page: Page): Promise<void> {
   const record = await recordOf(page);
-  expect(record).toMatchObject({ shift: 0, shifts: 0 });
+  expect(record).toMatchObject({ shift: 0, shifts: 0, blankFrames: {} });
   expect(seenChanges(record)).toEqual([]);
   const zones = await shownZones(page);
   expect(zones.map(({ zone }) => zone)).toEqual(pageZones);

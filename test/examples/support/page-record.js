@@ -1,11 +1,13 @@
 /**
- * Runs in a page before anything of it, and keeps a record from the first byte on: every layout shift, and every change of what a zone
- * shows, with whether the page had been painted by then and the zone was in view.
+ * Runs in a page before anything of it, and keeps a record from the first byte on: every layout shift; every change of what a zone shows,
+ * with whether what it showed before may have been painted and the zone was in view; and every frame with a zone in view and no word in it.
+ * Frames are counted here, because the browser tells of a paint (`getEntriesByType('paint')`) some frames after it.
  */
 (() => {
   let shift = 0;
   let shifts = 0;
   const changes = [];
+  const blankFrames = {};
   const count = (entries) => {
     for (const { value, hadRecentInput } of entries) {
       if (hadRecentInput) continue;
@@ -18,38 +20,78 @@
 
   const boxes = () => [...document.querySelectorAll('[data-zone]')];
   const shownIn = (box) => box.querySelector('[data-variant]');
+  const isVisible = (box) => box.checkVisibility({ visibilityProperty: true, opacityProperty: true });
   const isInView = (box) => {
     const { top, bottom } = box.getBoundingClientRect();
     return top < innerHeight && bottom > 0;
   };
-  const isPainted = () => performance.getEntriesByType('paint').length > 0;
+  // biome-ignore lint/performance/useDomNodeTextContent: what is hidden from a reader must not count as shown.
+  const wordsIn = (box) => box.innerText.replace(/[\s\u2800\p{Cc}\p{Default_Ignorable_Code_Point}]+/gu, ' ').trim();
+
+  let frame = 0;
+  let isDrawing = false;
+  const afterFrame = new MessageChannel();
+  afterFrame.port1.onmessage = () => {
+    isDrawing = false;
+  };
+  // Asked for again before anything else: so it is the first of each frame, and what comes after it in the same frame is painted with it.
+  const eachFrame = () => {
+    requestAnimationFrame(eachFrame);
+    frame += 1;
+    isDrawing = true;
+    afterFrame.port2.postMessage(null);
+    look();
+    for (const box of boxes()) {
+      const { zone } = box.dataset;
+      if (isVisible(box) && isInView(box) && wordsIn(box) === '') blankFrames[zone] = (blankFrames[zone] ?? 0) + 1;
+    }
+  };
+  requestAnimationFrame(eachFrame);
 
   const seen = new Map();
+  /** The first frame with which what is written now may be painted. */
+  const nextPaint = () => (isDrawing ? frame : frame + 1);
   const look = () => {
     for (const box of boxes()) {
       const now = shownIn(box)?.dataset.variant ?? null;
       const before = seen.get(box);
-      // A box is written piece by piece: until something stands in it there is nothing to change.
-      if (now === before || (before === undefined && now === null)) continue;
-      seen.set(box, now);
+      const paintable = isVisible(box) ? nextPaint() : Number.POSITIVE_INFINITY;
+      if (before !== undefined && now === before.variant) {
+        // What was not painted so far will not be while it is hidden.
+        if (before.paintedFrom > frame) before.paintedFrom = paintable;
+        continue;
+      }
+      // A box is written piece by piece: until something stands in it there is nothing to change. That it is blank meanwhile is told above.
+      if (before === undefined && now === null) continue;
+      seen.set(box, { variant: now, paintedFrom: paintable });
       if (before === undefined) continue;
-      changes.push({ zone: box.dataset.zone, from: before, to: now, afterFirstPaint: isPainted(), isInView: isInView(box) });
+      changes.push({
+        zone: box.dataset.zone,
+        from: before.variant,
+        to: now,
+        wasPainted: before.paintedFrom <= frame,
+        isInView: isInView(box),
+      });
     }
   };
-  new MutationObserver(look).observe(document, { childList: true, subtree: true, attributes: true, attributeFilter: ['data-variant'] });
+  new MutationObserver(look).observe(document, {
+    childList: true,
+    subtree: true,
+    attributes: true,
+    attributeFilter: ['data-variant', 'class', 'style', 'hidden'],
+  });
 
   globalThis.pageRecord = {
     read() {
       count(layout.takeRecords());
       look();
-      return { shift, shifts, changes };
+      return { shift, shifts, changes, blankFrames };
     },
     zones() {
       return boxes().map((box) => {
         const { variant = null, tier = null } = shownIn(box)?.dataset ?? {};
-        // biome-ignore lint/performance/useDomNodeTextContent: what is hidden from a reader must not count as shown.
-        const text = box.innerText.replace(/\s+/g, ' ').trim();
-        return { zone: box.dataset.zone, variant, tier, text, heightPx: box.getBoundingClientRect().height, isInView: isInView(box) };
+        const { height: heightPx } = box.getBoundingClientRect();
+        return { zone: box.dataset.zone, variant, tier, text: wordsIn(box), heightPx, isInView: isInView(box) };
       });
     },
     /** So many frames on. After two, everything that was written has been drawn. */

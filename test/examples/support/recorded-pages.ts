@@ -25,9 +25,12 @@ export interface PageRecord {
     readonly zone: string;
     readonly from: string;
     readonly to: string | null;
-    readonly afterFirstPaint: boolean;
+    /** Whether what it showed before may have been seen. */
+    readonly wasPainted: boolean;
     readonly isInView: boolean;
   }[];
+  /** In how many frames a zone in view was drawn without a word in it. */
+  readonly blankFrames: Readonly<Record<string, number>>;
 }
 
 /** Must be called before a page is opened. */

@@ -16,7 +16,13 @@ export interface StaticPage {
   stop(): Promise<void>;
 }
 
-export async function openStaticPage(more: Partial<AppDependencies> = {}): Promise<StaticPage> {
+/** The machine may be busy with everything else: what a page shows in time is not a question of how fast its script comes. */
+const patientMs = 60_000;
+
+export async function openStaticPage(
+  more: Partial<AppDependencies> = {},
+  hold: { holdMs?: number } = { holdMs: patientMs },
+): Promise<StaticPage> {
   const ends: (() => Promise<unknown>)[] = [];
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -24,7 +30,7 @@ export async function openStaticPage(more: Partial<AppDependencies> = {}): Promi
   ends.push(() => service.stop());
   const between = await openMisbehavingService(service.url);
   ends.push(() => between.stop());
-  const site = await createSite({ serviceUrl: between.url });
+  const site = await createSite({ serviceUrl: between.url, ...hold });
   await new Promise<void>((resolve, reject) => site.once('error', reject).listen(port, '127.0.0.1', () => resolve()));
   ends.push(async () => {
     const closed = new Promise((resolve) => site.close(resolve));
@@ -70,5 +76,5 @@ export function cookiesOf({ cookie = '', 'x-country': country }: Readonly<Record
 
 /** What somebody could have seen become something else. */
 export function seenChanges({ changes }: PageRecord): PageRecord['changes'] {
-  return changes.filter(({ afterFirstPaint, isInView }) => afterFirstPaint && isInView);
+  return changes.filter(({ wasPainted, isInView }) => wasPainted && isInView);
 }
