@@ -1,7 +1,8 @@
 /**
  * The streams on which pages hear that they should ask again, never why: a new policy is in force, or something about their visitor changed
  * in whichever process. They are bounded, they end with their tokens, and what one does not take in time is not kept for it: a page that comes
- * back says which policy it last heard of, and is told of another; what was said of its visitor meanwhile it has missed.
+ * back says which policy it last heard of: it is told to ask again where that is another one, or where something about its visitor may have been
+ * said meanwhile.
  */
 
 import { type VisitorNames, visitorTokenWindowMs } from '../identity/visitor-token.ts';
@@ -164,11 +165,14 @@ export function createChangeStreams({ store, names, clock, revision, random, cou
     stream.output.write(text);
   }
 
-  /** Before anything else. Who says nothing of a policy has asked a moment ago; who comes back to the same one need not ask again. */
+  /**
+   * Before anything else. Who says nothing of a policy has asked a moment ago. Of nobody nothing but the policy is ever said, so whoever comes
+   * back to the same one without a visitor has missed nothing.
+   */
   function greet(stream: Stream): void {
     const current = revision();
     const { heardOf = null } = stream;
-    if (heardOf !== null && current !== null && heardOf !== current) notify(stream);
+    if (heardOf !== null && (stream.marks.length > 0 || (current !== null && heardOf !== current))) notify(stream);
     else if (current !== null) write(stream, `${idOf(current)}\n`);
   }
 

@@ -221,7 +221,15 @@ describe('streams', () => {
     expect(pages.every(({ text }) => text.split('refetchEvaluation').length === 2)).toBe(true);
   });
 
-  it('of pages that come back need not be told anything while the policy is the same, nor of pages that ask for the first time', () => {
+  it('of visitors who come back are told to ask again in any case: something about them may have been said meanwhile', () => {
+    const { comeBack, policy } = scene();
+    const visits: readonly Visitor[] = [visitorOf('ann'), { subject: null, sessionId: 'visit' }];
+    expect(visits.map((visit) => comeBack(visit, 'first').output.text.split('refetchEvaluation').length)).toEqual([2, 2]);
+    policy.revision = null;
+    expect(toldOf(visits.map((visit) => comeBack(visit, 'first').output))).toBe(2);
+  });
+
+  it('of nobody’s pages that come back need not be told anything while the policy is the same, nor of pages that ask for the first time', () => {
     const { clock, open, comeBack } = scene();
     const pages = [...Array.from({ length: 100 }, () => comeBack(nobody, 'first').output), open(nobody).output];
     clock.advance(2000);
