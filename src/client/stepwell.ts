@@ -138,16 +138,17 @@ export function createStepwell(options: StepwellOptions): Stepwell {
     const wanted = zones ?? zonesOf(page);
     const view = rendered;
     // What is rendered stays, so there is nothing to wait for where all is; the answer is for the next view.
-    const isOpen = !wanted[0] || wanted.some((id) => !isSettled(view.get(id)));
-    // What a server or an edge has rendered is as good as it gets for this view.
-    if (!isOpen && !wanted.some((id) => view.get(id)?.source === 'device')) return compose(page, zones, [], view);
+    const isWhole = !!wanted[0] && wanted.every((id) => isSettled(view.get(id)));
+    // What a server or an edge has said of this view is as good as it gets.
+    if (isWhole && wanted.every((id) => ['answer', 'bootstrap'].includes((view.get(id) as ZoneAnswer).via)))
+      return compose(page, zones, [], view);
     const of = forWhom(page);
     const flight = ask(page, of, budgetMs, asked);
     const isCurrent = (): boolean => {
       heed();
       return of === forWhom(page);
     };
-    const inTime = await within(isOpen ? budgetMs : 0, flight, []);
+    const inTime = await within(isWhole ? 0 : budgetMs, flight, []);
     // What was asked before consent changed, or by a view that is over, is shown to nobody and stays nowhere.
     const answer = isCurrent() ? compose(page, zones, inTime, view) : compose(page, zones, [], new Map(rendered));
     void flight.then((answers) => {

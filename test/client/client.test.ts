@@ -143,6 +143,19 @@ describe('decide', () => {
     expect(variants(stepwell.now('home', { zones: ['hero'] }))).toEqual(['hero-late']);
   });
 
+  test('asks beside what was kept for this view, so that the next one has an answer as well', async () => {
+    const storage = memoryStorage();
+    let view = 0;
+    const routes = network({ '/v1/decide': () => answer(zone('hero', `hero-${view}`), zone('rail', `rail-${view}`)) });
+    const shown: unknown[] = [];
+    for (view = 1; view <= 4; view++) {
+      const stepwell = client({ storage, fetch: routes.fetch });
+      shown.push(stepwell.now('home').zones[0]?.variant);
+      await Promise.all([stepwell.decide('home'), vi.advanceTimersByTimeAsync(1)]);
+    }
+    expect(shown).toEqual(['hero-approved', 'hero-1', 'hero-2', 'hero-3']);
+  });
+
   test('keeps a late answer for five minutes', async () => {
     const late = held<Response>();
     const storage = memoryStorage();
