@@ -18,8 +18,11 @@ export interface Exchange {
 
 /** Nobody here takes that long: the longest that the service waits for anybody is a few seconds. */
 const patienceMs = 20_000;
-/** A caller who waits for more has had all there is, or has not sent all that is waited for. Then it says that nothing more comes. */
-const quietMs = 60;
+/**
+ * A caller who waits for more has had all there is, or has not sent all that is waited for. Then it says that nothing more comes, which
+ * ends the connection, also for an answer that a busy machine has not made yet: so the first one is waited for longer.
+ */
+const quietMs = { beforeAnything: 500, after: 60 } as const;
 
 /** Sends the pieces and reads until the other side has closed. */
 export function exchange(port: number, pieces: readonly (string | Buffer)[]): Promise<Exchange> {
@@ -34,14 +37,15 @@ export function exchange(port: number, pieces: readonly (string | Buffer)[]): Pr
       resolve({ raw, answers: answersIn(raw), hung });
     };
     const patience = setTimeout(() => finish(true), patienceMs);
-    const quiet = setTimeout(() => socket.end(), quietMs);
+    let quiet = setTimeout(() => socket.end(), quietMs.beforeAnything);
     socket.once('connect', () => {
       for (const piece of pieces) socket.write(typeof piece === 'string' ? Buffer.from(piece, 'latin1') : piece);
       quiet.refresh();
     });
     socket.on('data', (chunk: Buffer) => {
       received.push(chunk);
-      quiet.refresh();
+      clearTimeout(quiet);
+      quiet = setTimeout(() => socket.end(), quietMs.after);
     });
     // Who closes on us while we still write has said all it will say.
     socket.on('error', () => {});

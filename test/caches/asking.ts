@@ -143,8 +143,10 @@ const kinds: readonly Kind[] = [
   { weight: 4, make: (it) => sharedBeside('artefact', it, artefactAddress) },
   {
     weight: 1,
-    make: (it) => other('bad token', [401], { path: it.draw(['/v1/artefact?t=x', '/ofrep/v1/stream?t=x', '/ofrep/v1/stream']) }),
+    make: (it) => other('bad token', [401], { path: it.draw(['/ofrep/v1/stream?t=x', '/ofrep/v1/stream']) }),
   },
+  // Shared answers are public here, and so are artefacts; by that address nobody keeps one.
+  { weight: 1, make: () => other('artefact by a bad token', [200], { path: '/v1/artefact?t=x' }) },
   {
     weight: 1,
     make: (it) => other('bent artefact', [404, 400], { path: `${artefactAddress}${it.draw(bentEnds)}` }, artefactAddress),
