@@ -19,9 +19,8 @@ type Kept = readonly [iat: number, askedMs: number, jws?: string | undefined, ke
 export interface ArtefactHolder {
   readonly ready: Promise<void>;
   current(): DeviceArtefact | undefined;
-  /** Asks, if it is time; one asking at a time. Never rejects. */
+  /** Asks, where nobody has for so long, and else goes by what is kept; one asking at a time. Never rejects. */
   refresh(olderThanMs?: number): Promise<void>;
-  drop(): void;
 }
 
 export function createArtefactHolder(
@@ -33,54 +32,49 @@ export function createArtefactHolder(
   ask: (address: string) => Promise<Reply>,
 ): ArtefactHolder {
   let current: DeviceArtefact | undefined;
-  /** How often all was forgotten: what was on its way then is nobody's. */
-  let age = 0;
   let asking: Promise<void> | undefined;
   const kept = (): Kept => keep.read<Kept>('artefact', [0, 0]);
 
   async function load(): Promise<void> {
-    const of = age;
+    const of = keep.age;
     const [, , jws, keys] = kept();
     const artefact = address && (await verified(jws, pinned ?? keys, nowMs()));
-    if (of === age) current = artefact || undefined;
+    current = (of === keep.age && artefact) || undefined;
   }
 
   /** A browser asks with the ETag of what its own cache holds. */
   async function fetchNewest(): Promise<void> {
-    const of = age;
+    const of = keep.age;
     const [, before] = kept();
     await ready;
     const { status, text } = await ask(address as string);
     // What is new is held against the list of now: a key that was taken back is on none.
-    const listed =
-      status === 200 ? (pinned ?? (jsonOf((await ask(keysAddress)).text) as { readonly keys?: Keys } | undefined)?.keys) : undefined;
+    const listed = status === 200 && (pinned ?? (jsonOf((await ask(keysAddress)).text) as { readonly keys?: Keys } | undefined)?.keys);
     const newest = listed && (await verified(text, listed, nowMs()));
     let [iat, askedMs, jws, keys] = kept();
     // Who forgot is not reminded by what was on its way, and another tab may have heard what is newer.
-    if (of !== age || !status || askedMs !== before) return;
-    if (status === 410) current = jws = undefined;
-    if (newest && newest.iat >= iat) [current, iat, jws] = [newest, newest.iat, text];
-    keep.write('artefact', [iat, nowMs(), jws, listed ?? keys]);
+    if (of === keep.age && status && askedMs === before) {
+      if (status === 410) jws = undefined;
+      if (newest && newest.iat >= iat) [iat, jws] = [newest.iat, text];
+      keep.write('artefact', [iat, nowMs(), jws, listed || keys]);
+    }
+    return load();
   }
 
   const ready = load();
   return {
     ready,
-    drop() {
-      age++;
-      current = undefined;
-    },
     current() {
       // Who keeps a page open for days stops with the artefact all the same.
       return current && nowMs() / 1000 < current.exp ? current : undefined;
     },
-    async refresh(olderThanMs = 0) {
+    refresh(olderThanMs = 0) {
       // A clock that was set back says nothing of when that was.
-      if (!address || Math.abs(nowMs() - kept()[1]) < olderThanMs) return;
+      if (!address || Math.abs(nowMs() - kept()[1]) < olderThanMs) return load();
       asking ??= fetchNewest().finally(() => {
         asking = undefined;
       });
-      await asking;
+      return asking;
     },
   };
 }

@@ -5,7 +5,7 @@ import type { PublicKey } from './types.ts';
 /** Clocks of devices are often slow. */
 const skewSeconds = 600;
 
-/** Of the service: a week from when it begins, which is five minutes before it is signed. */
+/** The service's `exp` is at most a week after `nbf`, and its `nbf` five minutes before `iat`. */
 const lifeMaxSeconds = 605_000;
 
 /** Nothing for whatever may not be used: unsigned, changed, not begun, or without an end. That it is over is seen at each use. */

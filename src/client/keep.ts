@@ -11,6 +11,8 @@ const lifetimesDays = { consent: 180, signals: 30, artefact: 7, late: 5 / 1440, 
 type Name = keyof typeof lifetimesDays;
 
 export interface Keep {
+  /** How often all was forgotten: what was on its way then is nobody's. */
+  readonly age: number;
   /** `otherwise` where nothing is kept, and where a list should be and is none, or the other way about. */
   read<T>(name: Name, otherwise?: T): T;
   /** Without a value: takes it away. */
@@ -44,11 +46,14 @@ export function createKeep(prefix: string, storage: () => ClientStorage | null |
     }
   };
   for (const name in lifetimesDays) read(name as Name);
-  return {
+  const keep = {
+    age: 0,
     read,
     write,
     forget() {
+      keep.age++;
       for (const name in lifetimesDays) write(name as Name);
     },
   };
+  return keep;
 }

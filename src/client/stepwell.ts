@@ -43,7 +43,7 @@ export function createStepwell(options: StepwellOptions): Stepwell {
   let identity: Identity | undefined;
   // Who has refused everything before is heard anew: a page from a cache, or of a server that does not know, may show what is personal.
   let heard = withdrawn(said(), {})[0] ? said() : {};
-  let kept = keptLate();
+  let kept: Late | undefined;
   /** What this view shows, from before the client came on. */
   let rendered = new Map(bootstrapOf(options.bootstrap).map((answer) => [answer.zone, answer]));
 
@@ -64,8 +64,7 @@ export function createStepwell(options: StepwellOptions): Stepwell {
   );
   let tabs = onOtherTabs(prefix, hear);
   around.addEventListener?.('online', () => withdraw());
-  withdraw();
-  void artefacts.refresh(freshMs);
+  begin();
 
   function said(): UseCases {
     return keep.read<UseCases>('consent', {});
@@ -94,7 +93,7 @@ export function createStepwell(options: StepwellOptions): Stepwell {
       keep.write('consent', word);
     } else {
       keep.forget();
-      artefacts.drop();
+      void artefacts.refresh(Number.POSITIVE_INFINITY);
       identity = kept = undefined;
       rendered = new Map();
     }
@@ -106,15 +105,16 @@ export function createStepwell(options: StepwellOptions): Stepwell {
     tabs?.postMessage(word);
   }
 
-  function keptLate(): Late | undefined {
-    const late = keep.read<Late | undefined>('late');
+  function begin(): void {
+    kept = keep.read<Late | undefined>('late');
     keep.write('late');
-    return late;
+    withdraw();
+    void artefacts.refresh(freshMs);
   }
 
   /** Whom an answer is for, as of now: to anybody else, or to the same person under other consent, it is not shown. */
   function forWhom(page: string): number {
-    return stableHash(JSON.stringify([page, context, heard, identity]));
+    return stableHash(JSON.stringify([page, context, heard, identity, keep.age]));
   }
 
   function ask(page: string, of: number, budgetMs: number, { zones, consent }: DecideOptions): Promise<ZoneAnswers> {
@@ -219,9 +219,7 @@ export function createStepwell(options: StepwellOptions): Stepwell {
     view(next = context) {
       context = next;
       rendered = new Map();
-      kept = keptLate();
-      withdraw();
-      void artefacts.refresh(freshMs);
+      begin();
     },
     setConsent(useCases) {
       const before = said();

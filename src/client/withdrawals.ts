@@ -18,7 +18,7 @@ export function createWithdrawals(keep: Keep, tell: (withdrawal: Withdrawal) => 
       const told = String(queue()[0]);
       // What cannot be sent, and what was refused for good, is not said again: the session has ended, or never was. The rest is said another time.
       const { status } = await tell(queue()[0] as Withdrawal).catch(() => ({ status: 400 }));
-      if (![204, 400, 404, 410].includes(status)) break;
+      if (!/204|4(00|04|1|31)/.test(`${status}`)) break;
       // Other tabs tell as well, and everything may have been forgotten meanwhile.
       keep.write(
         'queue',

@@ -387,6 +387,45 @@ describe('the artefact', () => {
     }
   });
 
+  test('is had by each of two tabs that ask at once, and by a third that another one asked for', async () => {
+    const storage = memoryStorage();
+    const jws = await good.sign(policy);
+    const [one, two] = [held<Response>(), held<Response>()];
+    const tabOf = (coming: Promise<Response>) => {
+      const asking = network({ '/v1/artefact': () => coming });
+      return { asking, tab: client({ ...online, keys: [good.jwk], storage, fetch: asking.fetch }) };
+    };
+    const tabs = [tabOf(one.promise), tabOf(two.promise)];
+    await vi.waitFor(() => expect(tabs.map(({ asking }) => asking.asked.length)).toEqual([1, 1]));
+    const third = client({ ...online, keys: [good.jwk], storage });
+    await third.ready;
+    vi.setSystemTime(Date.now() + 1);
+    one.release(new Response(jws));
+    await tabs[0]?.tab.refresh();
+    two.release(new Response(jws));
+    await tabs[1]?.tab.refresh();
+    for (const { tab } of tabs) expect(tab.now('home').zones[0]?.via).toBe('artefact');
+    await vi.waitFor(() => {
+      third.view();
+      expect(third.now('home').zones[0]?.via).toBe('artefact');
+    });
+  });
+
+  test('that another tab was told to forget is gone with the next view, though it was asked for lately', async () => {
+    const storage = memoryStorage();
+    const jws = await good.sign(policy);
+    const tab = client({ ...online, keys: [good.jwk], storage, fetch: routesOf(() => jws).fetch });
+    await tab.refresh();
+    expect(tab.now('home').zones[0]?.via).toBe('artefact');
+    const gone = network({ '/v1/artefact': () => new Response('{}', { status: 410 }) });
+    await client({ ...online, keys: [good.jwk], storage, fetch: gone.fetch }).refresh();
+    tab.view();
+    await vi.waitFor(() => {
+      tab.view();
+      expect(tab.now('home').zones[0]?.via).toBe('fallback');
+    });
+  });
+
   test('is verified again when it comes out of the storage', async () => {
     const storage = memoryStorage();
     const jws = await good.sign(policy);
@@ -559,12 +598,13 @@ describe('a withdrawal', () => {
   });
 
   test('is told to the service also where somebody wrote nonsense into the queue', async () => {
-    for (const nonsense of ['[null]', '[5]', '[{"a":1}]', '[["\\ud800",[]]]', '[["s",{}]]', '[[]]']) {
+    const long = `[["${'x'.repeat(9_000)}",[]]]`;
+    for (const nonsense of [long, '[null]', '[5]', '[{"a":1}]', '[["\\ud800",[]]]', '[["s",{}]]', '[[]]']) {
       const storage = memoryStorage();
       storage.items.set(stored('queue'), `{"at":${startMs},"value":${nonsense}}`);
       const routes = network({
         '/mine/withdrawals': () => new Response(null, { status: 204 }),
-        '/withdrawals': () => new Response(null, { status: 400 }),
+        '/withdrawals': ({ path }) => new Response(null, { status: path.length > 8_192 ? 431 : 400 }),
       });
       const stepwell = client({ storage, fetch: routes.fetch });
       stepwell.identify({ sessionId: 'mine' });
@@ -779,6 +819,36 @@ describe('forget', () => {
     expect(stepwell.signals.all()).toBeNull();
     await stepwell.decide('home', { zones: ['other'] });
     expect(JSON.stringify(routes.asked.at(-1))).not.toContain('secret');
+  });
+
+  test('leaves nothing of an answer to somebody who said nothing either', async () => {
+    const [late, storage] = [held<Response>(), memoryStorage()];
+    const stepwell = client({ storage, fetch: network({ '/v1/decide': () => late.promise }).fetch });
+    const deciding = stepwell.decide('home', { budgetMs: 1000 });
+    stepwell.forget();
+    late.release(answer(zone('hero', 'hero-mine')));
+    expect(variants(await deciding)).toEqual(['hero-approved', 'rail-approved']);
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect([...storage.items.keys()]).toEqual([]);
+  });
+
+  test('takes the artefact from the page as well, whether it was verified already or not', async () => {
+    const { jwk, sign } = await signer();
+    const jws = await sign(policy);
+    const storage = memoryStorage();
+    const here = { artefact: `${url}/v1/artefact`, keys: [jwk], context: { country: 'DE' }, storage };
+    const tab = client({ ...here, fetch: network({ '/v1/artefact': () => new Response(jws) }).fetch });
+    await tab.refresh();
+    const another = client(here);
+    another.forget();
+    await another.ready;
+    expect(another.now('home').zones[0]?.via).toBe('fallback');
+    expect(tab.now('home').zones[0]?.via).toBe('artefact');
+    tab.forget();
+    await vi.waitFor(() => {
+      tab.forget();
+      expect(tab.now('home').zones[0]?.via).toBe('fallback');
+    });
   });
 
   test('reaches the other tabs', async () => {
