@@ -1,11 +1,13 @@
 /** What goes wrong on a connection that has answered before is answered like anything else; what would be read as something else is not written. */
-import { type AddressInfo, connect } from 'node:net';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import type { FastifyInstance } from 'fastify';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { buildManagement } from '../../src/app.ts';
 import { requestsPerConnectionMax } from '../../src/http/exchanges.ts';
 import { waitingMax } from '../../src/http/plugins/one-at-a-time.ts';
 import { emptyReading } from '../../src/records/reading.ts';
 import type { StoreReading } from '../../src/records/store.ts';
+import { call } from './callers.ts';
 import { startService } from './service.ts';
 
 const host = 'Host: localhost\r\n';
@@ -148,6 +150,75 @@ describe('the connection is cut, and nothing written', () => {
     const talk = talkTo(await listening());
     await talk.ask(`POST /nowhere HTTP/1.1\r\n${host}${json}Content-Length: 15\r\n\r\n{"page"`, 1);
     expect(statusesIn(await talk.closed())).toEqual([404]);
+  });
+});
+
+describe('what comes after the last request of a connection is not taken', () => {
+  /** More than the buffers between two processes hold, and half of what is sent. */
+  const takenBytesMax = 32 * 1024 * 1024;
+
+  /** Sends without end once an answer is under way, and lets the answer come when no more is taken. Gives all that came. */
+  async function floodWhileAnswering(
+    app: FastifyInstance,
+    asking: string,
+    isUnderWay: (text: string) => boolean,
+    answer: () => unknown,
+  ): Promise<string> {
+    await app.listen({ host: '127.0.0.1', port: 0 });
+    let taking: Socket | undefined;
+    app.server.on('connection', (socket) => {
+      taking = socket;
+    });
+    const caller = connect({ port: (app.server.address() as AddressInfo).port, host: '127.0.0.1' });
+    onTestFinished(() => void caller.destroy());
+    let text = '';
+    caller
+      .setEncoding('latin1')
+      .on('data', (chunk) => {
+        text += chunk;
+      })
+      .on('error', () => {});
+    const closed = new Promise<void>((resolve) => caller.once('close', () => resolve()));
+    caller.write(asking, 'latin1');
+    while (!isUnderWay(text)) await new Promise(setImmediate);
+    const flood = Buffer.alloc(2 * takenBytesMax, 'x');
+    caller.write(flood);
+    const taken = (): number => taking?.bytesRead ?? 0;
+    while (taking?.isPaused() !== true && taken() < takenBytesMax) await new Promise(setImmediate);
+    answer();
+    await closed;
+    expect(taken()).toBeLessThan(takenBytesMax);
+    return text;
+  }
+
+  it('while its answer is being made, which comes whole, and then the connection ends', async () => {
+    const waiting: (() => void)[] = [];
+    const read = (): Promise<StoreReading> => new Promise((resolve) => waiting.push(() => resolve(emptyReading)));
+    const service = await startService({ store: { kind: 'embedded', read } as never });
+    const body = JSON.stringify({ page: 'home', identity: { token: await service.tokenOf('ada') } });
+    const asking = `POST /v1/decide HTTP/1.1\r\n${host}${json}Connection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+    const text = await floodWhileAnswering(
+      service.app,
+      asking,
+      () => waiting.length > 0,
+      () => waiting.pop()?.(),
+    );
+    expect(statusesIn(text)).toEqual([200]);
+    const [head = '', answered = ''] = text.split('\r\n\r\n');
+    expect(answered).toHaveLength(Number(/^content-length: (\d+)\r$/im.exec(`${head}\r\n`)?.[1]));
+  });
+
+  it('while a stream of change notices is open, whose end comes too', async () => {
+    const service = await startService();
+    const { token } = service.parts.visitorTokens?.stream.mint({ subject: 'ada', sessionId: null, generation: 0 }) ?? {};
+    const text = await floodWhileAnswering(
+      service.app,
+      `GET /ofrep/v1/stream?t=${token} HTTP/1.1\r\n${host}Connection: close\r\n\r\n`,
+      (heard) => heard.includes('\r\n\r\n'),
+      () => call(service, { method: 'POST', url: '/v1/revocations', payload: { subject: 'ada' } }),
+    );
+    expect(statusesIn(text)).toEqual([200]);
+    expect(text).toMatch(/"refetchEvaluation".*\r\n0\r\n\r\n$/s);
   });
 });
 

@@ -169,8 +169,9 @@ const codeOfParser: Readonly<Record<string, ProblemCode>> = {
 export function answerClientError(error: NodeJS.ErrnoException & { readonly rawPacket?: unknown }, socket: Socket): void {
   // Nor is there anything to write to where no handshake came about.
   if (error.code === 'ECONNRESET' || isHandshakeFailure(error)) return void socket.destroy();
-  // What comes after the last request of a connection is nobody's. The answer to that one ends it.
-  if (error.code === 'HPE_CLOSED_CONNECTION') return;
+  // What comes after the last request of a connection is nobody's, and Node would fail anew with each piece of it. So nothing more is
+  // taken, and the answer to that request ends the connection. Whoever leaves before is noticed with the next that is written.
+  if (error.code === 'HPE_CLOSED_CONNECTION') return void socket.pause();
   const isOddMethod = error.code === 'HPE_INVALID_METHOD' && startsAsRequest(error.rawPacket);
   writeBare(socket, isOddMethod ? 'method_not_implemented' : (codeOfParser[error.code ?? ''] ?? 'malformed_request'));
 }
