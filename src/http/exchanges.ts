@@ -1,6 +1,7 @@
 /**
- * How each connection stands: how many requests it has had, and whether an answer is under way. A connection ends with the last answer
- * that it may have, which says so. Node's own limit would go on reading, and answer what is beyond it without our headers.
+ * What was asked and answered on each connection: how many requests it has had, and whether an answer is under way. It ends with the last
+ * answer that it may have, which says so: Node's own limit would go on reading, and answer what is beyond it without our headers. Which
+ * request waits for which is not known here.
  *
  * Told of every request as soon as Node has read its head, whoever answers it and when.
  */
@@ -9,7 +10,7 @@ import type { Socket } from 'node:net';
 
 export const requestsPerConnectionMax = 10_000;
 
-interface Connection {
+interface Exchanges {
   requests: number;
   /** Answers that are not with the system yet. */
   unfinished: number;
@@ -17,7 +18,7 @@ interface Connection {
   latest: { readonly request: IncomingMessage; readonly response: ServerResponse } | null;
 }
 
-const connections = new WeakMap<Socket, Connection>();
+const connections = new WeakMap<Socket, Exchanges>();
 
 /** For the options of a server. */
 export class CountedResponse<Request extends IncomingMessage = IncomingMessage> extends ServerResponse<Request> {
@@ -28,15 +29,15 @@ export class CountedResponse<Request extends IncomingMessage = IncomingMessage> 
 }
 
 function begin(request: IncomingMessage, response: ServerResponse): void {
-  const connection: Connection = connections.get(request.socket) ?? { requests: 0, unfinished: 0, latest: null };
-  connection.requests++;
-  connection.unfinished++;
-  connection.latest = { request, response };
-  connections.set(request.socket, connection);
-  if (connection.requests >= requestsPerConnectionMax) response.setHeader('connection', 'close');
+  const exchanges: Exchanges = connections.get(request.socket) ?? { requests: 0, unfinished: 0, latest: null };
+  exchanges.requests++;
+  exchanges.unfinished++;
+  exchanges.latest = { request, response };
+  connections.set(request.socket, exchanges);
+  if (exchanges.requests >= requestsPerConnectionMax) response.setHeader('connection', 'close');
   response.once('close', () => {
-    connection.unfinished--;
-    if (connection.latest?.response === response && request.complete) connection.latest = null;
+    exchanges.unfinished--;
+    if (exchanges.latest?.response === response && request.complete) exchanges.latest = null;
   });
 }
 

@@ -21,7 +21,8 @@ const lookEveryMs = 500;
 type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 type Exchange = readonly [IncomingMessage, ServerResponse];
 
-interface Connection {
+/** Of one connection. */
+interface Queue {
   readonly waiting: Exchange[];
   /** Null: no request is under way. */
   response: ServerResponse | null;
@@ -39,30 +40,30 @@ export function waitedBehindOthersMs(request: IncomingMessage, nowMs: number): n
 
 export const oneAtATime = fastifyPlugin(async (app: FastifyInstance, { clock }: { clock: Clock }) => {
   const { server } = app;
-  const connections = new Map<Socket, Connection>();
-  app.addHook('onReady', async () => queueRequests(server, connections, clock));
+  const queues = new Map<Socket, Queue>();
+  app.addHook('onReady', async () => queueRequests(server, queues, clock));
   server.once('listening', () => {
     let stop = clock.after(lookEveryMs, look);
     function look(): void {
-      letGoOfResting(server, connections, clock.monotonicMs());
+      letGoOfResting(server, queues, clock.monotonicMs());
       stop = clock.after(lookEveryMs, look);
     }
     server.once('close', () => stop());
   });
 });
 
-function queueRequests(server: Server, connections: Map<Socket, Connection>, clock: Clock): void {
+function queueRequests(server: Server, queues: Map<Socket, Queue>, clock: Clock): void {
   const listeners = server.listeners('request') as Listener[];
 
-  function begin([request, response]: Exchange, connection: Connection): void {
-    connection.response = response;
-    connection.restingSinceMs = null;
+  function begin([request, response]: Exchange, queue: Queue): void {
+    queue.response = response;
+    queue.restingSinceMs = null;
     response.once('close', () => {
-      connection.response = null;
-      connection.restingSinceMs = null;
-      const next = connection.waiting.shift();
+      queue.response = null;
+      queue.restingSinceMs = null;
+      const next = queue.waiting.shift();
       // Nobody hears the rest where the caller is gone, or the answer was the last of its connection.
-      if (next !== undefined && request.socket.writable) begin(next, connection);
+      if (next !== undefined && request.socket.writable) begin(next, queue);
     });
     for (const listener of listeners) listener.call(server, request, response);
   }
@@ -70,27 +71,27 @@ function queueRequests(server: Server, connections: Map<Socket, Connection>, clo
   server.removeAllListeners('request');
   server.on('request', (request, response) => {
     const { socket } = request;
-    let connection = connections.get(socket);
-    if (connection === undefined) {
-      connection = { waiting: [], response: null, restingSinceMs: null };
-      connections.set(socket, connection);
-      socket.once('close', () => connections.delete(socket));
+    let queue = queues.get(socket);
+    if (queue === undefined) {
+      queue = { waiting: [], response: null, restingSinceMs: null };
+      queues.set(socket, queue);
+      socket.once('close', () => queues.delete(socket));
     }
-    if (connection.response === null) begin([request, response], connection);
-    else if (connection.waiting.length < waitingMax) {
+    if (queue.response === null) begin([request, response], queue);
+    else if (queue.waiting.length < waitingMax) {
       cameAtMs.set(request, clock.monotonicMs());
-      connection.waiting.push([request, response]);
+      queue.waiting.push([request, response]);
     } else socket.destroy();
   });
 }
 
-function letGoOfResting({ keepAliveTimeout }: Server, connections: ReadonlyMap<Socket, Connection>, nowMs: number): void {
+function letGoOfResting({ keepAliveTimeout }: Server, queues: ReadonlyMap<Socket, Queue>, nowMs: number): void {
   // Node's word for as long as one likes.
   const idleMsMax = keepAliveTimeout === 0 ? Number.POSITIVE_INFINITY : keepAliveTimeout + idleMarginMs;
-  for (const [socket, connection] of connections) {
-    const { response } = connection;
+  for (const [socket, queue] of queues) {
+    const { response } = queue;
     if (response !== null && !response.writableEnded) continue;
-    connection.restingSinceMs ??= nowMs;
-    if (nowMs - connection.restingSinceMs > (response === null ? idleMsMax : takenWithinMs)) socket.destroy();
+    queue.restingSinceMs ??= nowMs;
+    if (nowMs - queue.restingSinceMs > (response === null ? idleMsMax : takenWithinMs)) socket.destroy();
   }
 }
