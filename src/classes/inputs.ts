@@ -5,7 +5,7 @@
 import type { Artefact, AttributeDeclaration } from '../decision/artefact.ts';
 import { evaluate } from '../decision/evaluate.ts';
 import type { Value } from '../decision/value.ts';
-import { isItem } from './bounds.ts';
+import { isItem, isText } from './bounds.ts';
 import { type Domain, domainOf, type Members, marksOf, membersOfList, scopeWith } from './domain.ts';
 import { audiencesName, type Part, type Parts } from './parts.ts';
 import type { AttributeTable, AttributeType, Cut } from './table.ts';
@@ -38,7 +38,7 @@ interface RawInput {
   readonly space: AttributeSpace;
   readonly domain: null;
   readonly because: 'reads_raw' | 'too_long' | 'too_many_values';
-  /** Of a list: what may stand in it; null: anything. */
+  /** Of a text what it may be, of a list what may stand in it; null: anything. */
   readonly among: readonly string[] | null;
 }
 
@@ -62,7 +62,7 @@ export function* inputOf(artefact: Artefact, name: string, read: Parts, nowMs: n
   const { type } = declaration;
   const own = read.parts.filter(({ input }) => input === name);
   const isLong = read.rawInputs.has(name);
-  const among = type === 'strings' ? (declaration.values?.filter(isItem) ?? null) : null;
+  const among = declaration.values?.filter(type === 'strings' ? isItem : isText) ?? null;
   const found = isLong || type !== 'strings' ? null : membersOfList(among, own, nowMs);
   const members = found === null ? null : { ...found, isPlain: !read.nuancedInputs.has(name) };
   const apart = domainOf(declaration, own, nowMs);
@@ -193,10 +193,18 @@ export function separateTable(input: Input): AttributeTable {
   if (input.domain === null) {
     const { members, among } = input;
     if (members !== null) return { name, type, raw: true, cut: cutTo(members) };
+    if (among !== null && type === 'string') return eachApart(name, among);
     return { name, type, raw: true, ...(among === null ? {} : { cut: { items: among, among, other: null } }) };
   }
   const written = input.values.map((value) => (value === undefined ? '' : writtenValue(name, value, type)));
   return { name, absent: 0, ...input.domain.tableBy((place) => input.classOf[place] ?? 0), written };
+}
+
+/** What is not declared stands in no query, because no question may say it. */
+function eachApart(name: string, texts: readonly string[]): AttributeTable {
+  const values = Object.fromEntries(texts.map((text, index) => [text, index + 1]));
+  const written = ['', ...texts.map((text) => writtenValue(name, text, 'string'))];
+  return { name, type: 'string', absent: 0, values, prefixes: [], suffixes: [], classes: [0], written };
 }
 
 function cutTo({ items, among, other, isPlain }: MembersRead): Cut {

@@ -3,7 +3,8 @@
  * so two values of an attribute for which all its parts are worth the same cannot be told apart by any condition.
  */
 import { edgesOfNow } from '../decision/edges.ts';
-import { type Expression, expressionStepsMax, listItemsMax, lookUpSteps, operandsOf, textLengthMax } from '../decision/expression.ts';
+import { type Expression, expressionStepsMax, operandsOf } from '../decision/expression.ts';
+import { stepsMaxOf } from './steps.ts';
 
 /** As an input: `audiences` is no attribute's name, because requests take it. */
 export const audiencesName = 'audiences';
@@ -22,8 +23,8 @@ export interface Parts {
   readonly nuancedInputs: ReadonlySet<string>;
 }
 
-/** Conditions taken apart between two pauses. */
-const piece = 64;
+/** Conditions taken apart between two pauses: the longest takes a millisecond or two. */
+const piece = 4;
 
 /** `isInput`: of a request attribute, whether a question may bring it. */
 export function* partsOf(conditions: readonly Expression[], isInput: (name: string) => boolean): Generator<undefined, Parts> {
@@ -56,6 +57,8 @@ export function* partsOf(conditions: readonly Expression[], isInput: (name: stri
     collect(condition);
     for (const nuanced of nuancedIn(condition)) for (const input of readingOf(nuanced).inputs) nuancedInputs.add(input);
     if (stepsMaxOf(condition) > expressionStepsMax) for (const input of readingOf(condition).inputs) rawInputs.add(input);
+    // What every level of a deep condition reads is too much to keep of all of them.
+    readings.clear();
   }
   return { parts: [...parts.values()], rawInputs, nuancedInputs };
 }
@@ -87,38 +90,4 @@ function readingBy(expression: Expression, isInput: (name: string) => boolean, r
       if (!(isMacro && child === expression.condition && name === expression.variable)) variables.add(name);
   }
   return { inputs, variables };
-}
-
-/** More rather than fewer: what the longest values could cost one evaluation. */
-function stepsMaxOf(expression: Expression): number {
-  const children = operandsOf(expression).map(stepsMaxOf);
-  const sum = children.reduce((total, steps) => total + steps, 1);
-  switch (expression.op) {
-    case 'exists':
-    case 'all': {
-      const items = expression.list.op === 'list' ? expression.list.items.length : listItemsMax;
-      return 1 + (children[0] ?? 0) + items * (children[1] ?? 0);
-    }
-    case 'contains':
-      return sum + textLengthMax * textLengthMax;
-    case 'literal':
-    case 'attribute':
-    case 'has':
-    case 'audiences':
-    case 'and':
-    case 'or':
-    case 'not':
-      return sum;
-    case 'in':
-      return sum + lengthOf(expression.right);
-    default:
-      return sum + textLengthMax / 2;
-  }
-}
-
-function lengthOf(list: Expression): number {
-  if (list.op === 'list') return 0;
-  // What a question brings is a list of texts, in which a text is looked up.
-  if (list.op === 'audiences' || list.op === 'attribute') return lookUpSteps;
-  return list.op === 'literal' && Array.isArray(list.value) ? list.value.length : listItemsMax;
 }

@@ -22,10 +22,11 @@ interface Made {
   readonly offers?: readonly { readonly when: string; readonly context: string }[];
   readonly audiences: readonly string[];
   readonly topics?: readonly string[];
+  readonly devices?: readonly string[];
 }
 
 /** Rules take turns with three variants. */
-function policyOf({ rules, offers = [], audiences, topics }: Made): Artefact {
+function policyOf({ rules, offers = [], audiences, topics, devices }: Made): Artefact {
   const label = { class: 'S0' };
   const variants = ['v0', 'v1', 'v2', 'plain'];
   const last = { tier: 'anonymous', variant: 'plain', approved };
@@ -44,6 +45,7 @@ function policyOf({ rules, offers = [], audiences, topics }: Made): Artefact {
       request: {
         country: { type: 'string', ...label },
         visits: { type: 'int', ...label },
+        ...(devices === undefined ? {} : { device: { type: 'string', ...label, values: devices } }),
         word: { type: 'string', ...label },
         topics: { type: 'strings', ...label, ...(topics === undefined ? {} : { values: topics }) },
       },
@@ -224,6 +226,48 @@ describe('an attribute that is held against many values', () => {
     ]).flat();
     const { table } = queriesOf(policyOf({ rules: [rules], audiences: all }), [{ word: '1-x-2' }, { word: '1-' }, {}]);
     expect(table).toMatchObject({ because: 'too_many_values', attributes: [{ name: 'word', type: 'string', raw: true }] });
+  });
+});
+
+describe('a condition that may be given up for its length', () => {
+  it('is one over a long list of the policy, where it matters how soon the rest is decided', () => {
+    const some = all.slice(0, 12);
+    const visitors = [1, 2, 3, 4].map((visits) => ({ visits, audiences: some }));
+    const when = [1, 2, 3, 4].map((visits) => `request.visits == ${visits}`).join(' || ');
+    for (let length = 485; length < 505; length++) {
+      const list = `[${Array.from({ length }, (_, index) => `"${index.toString(36)}"`).join(',')}]`;
+      const artefact = policyOf({ rules: [[`(${when}) && ${list}.all(one, "u00" in audiences)`]], audiences: some });
+      expect(queriesOf(artefact, visitors).table.attributes).toMatchObject([{ name: 'audiences' }, { name: 'visits', raw: true }]);
+    }
+  });
+
+  it.each([
+    ['country', Array.from({ length: 40 }, (_, index) => `request.country == "C${index}"`)],
+    ['visits', Array.from({ length: 40 }, (_, index) => `request.visits > ${index * 10} && request.visits < ${index * 10 + 5}`)],
+    ['word', Array.from({ length: 40 }, (_, index) => `request.word.startsWith("C${index}-")`)],
+  ] as const)('is none of many plain comparisons: %s', (name, comparisons) => {
+    const { table, attributes } = queriesOf(policyOf({ rules: [[comparisons.join(' || ')]], audiences: [] }), [
+      { country: 'C9' },
+      { visits: 11 },
+      { word: 'C9-x' },
+      {},
+    ]);
+    expect([table.merging, attributes.map((one) => one.name)]).toEqual(['answers', [name]]);
+  });
+
+  it('leaves out what no question may say of an attribute that it needs as it is', () => {
+    const searched = Array.from({ length: 20 }, () => 'request.word.contains(request.country)').join(' || ');
+    const artefact = policyOf({
+      rules: [[`(${searched}) && request.device == "mobile" && "t00" in request.topics`]],
+      audiences: [],
+      topics: ['t00', 't01'],
+      devices: ['mobile', 'desktop'],
+    });
+    const { table } = queriesOf(artefact, [{}, { device: 'mobile', topics: ['t00'], word: 'DE', country: 'D' }, { device: 'desktop' }]);
+    const query = (visitor: VisitorContext) => collapse(table, visitor);
+    expect(query({ device: 'watch', topics: ['t00', 'else'], word: 'any' })).toBe('page=home&topics=t00&word=any');
+    expect(query({ device: 'mobile', topics: ['else'] })).toBe('page=home&device=mobile');
+    expect(query({ device: 'desktop' })).toBe('page=home&device=desktop');
   });
 });
 
