@@ -11,6 +11,7 @@ import { type PreparedRung, preparedZone, requestFactEntries } from '../decision
 import { combinationsOf, mergedAnswers, unfoldedAnswers } from './graph.ts';
 import { type AttributeSpace, type ClassedInput, type Input, inputOf, separateTable } from './inputs.ts';
 import { type Parts, partsOf } from './parts.ts';
+import { evaluationWork } from './steps.ts';
 import { type ClassTable, mergingReasons, type Reason } from './table.ts';
 import { writtenList, writtenValue } from './written.ts';
 
@@ -35,7 +36,7 @@ export interface CompiledClasses {
 interface Bounds {
   /** Combinations of classes that are asked one by one. */
   readonly combinations: number;
-  /** Combinations times conditions: a second or so in all. */
+  /** Combinations times what it takes to evaluate each condition once: a second or so in all. */
   readonly judgements: number;
 }
 
@@ -78,8 +79,8 @@ interface ReadingOfZones {
   readonly parts: Parts;
   /** Of segments. */
   readonly rungs: readonly PreparedRung[];
-  /** How many. */
-  readonly conditions: number;
+  /** What it takes to evaluate each condition once. */
+  readonly work: number;
   readonly turnsOnTime: boolean;
   readonly nextEdgeMs: number | null;
 }
@@ -102,7 +103,7 @@ function* readingOf(artefact: Artefact, zones: readonly string[], nowMs: number)
     inputs: [...inputs].sort(),
     parts,
     rungs,
-    conditions: conditions.length,
+    work: conditions.reduce((sum, condition) => sum + evaluationWork(condition), 0),
     turnsOnTime: entries.some(({ reads, edgesMs }) => reads.now && edgesMs === null),
     nextEdgeMs: nextEdgeOf(rungs, parts, nowMs),
   };
@@ -130,13 +131,13 @@ function reasonOf(inputs: readonly Input[], { turnsOnTime }: ReadingOfZones): Re
 
 function togetherOf(
   together: { readonly artefact: Artefact; readonly question: TogetherQuestion; readonly base: string; readonly inputs: readonly Input[] },
-  { conditions, rungs }: ReadingOfZones,
+  { work, rungs }: ReadingOfZones,
   bounds: Bounds,
 ) {
   const { inputs } = together;
   const classed = inputs.filter((input): input is Input & ClassedInput => input.domain !== null);
   const combinations = combinationsOf(classed);
-  const areFew = classed.length === inputs.length && combinations <= bounds.combinations && combinations * conditions <= bounds.judgements;
+  const areFew = classed.length === inputs.length && combinations <= bounds.combinations && combinations * work <= bounds.judgements;
   return areFew ? mergedAnswers({ ...together, inputs: classed }) : unfoldedAnswers(together, rungs);
 }
 

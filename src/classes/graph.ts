@@ -35,7 +35,9 @@ interface Merged {
   readonly decision: DecisionGraph;
 }
 
-export function* mergedAnswers({ artefact, question, base, inputs }: Together<ClassedInput & Input>): Generator<undefined, Merged> {
+export function* mergedAnswers(together: Together<ClassedInput & Input>): Generator<undefined, Merged> {
+  const { inputs } = together;
+  const answerTo = answererOf(together);
   const count = combinationsOf(inputs);
   const known = new Map<string, number>();
   const queries: string[] = [];
@@ -43,7 +45,7 @@ export function* mergedAnswers({ artefact, question, base, inputs }: Together<Cl
   for (let index = 0; index < count; index++) {
     yield;
     const values = combination(inputs, index);
-    const { answer, query } = answerTo({ artefact, question, base, inputs }, values);
+    const { answer, query } = answerTo(values);
     const place = known.get(answer) ?? known.size;
     known.set(answer, place);
     const shortest = queries[place];
@@ -65,6 +67,7 @@ export function* unfoldedAnswers(
   const { inputs, question } = together;
   const columns = columnsOf(inputs);
   if (columns === null) return 'reads_raw';
+  const answerOf = answererOf(together);
   const unfolded = yield* unfold({
     columns,
     rungs,
@@ -72,15 +75,18 @@ export function* unfoldedAnswers(
     isShorter,
     answerTo(given) {
       const values = visitorOf(columns, inputs, given);
-      return values === null ? null : answerTo(together, values);
+      return values === null ? null : answerOf(values);
     },
   });
   return typeof unfolded === 'string' ? unfolded : yield* mergedColumns(columns, unfolded);
 }
 
-function answerTo({ artefact, question, base, inputs }: Together<Input>, values: readonly (Value | undefined)[]) {
-  const answer = outcomeOf(decide(artefact, questionOf(question, inputs, values), noEvidence).zones);
-  return { answer, query: queryOf(base, inputs, values) };
+function answererOf({ artefact, question, base, inputs }: Together<Input>) {
+  const outcomeOf = outcomeReader();
+  return (values: readonly (Value | undefined)[]) => {
+    const answer = outcomeOf(decide(artefact, questionOf(question, inputs, values), noEvidence).zones);
+    return { answer, query: queryOf(base, inputs, values) };
+  };
 }
 
 /** The last input changes fastest. */
@@ -113,9 +119,19 @@ function isShorter(query: string, than: string): boolean {
   return query.length < than.length || (query.length === than.length && query < than);
 }
 
-/** All of an answer but the key, which names the question, and the content, which follows from the variant. */
-function outcomeOf(zones: readonly ZoneDecision[]): string {
-  return JSON.stringify(zones.map((zone) => ({ ...zone, content: null, cache: { ...zone.cache, key: null } })));
+/**
+ * All of an answer but the key, which names the question, and the content, which follows from the variant. What one zone says is named once, and
+ * then by a number: thousands of answers are little to keep.
+ */
+function outcomeReader(): (zones: readonly ZoneDecision[]) => string {
+  const numbers = new Map<string, number>();
+  const numberOf = (zone: ZoneDecision): number => {
+    const text = JSON.stringify({ ...zone, content: null, cache: { ...zone.cache, key: null } });
+    const number = numbers.get(text) ?? numbers.size;
+    numbers.set(text, number);
+    return number;
+  };
+  return (zones) => zones.map(numberOf).join();
 }
 
 /** From the last input to the first, so that what follows alike is one node, and what makes no difference is none. */

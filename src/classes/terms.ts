@@ -5,11 +5,14 @@
 import { evaluate } from '../decision/evaluate.ts';
 import type { Expression } from '../decision/expression.ts';
 import { type Column, columnsReader, type Given, scopeOf } from './columns.ts';
+import { evaluationWork } from './steps.ts';
 
 export type Term = {
   readonly id: number;
   /** What has to be found out yet; the first is to be asked for first. */
   readonly columns: readonly number[];
+  /** Whether it can not become true any more. */
+  readonly isHopeless: boolean;
 } & Shape;
 
 type Shape =
@@ -25,22 +28,37 @@ export interface Terms {
   termOf(expression: Expression): Term;
   /** What is left when one thing more is known. */
   settled(term: Term, column: number, value: number): Term;
-  /** Whether it can not become true any more. */
-  isHopeless(term: Term): boolean;
 }
 
-export function createTerms(columns: readonly Column[], nowMs: number): Terms {
+/** Told what has been done, a microsecond or so each, and how many words of memory are kept for it, a word for eight bytes. */
+export type Spend = (work: number, words: number) => void;
+
+/** What a condition costs that is kept by its name, besides what it holds; what a result does; and one thing that is known. */
+const wordsOfOne = 32;
+const wordsOfResult = 16;
+const wordsOfGiven = 6;
+/** In one step of work: columns among which one is looked for, and parts that are put together. */
+const searchedPerStep = 256;
+const partsPerStep = 8;
+
+export function createTerms(columns: readonly Column[], nowMs: number, spend: Spend): Terms {
   const known = new Map<string, Term>();
   const results = new Map<string, Term>();
   const atoms = new Map<string, number>();
+  const evaluations = new Map<Expression, number>();
   const columnsRead = columnsReader(columns);
 
   function made(name: string, shape: Shape, reads: readonly number[]): Term {
     let term = known.get(name);
+    const parts = reads.length + (shape.op === 'and' || shape.op === 'or' ? shape.operands.length : 0);
     if (term === undefined) {
-      term = { id: known.size, columns: reads, ...shape };
+      const isHopeless =
+        shape.op === 'constant' ? shape.value !== true : shape.op === 'and' && shape.operands.some((operand) => operand.op === 'constant');
+      term = { id: known.size, columns: reads, isHopeless, ...shape };
       known.set(name, term);
+      spend(0, wordsOfOne + parts + name.length / 8 + (shape.op === 'atom' ? shape.given.size * wordsOfGiven : 0));
     }
+    spend(1 + (parts + name.length / 4) / partsPerStep, 0);
     return term;
   }
 
@@ -52,13 +70,33 @@ export function createTerms(columns: readonly Column[], nowMs: number): Terms {
 
   /** `reads`: what is not known yet. */
   function atom(number: number, expression: Expression, reads: readonly number[], given: Given): Term {
-    if (reads.length === 0) return constant(evaluate(expression, scopeOf(columns, given, nowMs)));
+    spend((reads.length + given.size) / partsPerStep, 0);
+    if (reads.length === 0) {
+      spend(evaluationOf(expression) + given.size, 0);
+      return constant(evaluate(expression, scopeOf(columns, given, nowMs)));
+    }
     return made(`atom ${number} ${[...given].sort().join(';')}`, { op: 'atom', number, expression, given }, reads);
+  }
+
+  function evaluationOf(expression: Expression): number {
+    const steps = evaluations.get(expression) ?? evaluationWork(expression);
+    evaluations.set(expression, steps);
+    return steps;
+  }
+
+  function readBy(terms: readonly Term[]): readonly number[] {
+    const reads = new Set<number>();
+    for (const term of terms) {
+      spend(term.columns.length / partsPerStep, 0);
+      for (const column of term.columns) reads.add(column);
+    }
+    return [...reads];
   }
 
   function junction(op: 'and' | 'or', operands: readonly Term[]): Term {
     const decisive = op === 'and' ? never : yes;
     const neutral = op === 'and' ? yes : never;
+    spend(operands.length / partsPerStep, 0);
     if (operands.includes(decisive)) return decisive;
     const [first, ...others] = [...new Set(operands)].filter((operand) => operand !== neutral);
     if (first === undefined) return neutral;
@@ -88,6 +126,7 @@ export function createTerms(columns: readonly Column[], nowMs: number): Terms {
         return choice(termOf(expression.condition), termOf(expression.then), termOf(expression.otherwise));
       default: {
         const text = JSON.stringify(expression);
+        spend(1 + text.length / searchedPerStep, wordsOfOne + text.length / 8);
         const number = atoms.get(text) ?? atoms.size;
         atoms.set(text, number);
         return atom(number, expression, columnsRead(expression), new Map());
@@ -96,12 +135,15 @@ export function createTerms(columns: readonly Column[], nowMs: number): Terms {
   }
 
   function settled(term: Term, column: number, value: number): Term {
+    spend(term.columns.length / searchedPerStep, 0);
     if (!term.columns.includes(column)) return term;
+    spend(1, 0);
     const name = `${term.id} ${column} ${value}`;
     let result = results.get(name);
     if (result === undefined) {
       result = settledAnew(term, column, value);
       results.set(name, result);
+      spend(0, wordsOfResult);
     }
     return result;
   }
@@ -130,14 +172,5 @@ export function createTerms(columns: readonly Column[], nowMs: number): Terms {
     return reads.filter((read) => read !== column && !(isMissing && columns[read]?.input === list.input));
   }
 
-  return {
-    yes,
-    termOf,
-    settled,
-    isHopeless: (term) => term === never || term === unknown || (term.op === 'and' && term.operands.includes(unknown)),
-  };
-}
-
-function readBy(terms: readonly Term[]): readonly number[] {
-  return [...new Set(terms.flatMap(({ columns }) => columns))];
+  return { yes, termOf, settled };
 }

@@ -5,12 +5,21 @@
  */
 import { type PreparedRung, requestFactEntries } from '../decision/reading.ts';
 import type { Column, Given } from './columns.ts';
-import { createTerms, type Term } from './terms.ts';
+import { evaluationWork } from './steps.ts';
+import { createTerms, type Spend, type Term } from './terms.ts';
 
-/** Steps of simplifying conditions, and decisions for each condition that stands: a second or so in all. */
-const workMax = 1_000_000;
+/** Steps of simplifying conditions, and of deciding: a second or so in all. */
+const workMax = 2_000_000;
+/** What is kept meanwhile, in words of eight bytes: tens of megabytes. */
+const wordsMax = 4_000_000;
+/** Work between two pauses. */
+const piece = 256;
 /** What a step costs besides. */
 const stepWork = 5;
+/** Columns that are gone through in one step of work. */
+const searchedPerStep = 64;
+/** What an entry of a map costs besides its name, and what a condition that is left does on the way. */
+const wordsOfOne = 16;
 export const answersMax = 8192;
 const nodesMax = 50_000;
 /** Each is asked for below another. */
@@ -32,9 +41,6 @@ export interface Unfolded {
   readonly queries: readonly string[];
 }
 
-/** Conditions taken up between two pauses. */
-const piece = 64;
-
 /** An offer or a rule: whether it applies, and whatever else is held against a visitor. */
 interface Entry {
   readonly place: number;
@@ -53,75 +59,112 @@ export function* unfold({
   isShorter,
 }: Unfolding): Generator<undefined, Unfolded | 'too_many_answers' | 'too_much_work'> {
   if (columns.length > columnsMax) return 'too_much_work';
-  const terms = createTerms(columns, nowMs);
+  let work = 0;
+  let words = 0;
+  /** Of these what is kept until we are back. */
+  let wordsOnTheWay = 0;
+  let workAtPause = 0;
+  const spend = (more: number, kept: number): void => {
+    work += more;
+    words += kept;
+  };
+  const isTooMuch = (): boolean => work > workMax || words + wordsOnTheWay > wordsMax;
+  const terms = createTerms(columns, nowMs, spend);
   const nodes: number[][] = [];
   const places = new Map<string, number>();
   const targets = new Map<string, number | null>();
   const answers = new Map<string, number>();
   const queries: string[] = [];
   const chooses = rungs.map(({ rung }) => rung.select.by === 'choose');
-  const conditions = rungs.reduce((sum, rung) => sum + rung.rules.length + rung.candidates.length, 1);
-  let work = 0;
+  /** Of a decision. */
+  let conditions = 1;
   let stopped: 'too_many_answers' | 'too_much_work' | null = null;
 
   const narrowed = (state: State): State =>
     state.map((entries, rung) => {
-      const hopeful = entries.filter(({ when }) => !terms.isHopeless(when));
+      const hopeful = entries.filter(({ when }) => !when.isHopeless);
       if (!chooses[rung]) return hopeful;
       const first = hopeful.findIndex(({ when }) => when === terms.yes);
       return first < 0 ? hopeful : hopeful.slice(0, first + 1);
     });
 
-  const narrowedBy = (state: State, column: number, value: number): State => {
+  function* pause(): Generator<undefined, void> {
+    if (work - workAtPause < piece) return;
+    workAtPause = work;
+    yield;
+  }
+
+  /** All of it or, where it is too much work, some: it is given up then. */
+  function* narrowedBy(state: State, column: number, value: number): Generator<undefined, State> {
     const settle = (term: Term): Term => terms.settled(term, column, value);
-    return narrowed(
-      state.map((entries) =>
-        entries.map(({ place, when, context }) => {
-          work += 1 + context.length;
-          return { place, when: settle(when), context: context.map(settle) };
-        }),
-      ),
-    );
-  };
+    const settled: Entry[][] = [];
+    for (const entries of state) {
+      const some: Entry[] = [];
+      settled.push(some);
+      wordsOnTheWay += entries.length;
+      for (const entry of entries) {
+        if (isTooMuch()) break;
+        spend(1 + entry.context.length, 0);
+        const when = settle(entry.when);
+        const context = entry.context.map(settle);
+        const isSame = when === entry.when && context.every((term, index) => term === entry.context[index]);
+        if (!isSame) wordsOnTheWay += wordsOfOne + context.length;
+        some.push(isSame ? entry : { place: entry.place, when, context });
+        if (work - workAtPause >= piece) yield* pause();
+      }
+    }
+    return narrowed(settled);
+  }
 
   const mustHold = columns.some(({ asks, members }) => asks === 'list' && members?.other === null);
-  const keyOf = (state: State, given: Given): string => {
+  /** What was asked for on the way to where we are, in that order. */
+  const given = new Map<number, number>();
+  const keyOf = (state: State): string => {
     const text = state
       .map((entries) => entries.map(({ place, when, context }) => [place, when.id, ...context.map(({ id }) => id)].join()).join(';'))
       .join('|');
-    return mustHold ? `${text}|${emptyLists(columns, given, openIn(state))}` : text;
+    if (!mustHold) return text;
+    spend((given.size * columns.length) / searchedPerStep, 0);
+    return `${text}|${emptyLists(columns, given, openIn(state, spend))}`;
   };
 
-  function leaf(given: Given): number | null {
-    work += conditions;
+  function leaf(): number | null {
+    spend(conditions + columns.length / searchedPerStep, 0);
     const told = answerTo(given);
     if (told === null) return null;
     const place = answers.get(told.answer) ?? answers.size;
     answers.set(told.answer, place);
     const shortest = queries[place];
+    if (shortest === undefined) spend(0, wordsOfOne + (told.answer.length + told.query.length) / 8);
     if (shortest === undefined || isShorter(told.query, shortest)) queries[place] = told.query;
     if (answers.size > answersMax) stopped = 'too_many_answers';
     return -1 - place;
   }
 
-  function* targetOf(state: State, given: Given): Generator<undefined, number | null> {
-    if (work > workMax || nodes.length > nodesMax) stopped ??= 'too_much_work';
+  function* targetOf(state: State): Generator<undefined, number | null> {
+    if (isTooMuch() || nodes.length > nodesMax) stopped ??= 'too_much_work';
     if (stopped !== null) return null;
-    work += stepWork;
-    yield;
-    const key = keyOf(state, given);
+    spend(stepWork, 0);
+    yield* pause();
+    const key = keyOf(state);
     const known = targets.get(key);
     if (known !== undefined) return known;
     const column = firstOpen(state);
-    const target = column === null ? leaf(given) : yield* nodeFor(state, given, column);
+    const target = column === null ? leaf() : yield* nodeFor(state, column);
     targets.set(key, target);
+    spend(0, wordsOfOne + key.length / 8);
     return target;
   }
 
-  function* nodeFor(state: State, given: Given, column: number): Generator<undefined, number | null> {
+  function* nodeFor(state: State, column: number): Generator<undefined, number | null> {
     const below: (number | null)[] = [];
     for (const value of (columns[column] as Column).values.keys()) {
-      below.push(yield* targetOf(narrowedBy(state, column, value), new Map([...given, [column, value]])));
+      const wordsBefore = wordsOnTheWay;
+      const narrower = yield* narrowedBy(state, column, value);
+      given.set(column, value);
+      below.push(yield* targetOf(narrower));
+      given.delete(column);
+      wordsOnTheWay = wordsBefore;
       if (stopped !== null) return null;
     }
     // Where there is no such visitor, nobody will go.
@@ -131,8 +174,12 @@ export function* unfold({
     if (node.every((target, index) => index === 0 || target === node[1])) return some;
     const name = node.join();
     const place = places.get(name) ?? nodes.length;
-    if (place === nodes.length) nodes.push(node);
-    places.set(name, place);
+    if (place === nodes.length) {
+      nodes.push(node);
+      places.set(name, place);
+      spend(0, wordsOfOne + node.length + name.length / 8);
+    }
+    spend(node.length / searchedPerStep, 0);
     return place;
   }
 
@@ -143,9 +190,12 @@ export function* unfold({
     const inForce = new Set<unknown>(requestFactEntries(rung, nowMs));
     const all = rung.rung.select.by === 'choose' ? rung.rules : rung.candidates;
     for (const [place, entry] of all.entries()) {
-      if (place % piece === 0) yield;
+      if (isTooMuch()) return 'too_much_work';
+      yield* pause();
+      spend(1, 0);
       if (!inForce.has(entry)) continue;
       const { when, context } = 'rule' in entry ? { when: entry.rule.when, context: [] } : entry.offer;
+      conditions += (when === null ? 1 : evaluationWork(when)) + context.reduce((sum, factor) => sum + evaluationWork(factor.when), 0);
       entries.push({
         place,
         when: when === null ? terms.yes : terms.termOf(when),
@@ -153,7 +203,7 @@ export function* unfold({
       });
     }
   }
-  const target = yield* targetOf(narrowed(start), new Map());
+  const target = yield* targetOf(narrowed(start));
   return stopped ?? { start: target ?? -1, nodes, queries };
 }
 
@@ -166,8 +216,17 @@ function firstOpen(state: State): number | null {
   return null;
 }
 
-function openIn(state: State): ReadonlySet<number> {
-  return new Set(state.flatMap((entries) => entries.flatMap(({ when, context }) => [when, ...context].flatMap((term) => term.columns))));
+function openIn(state: State, spend: Spend): ReadonlySet<number> {
+  const open = new Set<number>();
+  for (const entries of state) {
+    for (const { when, context } of entries) {
+      for (const { columns } of [when, ...context]) {
+        spend(columns.length / searchedPerStep, 0);
+        for (const column of columns) open.add(column);
+      }
+    }
+  }
+  return open;
 }
 
 /** Lists that are there, of which nothing is known to be held and every other item was asked for: of these it matters that one is held yet. */
