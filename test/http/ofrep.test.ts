@@ -120,6 +120,17 @@ describe('one flag', () => {
     checkOfrep('single', answer.statusCode, answer.json());
   });
 
+  it.each(['a/b', 'a%2Fb', '%ZZ', 'x'.repeat(3_000)])('says nothing of flags to who asks for %s by GET', async (written) => {
+    const service = await startService();
+    const answer = await service.app.inject({ method: 'GET', url: `/ofrep/v1/evaluate/flags/${written}` });
+    expect([answer.statusCode >= 400, answer.headers['content-type'], answer.headers['cache-control']]).toEqual([
+      true,
+      'application/json; charset=utf-8',
+      'private, no-store',
+    ]);
+    expect(answer.json()).toEqual({ errorCode: 'GENERAL', errorDetails: expect.any(String) });
+  });
+
   it('is a 404 where the policy has no such zone', async () => {
     const service = await startService();
     for (const key of ['nosuch', '__proto__', 'constructor', 'toString']) {

@@ -85,7 +85,7 @@ export function ofrepRoutes(
 /** Addresses and methods below ours that nobody serves: in OFREP's form too, but by the statuses of HTTP, for no client asks for them. */
 async function unservedHere(scoped: FastifyInstance): Promise<void> {
   const answer = answersErrorsAs((problem, request) => {
-    const key = problem.code === 'not_found' && request.method === 'POST' ? keyWrittenIn(request.url) : null;
+    const key = problem.code === 'not_found' ? keyAskedFor(request) : null;
     if (key !== null) return { ...ofrepError(unknownFlag(), key), mediaType: json };
     return { ...ofrepError(problem, null), status: problem.status, mediaType: json };
   });
@@ -95,14 +95,16 @@ async function unservedHere(scoped: FastifyInstance): Promise<void> {
 
 /** Of an address below ours that the router cannot read: no flag has a name that is too long, or is no text. */
 export const answerUnreadableFlag = answersErrorsAs((problem, request) => {
-  const key = keyWrittenIn(request.url);
-  return { ...ofrepError(key === null ? problem : unknownFlag(), key), mediaType: json };
+  const key = keyAskedFor(request);
+  if (key !== null) return { ...ofrepError(unknownFlag(), key), mediaType: json };
+  return { ...ofrepError(problem, null), status: problem.status, mediaType: json };
 });
 
 const flagPath = '/ofrep/v1/evaluate/flags/';
 
 /** Whatever stands after the path of flags: the provider for servers writes keys as they are, with their slashes and percent signs. */
-function keyWrittenIn(url: string): string | null {
+function keyAskedFor({ method, url }: Pick<FastifyRequest, 'method' | 'url'>): string | null {
+  if (method !== 'POST') return null;
   const [path = ''] = url.split('?', 1);
   if (!path.startsWith(flagPath)) return null;
   const written = path.slice(flagPath.length);
