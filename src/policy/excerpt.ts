@@ -15,6 +15,16 @@ export function sentenceOf(message: string): string {
   return `${line.charAt(0).toLowerCase()}${line.slice(1)}`.replace(/(?<!\.\.)[.:]$/, '');
 }
 
+/** All of it, to be copied from where it stands. */
+export function inFull(written: string): string {
+  return written.replace(unseen, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
+}
+
+/** What a terminal obeys, draws as nothing or turns other letters around by, and halves of characters. */
+const unseen = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+
 function cut(text: string, max: number): string {
-  return text.length <= max ? text : `${text.slice(0, max - 3)}...`;
+  // A character is at most two units: of a text that goes on beyond these nothing is missed.
+  const characters = Array.from(text.slice(0, 2 * max + 2));
+  return inFull(characters.length <= max ? text : `${characters.slice(0, max - 3).join('')}...`);
 }

@@ -1,20 +1,25 @@
 /** "Did you mean": the nearest of some known names by edit distance, or nothing when none is near. */
-import { excerpt } from './excerpt.ts';
+import { inFull } from './excerpt.ts';
 
 /** Longer lists are not searched: a suggestion is a courtesy and must not make a large policy slow to reject. */
 const candidatesMax = 5_000;
+/** Longer names than this nobody copies from a message. */
+const shownMax = 256;
 
 /** Ends a sentence about an unknown name: ``; did you mean `hero`?`` or the whole list where it is short, or nothing. */
 export function didYouMean(written: string, known: Iterable<string>): string {
   const candidates = [...known];
   if (candidates.length === 0) return '; none is declared';
   const nearest = nearestName(written, candidates);
-  if (nearest !== null) return `; did you mean \`${excerpt(nearest)}\`?`;
+  if (nearest !== null) return `; did you mean \`${inFull(nearest)}\`?`;
   return candidates.length <= 12 ? `; write one of ${names(candidates)}` : '';
 }
 
+/** Each whole, to be copied, or not at all. */
 export function names(list: readonly string[]): string {
-  return list.map((name) => `\`${excerpt(name)}\``).join(', ');
+  const shown = list.filter((name) => name.length <= shownMax).map((name) => `\`${inFull(name)}\``);
+  const others = list.length - shown.length;
+  return [...shown, ...(others > 0 ? [`${others} too long to show`] : [])].join(', ');
 }
 
 export function nearestName(written: string, candidates: readonly string[]): string | null {
