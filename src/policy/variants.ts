@@ -11,7 +11,7 @@ const variantsMax = 100_000;
 
 export interface DeclaredVariant {
   readonly content: Json;
-  /** What was written is null, or a text without any: some renderers show a gap for it. */
+  /** Nothing of what was written shows: some renderers show a gap for it. */
   readonly isNothing: boolean;
   readonly at: number;
   readonly sensitivity: Sensitivity;
@@ -28,10 +28,22 @@ export function readVariants(report: Report, node: Node | undefined): Variants {
     const json = content === undefined ? null : readJson(content);
     variants.set(id, {
       content: json,
-      isNothing: content !== undefined && (json === null || (typeof json === 'string' && json.trim() === '')),
+      isNothing: content !== undefined && showsNothing(json),
       at,
       sensitivity: fields === undefined ? harmless : readLabel(report, fields, what, harmless),
     });
   }
   return variants;
 }
+
+function showsNothing(content: Json): boolean {
+  if (typeof content === 'string') return !seen.test(content);
+  if (typeof content !== 'object' || content === null) return content === null;
+  return Object.values(content).every(showsNothing);
+}
+
+/**
+ * Letters, numbers, marks of writing and symbols, without those that are drawn as nothing: Hangul fillers and the like, the blank of Braille,
+ * a note without a head, two blanks of hieroglyphs.
+ */
+const seen = /(?![\p{Default_Ignorable_Code_Point}\u2800\u{1d159}\u{13441}\u{13442}])[\p{L}\p{N}\p{P}\p{S}]/u;

@@ -594,13 +594,28 @@ export const mistakes: readonly Mistake[] = [
       'anonymous-sensitive 27:18 error: the anonymous rung of zone `hero` shows variant `v-1` of class S2 to everybody: name a variant of class S0 or S1',
     ],
   },
-  ...['null', "''", "' '"].map((content) => ({
+  ...[
+    'null',
+    "''",
+    "' '",
+    '{}',
+    '[]',
+    '"\\u200b"',
+    '"\\u3164"',
+    '{ headline: "" }',
+    '{ headline: " ", items: [null, { title: "\\u2800" }] }',
+  ].map((content) => ({
     name: `an anonymous variant that holds ${content}`,
     change: { '{ content: { headline: Plain } }': `{ content: ${content} }` },
     problems: [
       'anonymous-empty 27:18 warning: the anonymous rung of zone `hero` shows variant `plain` to everybody, and there is nothing in it: write the content that the place shows when nothing better may be shown',
       'anonymous-empty 34:37 warning: the anonymous rung of zone `rail` shows variant `plain` to everybody, and there is nothing in it: write the content that the place shows when nothing better may be shown',
     ],
+  })),
+  ...['0', 'false', '{ items: [] , more: 0 }', '"\\u200b!"'].map((content) => ({
+    name: `an anonymous variant of which ${content} is seen`,
+    change: { '{ content: { headline: Plain } }': `{ content: ${content} }` },
+    problems: [],
   })),
   {
     name: 'an anonymous variant that was given no content',
