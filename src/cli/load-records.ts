@@ -40,6 +40,8 @@ interface Loader {
   readonly store: Store;
   readonly sessionIds: SessionIds;
   readonly names: VisitorNames;
+  /** Of the batch written last: pages are told while the next is written, and are never more than one behind. */
+  told: Promise<void>;
   loaded: number;
   /** Only the first `problemsShownMax` are kept; all are counted. */
   readonly problems: LineProblem[];
@@ -65,6 +67,7 @@ export async function loadRecords(file: string, { json }: LoadOptions): Promise<
     store,
     sessionIds,
     names: createVisitorNames({ secret }),
+    told: Promise.resolve(),
     loaded: 0,
     failed: 0,
     problems: [],
@@ -78,6 +81,7 @@ export async function loadRecords(file: string, { json }: LoadOptions): Promise<
     await loadLines(loader, input);
     isWhole = true;
   } finally {
+    await loader.told;
     await record(config, loader, isWhole);
     await store.close();
   }
@@ -184,7 +188,8 @@ async function writeAll(loader: Loader, batch: readonly NumberedWrite[]): Promis
   try {
     const outcomes = await loader.store.writeBatch(batch.map(({ write }) => write));
     const changed = batch.flatMap(({ write }, index) => (write.kind === 'consent' && outcomes[index] !== 'erased' ? [write.subject] : []));
-    await tellOfSubjects(changed, loader);
+    await loader.told;
+    loader.told = tellOfSubjects(changed, loader);
     for (const [index, written] of batch.entries()) {
       if (outcomes[index] === 'erased') refuse(loader, written.line, 'the subject was erased: nothing is written until its tombstone ends');
       else if (outcomes[index] === 'too_many_links') refuse(loader, written.line, 'as many identities are linked to the subject as may be');
