@@ -1,8 +1,8 @@
 /**
  * The streams on which pages hear that they should ask again, never why: a new policy is in force, or something about their visitor changed
- * in whichever process. They are bounded, they end with their tokens, and what one does not take in time is not kept for it: a page that comes
- * back says which policy it last heard of: it is told to ask again where that is another one, or where something about its visitor may have been
- * said meanwhile.
+ * in whichever process. They are bounded, they end with their tokens, and what one does not take in time is not kept for it. A page that comes
+ * back says which policy it last heard of, and is told to ask again where that is another one, or where something about its visitor may have
+ * been said meanwhile.
  */
 
 import { type VisitorNames, visitorTokenWindowMs } from '../identity/visitor-token.ts';
