@@ -156,6 +156,15 @@ describe('the record that a page keeps of itself', () => {
     expect((await recordOf(page)).changes).toEqual([change]);
   });
 
+  it.each([
+    ['anew', `box.innerHTML = '<div data-variant="hero-standard">For you</div>'`],
+    ['into what stood there', "box.firstChild.firstChild.data = 'For you'"],
+    ['after what stood there', "box.firstChild.append(', and yours')"],
+  ])('notices other words under the same variant that are written %s', async (_, rewrite) => {
+    const page = await openCareless(`pageRecord.drawn(40).then(() => { ${rewrite}; })`);
+    expect((await recordOf(page, framesToWatch)).changes).toEqual([{ ...change, to: 'hero-standard' }]);
+  });
+
   it('notices what moves long after the page was loaded, to whoever looks long enough', async () => {
     const page = await openCareless('pageRecord.drawn(40).then(exchange)');
     const { shift, changes } = await recordOf(page, framesToWatch);

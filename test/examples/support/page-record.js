@@ -1,7 +1,7 @@
 /**
  * Runs in a page before anything of it, and keeps a record from the first byte on: every layout shift; every change of what a zone shows,
- * with whether what it showed before may have been painted and the zone was in view; and every frame with a zone in view and no word in it.
- * Frames are counted here, because the browser tells of a paint (`getEntriesByType('paint')`) some frames after it.
+ * be it another variant or other words under the same, with whether what it showed before may have been painted and the zone was in view;
+ * and every frame with a zone in view and no word in it. Frames are counted here, because the browser tells of a paint (`getEntriesByType('paint')`) some frames after it.
  */
 (() => {
   let shift = 0;
@@ -20,6 +20,8 @@
 
   const boxes = () => [...document.querySelectorAll('[data-zone]')];
   const shownIn = (box) => box.querySelector('[data-variant]');
+  // Also of what is hidden: words that come into sight with their box are no others.
+  const writtenIn = (box) => (shownIn(box)?.textContent ?? '').replace(/\s+/g, ' ').trim();
   const isVisible = (box) => box.checkVisibility({ visibilityProperty: true, opacityProperty: true });
   const isInView = (box) => {
     const { top, bottom } = box.getBoundingClientRect();
@@ -51,19 +53,24 @@
   const seen = new Map();
   /** The first frame with which what is written now may be painted. */
   const nextPaint = () => (isDrawing ? frame : frame + 1);
+  const isLoading = () => document.readyState === 'loading';
   const look = () => {
     for (const box of boxes()) {
       const now = shownIn(box)?.dataset.variant ?? null;
       const before = seen.get(box);
+      const written = writtenIn(box);
       const paintable = isVisible(box) ? nextPaint() : Number.POSITIVE_INFINITY;
-      if (before !== undefined && now === before.variant) {
+      // Words that are still on their way to the page follow those that are there.
+      const isSame = now === before?.variant && (written === before.written || (isLoading() && written.startsWith(before.written)));
+      if (before !== undefined && isSame) {
+        before.written = written;
         // What was not painted so far will not be while it is hidden.
         if (before.paintedFrom > frame) before.paintedFrom = paintable;
         continue;
       }
       // A box is written piece by piece: until something stands in it there is nothing to change. That it is blank meanwhile is told above.
       if (before === undefined && now === null) continue;
-      seen.set(box, { variant: now, paintedFrom: paintable });
+      seen.set(box, { variant: now, written, paintedFrom: paintable });
       if (before === undefined) continue;
       changes.push({
         zone: box.dataset.zone,
@@ -77,6 +84,7 @@
   new MutationObserver(look).observe(document, {
     childList: true,
     subtree: true,
+    characterData: true,
     attributes: true,
     attributeFilter: ['data-variant', 'class', 'style', 'hidden'],
   });
