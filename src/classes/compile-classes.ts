@@ -6,7 +6,6 @@
 import type { Artefact } from '../decision/artefact.ts';
 import { atOnce } from '../decision/at-once.ts';
 import { edgesOfNow } from '../decision/edges.ts';
-import type { Expression } from '../decision/expression.ts';
 import { type PreparedRung, preparedZone, requestFactEntries } from '../decision/reading.ts';
 import { combinationsOf, mergedAnswers, unfoldedAnswers } from './graph.ts';
 import { type AttributeSpace, type ClassedInput, type Input, inputOf, separateTable } from './inputs.ts';
@@ -89,35 +88,43 @@ interface ReadingOfZones {
 function* readingOf(artefact: Artefact, zones: readonly string[], nowMs: number): Generator<undefined, ReadingOfZones> {
   const prepared = artefact.contextualWithoutSignal ? zones.flatMap((id) => preparedZone(artefact, id)?.rungs ?? []) : [];
   const rungs = prepared.filter(({ rung }) => rung.tier === 'segment');
-  const conditions: Expression[] = [];
+  const entries: RequestFactEntry[] = [];
   for (const rung of rungs) {
     yield;
-    for (const entry of requestFactEntries(rung, nowMs)) conditions.push(...entry.conditions);
+    for (const entry of requestFactEntries(rung, nowMs)) entries.push(entry);
   }
+  const conditions = entries.flatMap((entry) => entry.conditions);
   // Precise places and what scanning a device tells never reach an answer for everybody.
   const isInput = (name: string) => artefact.attributes.request[name]?.specialFeature === undefined;
   const parts = yield* partsOf(conditions, isInput);
   const inputs = new Set([...parts.parts.map(({ input }) => input), ...parts.rawInputs]);
-  const entries = rungs.flatMap((rung) => requestFactEntries(rung, nowMs));
   return {
     inputs: [...inputs].sort(),
     parts,
     rungs,
     work: conditions.reduce((sum, condition) => sum + evaluationWork(condition), 0),
     turnsOnTime: entries.some(({ reads, edgesMs }) => reads.now && edgesMs === null),
-    nextEdgeMs: nextEdgeOf(rungs, parts, nowMs),
+    nextEdgeMs: nextEdgeOf({ rungs, entries, parts }, nowMs),
   };
 }
 
-function nextEdgeOf(rungs: readonly PreparedRung[], { parts }: Parts, nowMs: number): number | null {
+type RequestFactEntry = ReturnType<typeof requestFactEntries>[number];
+
+interface Edged {
+  readonly rungs: readonly PreparedRung[];
+  readonly entries: readonly RequestFactEntry[];
+  readonly parts: Parts;
+}
+
+function nextEdgeOf({ rungs, entries, parts }: Edged, nowMs: number): number | null {
   let next = Number.POSITIVE_INFINITY;
   const consider = (edgeMs: number | null): void => {
     if (edgeMs !== null && edgeMs > nowMs && edgeMs < next) next = edgeMs;
   };
   // Of a condition whose edges are not known, those of its parts are.
-  for (const { expression } of parts) edgesOfNow(expression)?.forEach(consider);
+  for (const { expression } of parts.parts) edgesOfNow(expression)?.forEach(consider);
+  for (const { edgesMs } of entries) edgesMs?.forEach(consider);
   for (const rung of rungs) {
-    for (const { edgesMs } of requestFactEntries(rung, nowMs)) edgesMs?.forEach(consider);
     for (const { sensitivity, offer } of rung.windowed) if (sensitivity.class === 'S0') [offer.fromMs, offer.untilMs].forEach(consider);
   }
   return Number.isFinite(next) ? next : null;

@@ -10,6 +10,7 @@ import type { Question } from '../decision/question.ts';
 import type { PreparedRung } from '../decision/reading.ts';
 import type { Value } from '../decision/value.ts';
 import { columnsOf, visitorOf } from './columns.ts';
+import { createAnswers, createNodes, type Told } from './decision-graph.ts';
 import type { ClassedInput, Input } from './inputs.ts';
 import { audiencesName } from './parts.ts';
 import type { AttributeTable, DecisionGraph } from './table.ts';
@@ -39,24 +40,17 @@ export function* mergedAnswers(together: Together<ClassedInput & Input>): Genera
   const { inputs } = together;
   const answerTo = answererOf(together);
   const count = combinationsOf(inputs);
-  const known = new Map<string, number>();
-  const queries: string[] = [];
+  const answers = createAnswers();
   const targets: number[] = [];
   for (let index = 0; index < count; index++) {
     yield;
-    const values = combination(inputs, index);
-    const { answer, query } = answerTo(values);
-    const place = known.get(answer) ?? known.size;
-    known.set(answer, place);
-    const shortest = queries[place];
-    if (shortest === undefined || isShorter(query, shortest)) queries[place] = query;
-    targets.push(-1 - place);
+    targets.push(-1 - answers.placeOf(answerTo(combination(inputs, index))));
   }
   const graph = yield* graphOf(
     targets,
     inputs.map(({ values }) => values.length),
   );
-  return yield* mergedColumns(inputs, { ...graph, queries });
+  return yield* mergedColumns(inputs, { ...graph, queries: answers.queries });
 }
 
 /** The same where the combinations are too many to be asked one by one. `rungs`: all that can apply to somebody. */
@@ -72,7 +66,6 @@ export function* unfoldedAnswers(
     columns,
     rungs,
     nowMs: question.nowMs,
-    isShorter,
     answerTo(given) {
       const values = visitorOf(columns, inputs, given);
       return values === null ? null : answerOf(values);
@@ -83,7 +76,7 @@ export function* unfoldedAnswers(
 
 function answererOf({ artefact, question, base, inputs }: Together<Input>) {
   const outcomeOf = outcomeReader();
-  return (values: readonly (Value | undefined)[]) => {
+  return (values: readonly (Value | undefined)[]): Told => {
     const answer = outcomeOf(decide(artefact, questionOf(question, inputs, values), noEvidence).zones);
     return { answer, query: queryOf(base, inputs, values) };
   };
@@ -115,10 +108,6 @@ function queryOf(base: string, inputs: readonly Input[], values: readonly (Value
   return [base, ...parts.filter((part) => part !== '')].join('&');
 }
 
-function isShorter(query: string, than: string): boolean {
-  return query.length < than.length || (query.length === than.length && query < than);
-}
-
 /**
  * All of an answer but the key, which names the question, and the content, which follows from the variant. What one zone says is named once, and
  * then by a number: thousands of answers are little to keep.
@@ -136,8 +125,7 @@ function outcomeReader(): (zones: readonly ZoneDecision[]) => string {
 
 /** From the last input to the first, so that what follows alike is one node, and what makes no difference is none. */
 function* graphOf(leaves: readonly number[], sizes: readonly number[]): Generator<undefined, Pick<DecisionGraph, 'start' | 'nodes'>> {
-  const nodes: number[][] = [];
-  const known = new Map<string, number>();
+  const { nodes, placeOf } = createNodes();
   let level = leaves;
   for (const [attribute, size] of [...sizes.entries()].reverse()) {
     const above: number[] = [];
@@ -145,18 +133,7 @@ function* graphOf(leaves: readonly number[], sizes: readonly number[]): Generato
       if (from % (size * piece) === 0) yield;
       const targets = level.slice(from, from + size);
       const [first = -1] = targets;
-      if (targets.every((target) => target === first)) {
-        above.push(first);
-        continue;
-      }
-      const node = [attribute, ...targets];
-      const key = node.join();
-      const place = known.get(key) ?? nodes.length;
-      if (place === nodes.length) {
-        nodes.push(node);
-        known.set(key, place);
-      }
-      above.push(place);
+      above.push(targets.every((target) => target === first) ? first : placeOf([attribute, ...targets]));
     }
     level = above;
   }

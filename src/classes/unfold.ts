@@ -5,6 +5,7 @@
  */
 import { type PreparedRung, requestFactEntries } from '../decision/reading.ts';
 import type { Column, Given } from './columns.ts';
+import { createAnswers, createNodes, type Told } from './decision-graph.ts';
 import { evaluationWork } from './steps.ts';
 import { createTerms, type Spend, type Term } from './terms.ts';
 
@@ -30,8 +31,7 @@ export interface Unfolding {
   readonly rungs: readonly PreparedRung[];
   readonly nowMs: number;
   /** Of a visitor of whom this is known; null: there is no such visitor. */
-  answerTo(given: Given): { readonly answer: string; readonly query: string } | null;
-  isShorter(query: string, than: string): boolean;
+  answerTo(given: Given): Told | null;
 }
 
 export interface Unfolded {
@@ -56,7 +56,6 @@ export function* unfold({
   rungs,
   nowMs,
   answerTo,
-  isShorter,
 }: Unfolding): Generator<undefined, Unfolded | 'too_many_answers' | 'too_much_work'> {
   if (columns.length > columnsMax) return 'too_much_work';
   let work = 0;
@@ -70,11 +69,10 @@ export function* unfold({
   };
   const isTooMuch = (): boolean => work > workMax || words + wordsOnTheWay > wordsMax;
   const terms = createTerms(columns, nowMs, spend);
-  const nodes: number[][] = [];
-  const places = new Map<string, number>();
+  const { nodes, placeOf } = createNodes((node, name) => spend(0, wordsOfOne + node.length + name.length / 8));
   const targets = new Map<string, number | null>();
-  const answers = new Map<string, number>();
-  const queries: string[] = [];
+  const answers = createAnswers(({ answer, query }) => spend(0, wordsOfOne + (answer.length + query.length) / 8));
+  const { queries } = answers;
   const chooses = rungs.map(({ rung }) => rung.select.by === 'choose');
   /** Of a decision. */
   let conditions = 1;
@@ -132,12 +130,8 @@ export function* unfold({
     spend(conditions + columns.length / searchedPerStep, 0);
     const told = answerTo(given);
     if (told === null) return null;
-    const place = answers.get(told.answer) ?? answers.size;
-    answers.set(told.answer, place);
-    const shortest = queries[place];
-    if (shortest === undefined) spend(0, wordsOfOne + (told.answer.length + told.query.length) / 8);
-    if (shortest === undefined || isShorter(told.query, shortest)) queries[place] = told.query;
-    if (answers.size > answersMax) stopped = 'too_many_answers';
+    const place = answers.placeOf(told);
+    if (queries.length > answersMax) stopped = 'too_many_answers';
     return -1 - place;
   }
 
@@ -172,15 +166,8 @@ export function* unfold({
     if (some === undefined || some === null) return null;
     const node = [column, ...below.map((target) => target ?? some)];
     if (node.every((target, index) => index === 0 || target === node[1])) return some;
-    const name = node.join();
-    const place = places.get(name) ?? nodes.length;
-    if (place === nodes.length) {
-      nodes.push(node);
-      places.set(name, place);
-      spend(0, wordsOfOne + node.length + name.length / 8);
-    }
     spend(node.length / searchedPerStep, 0);
-    return place;
+    return placeOf(node);
   }
 
   const start: Entry[][] = [];

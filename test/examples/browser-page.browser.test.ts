@@ -40,14 +40,7 @@ describe('the static page in a browser', () => {
       onTestFinished(() => context.close());
       await page.goto(site.url);
       if (tier === 'user' || tier === 'session') await page.locator('[data-consent="granted"]').click();
-      await expect
-        .poll(async () => {
-          await page.reload();
-          await settled(page);
-          await expectStillAndFull(page);
-          return (await shownZones(page)).find(({ zone }) => zone === 'hero');
-        })
-        .toMatchObject(hero);
+      await expect.poll(() => heroOfNextView(page)).toMatchObject(hero);
       await screenshot(page, `static-page-${tier}`);
       expect(faults).toEqual([]);
     });
@@ -105,14 +98,7 @@ describe('the static page in a browser', () => {
     await expectStillAndFull(page);
     expect(await variantsOf(page)).toEqual(approvedBoxes.map(({ variant }) => variant));
     await page.unroute('**/page.js');
-    await expect
-      .poll(async () => {
-        await page.reload();
-        await settled(page);
-        await expectStillAndFull(page);
-        return (await shownZones(page)).find(({ zone }) => zone === 'hero');
-      })
-      .toMatchObject({ variant: 'hero-dach' });
+    await expect.poll(() => heroOfNextView(page)).toMatchObject({ variant: 'hero-dach' });
   });
 
   it('shows nobody another’s zones from a cache that all of them share', async () => {
@@ -143,6 +129,14 @@ describe('the static page in a browser', () => {
     }
   });
 });
+
+/** The page as it is at the next view, which must be still and full. */
+async function heroOfNextView(page: Page) {
+  await page.reload();
+  await settled(page);
+  await expectStillAndFull(page);
+  return (await shownZones(page)).find(({ zone }) => zone === 'hero');
+}
 
 /** The client has asked, and has the answer or has given up. */
 async function settled(page: Page): Promise<void> {
