@@ -35,7 +35,7 @@ import { erasureRoutes } from './http/routes/erasures.ts';
 import { exportRoutes } from './http/routes/exports.ts';
 import { gpcRoute } from './http/routes/gpc.ts';
 import { identityRoutes } from './http/routes/identities.ts';
-import { answerUnreadableFlag, ofrepRoutes } from './http/routes/ofrep.ts';
+import { answerUnserved, ofrepRoutes } from './http/routes/ofrep.ts';
 import { profileRoutes } from './http/routes/profiles.ts';
 import { revocationRoutes } from './http/routes/revocations.ts';
 import { sessionRoutes } from './http/routes/sessions.ts';
@@ -235,7 +235,7 @@ function createServer({ logger, clock, tls = null }: ServerParts): FastifyInstan
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     frameworkErrors: (error, request, reply) =>
-      answerFrameworkError(error, request, reply, request.url.startsWith('/ofrep/v1/') ? answerUnreadableFlag : undefined),
+      answerFrameworkError(error, request, reply, request.url.startsWith('/ofrep/v1/') ? answerUnserved : undefined),
     clientErrorHandler: answerClientError,
   };
   const app = fastify(options);

@@ -7,7 +7,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { WireConsent } from '../../consent/signals.ts';
 import { flagsText, flagText, ofrepError, unknownFlag } from '../../contract/ofrep-answer.ts';
 import { hearContext, readContext } from '../../contract/ofrep-request.ts';
-import { ProblemError } from '../../contract/problem.ts';
+import { type ProblemCode, ProblemError } from '../../contract/problem.ts';
 import type { ZoneDecision } from '../../decision/decision.ts';
 import { type Evidence, noEvidence } from '../../decision/facts.ts';
 import { weighIdentity } from '../../decision/identity.ts';
@@ -82,20 +82,20 @@ export function ofrepRoutes(
   }
 }
 
-/** Addresses and methods below ours that nobody serves: in OFREP's form too, but by the statuses of HTTP, for no client asks for them. */
 async function unservedHere(scoped: FastifyInstance): Promise<void> {
-  const answer = answersErrorsAs((problem, request) => {
-    const key = problem.code === 'not_found' ? keyAskedFor(request) : null;
-    if (key !== null) return { ...ofrepError(unknownFlag(), key), mediaType: json };
-    return { ...ofrepError(problem, null), status: problem.status, mediaType: json };
-  });
-  scoped.setErrorHandler(answer);
-  scoped.setNotFoundHandler((request, reply) => answer(new ProblemError('not_found'), request, reply));
+  scoped.setErrorHandler(answerUnserved);
+  scoped.setNotFoundHandler((request, reply) => answerUnserved(new ProblemError('not_found'), request, reply));
 }
 
-/** Of an address below ours that the router cannot read: no flag has a name that is too long, or is no text. */
-export const answerUnreadableFlag = answersErrorsAs((problem, request) => {
-  const key = keyAskedFor(request);
+/** By these an address is of no flag: no flag has a name that is too long, or is no text. */
+const ofNoFlag: ReadonlySet<ProblemCode> = new Set(['not_found', 'malformed_request', 'address_too_long']);
+
+/**
+ * Addresses and methods below ours that nobody serves, or that the router cannot read: in OFREP's form too, but by the statuses of HTTP, for
+ * no client asks for them. A name that was asked for is no flag's.
+ */
+export const answerUnserved = answersErrorsAs((problem, request) => {
+  const key = ofNoFlag.has(problem.code) ? keyAskedFor(request) : null;
   if (key !== null) return { ...ofrepError(unknownFlag(), key), mediaType: json };
   return { ...ofrepError(problem, null), status: problem.status, mediaType: json };
 });
